@@ -1,0 +1,1 @@
+"""Frozen nouns: they refuse nonsense at birth and know nothing of the world outside."""

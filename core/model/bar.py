@@ -1,0 +1,71 @@
+"""Minute bars: impossible ones are refused at birth."""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+MINUTE_MS = 60_000
+FloatArray = npt.NDArray[np.float64]
+
+
+class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One ticker's aggregate over `[start_ms, start_ms + 60 s)`.
+
+    Prices in USD as traded (unadjusted), volume in shares, `start_ms` in epoch milliseconds UTC.
+    On the wire it is a JSON array in field order.
+    """
+
+    ticker: str
+    start_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+    def __post_init__(self) -> None:
+        if not self.ticker:
+            raise ValueError("a bar needs a ticker")
+        if not (0 < self.low <= self.open <= self.high and self.low <= self.close <= self.high < math.inf):
+            raise ValueError(f"{self.ticker}: impossible prices {self.open}/{self.high}/{self.low}/{self.close}")
+        if not 0 <= self.volume < math.inf:
+            raise ValueError(f"{self.ticker}: impossible volume {self.volume}")
+        if self.start_ms <= 0:
+            raise ValueError(f"{self.ticker}: impossible start {self.start_ms}")
+
+    @property
+    def end_ms(self) -> int:
+        """The exclusive end of the bar in epoch milliseconds."""
+        return self.start_ms + MINUTE_MS
+
+    @property
+    def start_at(self) -> dt.datetime:
+        """The start as an aware UTC instant."""
+        return dt.datetime.fromtimestamp(self.start_ms / 1000, dt.UTC)
+
+    @property
+    def end_at(self) -> dt.datetime:
+        """The exclusive end as an aware UTC instant."""
+        return dt.datetime.fromtimestamp(self.end_ms / 1000, dt.UTC)
+
+
+class BarColumns(msgspec.Struct, frozen=True):
+    """Bars of one ticker as columns of equal length, oldest first."""
+
+    start_ms: npt.NDArray[np.int64]
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+
+
+def columns(bars: Sequence[Bar]) -> BarColumns:
+    """Turn bars (oldest first) into columns."""
+    table = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in bars], dtype=np.float64).reshape(-1, 5)
+    starts = np.fromiter((b.start_ms for b in bars), dtype=np.int64, count=len(bars))
+    return BarColumns(starts, *(np.ascontiguousarray(table[:, i]) for i in range(5)))

@@ -1,0 +1,40 @@
+"""What can be traded: a US security and where it is listed."""
+
+import enum
+
+import msgspec
+
+
+class Exchange(enum.StrEnum):
+    """KIS's three trading codes for US venues; the quote code of each is `quote_code`."""
+
+    NASD = "NASD"
+    NYSE = "NYSE"
+    AMEX = "AMEX"
+
+    @property
+    def quote_code(self) -> str:
+        """The code that KIS's quotation endpoints use for this venue (facts: kis.md section 7)."""
+        return {"NASD": "NAS", "NYSE": "NYS", "AMEX": "AMS"}[self.value]
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed security; `shares_outstanding` is None where the data vendor does not know it."""
+
+    ticker: str
+    name: str
+    name_ko: str = ""
+    exchange: Exchange = Exchange.NASD
+    security_type: str = ""
+    active: bool = True
+    shares_outstanding: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ticker or len(self.ticker) > 12:
+            raise ValueError(f"not a ticker: {self.ticker!r}")
+        if self.shares_outstanding is not None and self.shares_outstanding <= 0:
+            raise ValueError(f"{self.ticker}: shares outstanding must be positive")
+
+    def market_cap(self, close: float) -> float | None:
+        """Shares outstanding times the close in USD, or None where the share count is unknown."""
+        return None if self.shares_outstanding is None else self.shares_outstanding * close

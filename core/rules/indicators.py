@@ -1,0 +1,65 @@
+"""The five indicators by TA-Lib with TA-Lib's own seeding (facts: performance.md, Traps)."""
+
+import numpy as np
+import talib
+
+from core.model.bar import BarColumns, FloatArray
+from core.model.params import AnalyzerParams
+from core.model.signal import Indicators
+
+
+class IndicatorSeries:
+    """Indicator columns as long as the bars; NaN where the look-back is not filled yet."""
+
+    def __init__(self, bars: BarColumns, params: AnalyzerParams) -> None:
+        close = bars.close
+        self.close = close
+        self.ema_fast: FloatArray = talib.EMA(close, params.ema_fast)
+        self.ema_slow: FloatArray = talib.EMA(close, params.ema_slow)
+        self.macd: FloatArray
+        self.macd_signal: FloatArray
+        self.macd_histogram: FloatArray
+        self.macd, self.macd_signal, self.macd_histogram = talib.MACD(
+            close, params.macd_fast, params.macd_slow, params.macd_signal
+        )
+        self.rsi: FloatArray = talib.RSI(close, params.rsi_period)
+        deviations = params.bollinger_deviations
+        self.band_upper: FloatArray
+        self.band_middle: FloatArray
+        self.band_lower: FloatArray
+        self.band_upper, self.band_middle, self.band_lower = talib.BBANDS(
+            close, params.bollinger_period, deviations, deviations
+        )
+        self.relative_volume = relative_volume(bars.volume, params.volume_lookback)
+
+    def latest(self) -> Indicators:
+        """The values on the newest bar."""
+
+        def last(values: FloatArray) -> float | None:
+            return float(values[-1]) if len(values) and np.isfinite(values[-1]) else None
+
+        return Indicators(
+            close=float(self.close[-1]),
+            ema_fast=last(self.ema_fast),
+            ema_slow=last(self.ema_slow),
+            macd=last(self.macd),
+            macd_signal=last(self.macd_signal),
+            macd_histogram=last(self.macd_histogram),
+            rsi=last(self.rsi),
+            band_upper=last(self.band_upper),
+            band_middle=last(self.band_middle),
+            band_lower=last(self.band_lower),
+            relative_volume=last(self.relative_volume),
+            bars=len(self.close),
+        )
+
+
+def relative_volume(volume: FloatArray, lookback: int) -> FloatArray:
+    """Each bar's volume over the mean of the `lookback` bars before it; NaN where there are fewer or the mean is 0."""
+    result = np.full(len(volume), np.nan)
+    if len(volume) <= lookback:
+        return result
+    sums = np.cumsum(np.concatenate(([0.0], volume)))
+    means = (sums[lookback:-1] - sums[: -lookback - 1]) / lookback
+    np.divide(volume[lookback:], means, out=result[lookback:], where=means > 0)
+    return result

@@ -1,0 +1,136 @@
+"""One gate for every entry: approved, or refused with a reason."""
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+
+import msgspec
+
+from core.model.commands import Lock
+from core.model.params import TradingParams
+
+
+class RefusalReason(enum.StrEnum):
+    """Why an entry is refused; machine-readable."""
+
+    MODE_WATCH = "mode_watch"
+    PAUSED = "paused"
+    PANICKED = "panicked"
+    HALT_FILE = "halt_file"
+    NOT_RECONCILED = "not_reconciled"
+    BROKER_DOWN = "broker_down"
+    EXPIRED_SIGNAL = "expired_signal"
+    STALE_DATA = "stale_data"
+    DELAYED_FEED = "delayed_feed"
+    OUTSIDE_WINDOW = "outside_window"
+    HELD = "held"
+    OPEN_PLAN = "open_plan"
+    LOCKED = "locked"
+    MAX_POSITIONS = "max_positions"
+    DAILY_LIMIT = "daily_limit"
+    LOSS_LIMIT = "loss_limit"
+    ORDER_RATE = "order_rate"
+    ORDER_COUNT = "order_count"
+    NO_BUYING_POWER = "no_buying_power"
+    TOO_EXPENSIVE = "too_expensive"
+    COLLAR = "collar"
+
+
+class RiskView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the gate looks at; money in KRW unless the name says otherwise."""
+
+    at: dt.datetime
+    mode: str
+    paused: bool
+    panicked: bool
+    halted: bool
+    reconciled: bool
+    broker_ok: bool
+    in_window: bool
+    held: AbstractSet[str]
+    planned: AbstractSet[str]
+    locks: Mapping[str, Lock]
+    bought_today_krw: Decimal
+    realized_today_krw: Decimal
+    orders_last_minute: int
+    orders_today: int
+    reserved_krw: Decimal
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The gate said no."""
+
+    reason: RefusalReason
+    detail: str = ""
+
+
+def standing_blocks(view: RiskView, params: TradingParams) -> tuple[RefusalReason, ...]:
+    """Reasons why no entry at all is possible now, worst first."""
+    checks = (
+        (view.panicked, RefusalReason.PANICKED),
+        (view.halted, RefusalReason.HALT_FILE),
+        (view.paused, RefusalReason.PAUSED),
+        (view.mode == "watch", RefusalReason.MODE_WATCH),
+        (not view.reconciled, RefusalReason.NOT_RECONCILED),
+        (not view.broker_ok, RefusalReason.BROKER_DOWN),
+        (not view.in_window, RefusalReason.OUTSIDE_WINDOW),
+        (
+            params.daily_loss_limit > 0 and view.realized_today_krw <= -params.daily_loss_limit,
+            RefusalReason.LOSS_LIMIT,
+        ),
+        (view.orders_today >= params.max_orders_per_day, RefusalReason.ORDER_COUNT),
+    )
+    return tuple(reason for failed, reason in checks if failed)
+
+
+def allowance_krw(view: RiskView, params: TradingParams) -> Decimal:
+    """What today's cap still leaves, after what was bought and what is reserved."""
+    return max(Decimal(0), params.daily_buy_limit - view.bought_today_krw - view.reserved_krw)
+
+
+def check_data(
+    at: dt.datetime, bar_end_at: dt.datetime, valid_until: dt.datetime, feed_delay_ms: int, max_age_s: int
+) -> Refused | None:
+    """Refuse an expired signal, and data older than `max_age_s` seconds: it was late or it is delayed by plan."""
+    if at > valid_until:
+        return Refused(RefusalReason.EXPIRED_SIGNAL, str(valid_until))
+    if feed_delay_ms > max_age_s * 1000:
+        return Refused(RefusalReason.DELAYED_FEED, str(feed_delay_ms // 1000))
+    age = (at - bar_end_at).total_seconds()
+    if age > max_age_s:
+        return Refused(RefusalReason.STALE_DATA, str(int(age)))
+    return None
+
+
+def check_entry(view: RiskView, ticker: str, params: TradingParams, *, own_plan: bool = False) -> Refused | None:
+    """Apply every limit that does not need a price. `own_plan`: a running plan does not stand in its own way."""
+    if blocks := standing_blocks(view, params):
+        return Refused(blocks[0])
+    if (lock := view.locks.get(ticker)) and lock.until > view.at:
+        return Refused(RefusalReason.LOCKED, lock.reason)
+    if not own_plan:
+        if ticker in view.held:
+            return Refused(RefusalReason.HELD)
+        if ticker in view.planned:
+            return Refused(RefusalReason.OPEN_PLAN)
+        if len(view.held | view.planned) >= params.max_positions:
+            return Refused(RefusalReason.MAX_POSITIONS, str(params.max_positions))
+        if allowance_krw(view, params) <= 0:
+            return Refused(RefusalReason.DAILY_LIMIT, str(params.daily_buy_limit))
+    if view.orders_last_minute >= params.max_orders_per_min:
+        return Refused(RefusalReason.ORDER_RATE, str(params.max_orders_per_min))
+    return None
+
+
+def budget(
+    view: RiskView, wanted_krw: Decimal, buying_power_krw: Decimal, price_krw: Decimal, params: TradingParams
+) -> Decimal | Refused:
+    """The budget of a plan in KRW: the smallest of wish, buying power and what the day leaves."""
+    if buying_power_krw < price_krw:
+        return Refused(RefusalReason.NO_BUYING_POWER, str(int(buying_power_krw)))
+    granted = min(wanted_krw, buying_power_krw, allowance_krw(view, params))
+    if granted < price_krw:
+        return Refused(RefusalReason.TOO_EXPENSIVE, str(int(price_krw)))
+    return granted

@@ -1,0 +1,26 @@
+"""When entries are allowed, from the session and the owner's schedule."""
+
+import datetime as dt
+
+from core.model.params import ScheduleParams
+from core.model.session import MarketSession
+from core.rules.days import SEOUL
+
+
+def kst_instant(kst: str, near: dt.datetime) -> dt.datetime:
+    """The instant of a KST wall-clock time that lies nearest to `near`."""
+    hour, minute = (int(part) for part in kst.split(":"))
+    local = near.astimezone(SEOUL)
+    same_day = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    candidates = (same_day + dt.timedelta(days=d) for d in (-1, 0, 1))
+    return min(candidates, key=lambda c: abs(c - near)).astimezone(dt.UTC)
+
+
+def entry_window(session: MarketSession, schedule: ScheduleParams) -> tuple[dt.datetime, dt.datetime]:
+    """The span in which buys are allowed: from `active_trading_after` to the regular close."""
+    after = schedule.active_trading_after
+    if after.startswith("open+"):
+        start = session.open_at + dt.timedelta(minutes=int(after[5:-1]))
+    else:
+        start = max(session.open_at, kst_instant(after, session.open_at))
+    return start, session.close_at

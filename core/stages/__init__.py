@@ -1,0 +1,1 @@
+"""One deterministic machine per process: handle(message) -> effects."""

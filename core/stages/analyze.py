@@ -1,0 +1,179 @@
+"""The analyzer's machine: screened tickers, closed bars and questions in; signals and answers out."""
+
+import bisect
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from core.model.bar import Bar, columns
+from core.model.messages import (
+    BarsClosed,
+    HeldPosition,
+    HoldingsChanged,
+    Screened,
+    Signal,
+    TrendAnswered,
+    TrendAsked,
+    message_id,
+)
+from core.model.params import AnalyzerParams, ScannerParams
+from core.model.signal import Condition, Discovery, SignalType, TrendState, Verdict
+from core.rules.days import us_day_bounds_ms
+from core.rules.indicators import IndicatorSeries
+from core.rules.trend import judge_entry, judge_exit, trend_state
+
+# Every judgement looks at exactly the newest bars of the day up to this many: the same in live and backtest.
+WINDOW_BARS = 120
+
+
+class AnalyzeStage:
+    """Judges each closed bar of the tickers that matter once, in order of arrival."""
+
+    def __init__(self, params: AnalyzerParams, scanner: ScannerParams) -> None:
+        self._params = params
+        self._scanner = scanner
+        self._bars: dict[str, list[Bar]] = {}
+        self._day_end_ms = 0
+        self._discoveries: dict[str, Discovery] = {}
+        self._bought: set[str] = set()
+        self._held: dict[str, HeldPosition] = {}
+
+    def settings_changed(self, params: AnalyzerParams, scanner: ScannerParams) -> None:
+        """Use new parameters from the next bar on."""
+        self._params = params
+        self._scanner = scanner
+
+    def remember(self, message: Screened | BarsClosed) -> None:
+        """Take bars from history after a restart without judging them."""
+        self._merge(message.bars)
+        if isinstance(message, Screened):
+            self._discoveries[message.ticker] = message.discovery
+
+    def holdings_changed(self, message: HoldingsChanged) -> None:
+        """Replace the held positions."""
+        self._held = {p.ticker: p for p in message.positions}
+
+    def screened(self, message: Screened, at: dt.datetime) -> list[Signal]:
+        """Judge a ticker that passed the screen: BUY or WATCH."""
+        self._merge(message.bars)
+        self._discoveries[message.ticker] = message.discovery
+        self._bought.discard(message.ticker)
+        last = message.bars[-1]
+        verdict = judge_entry(columns(self._window(message.ticker, last.start_ms)), self._params)
+        if verdict.signal is SignalType.BUY:
+            self._bought.add(message.ticker)
+        return [self._signal(message.ticker, verdict, last, at, discovery=message.discovery)]
+
+    def bars_closed(self, message: BarsClosed, at: dt.datetime) -> list[Signal]:
+        """Judge new bars: SELL and STOP for held tickers, a late BUY for screened ones."""
+        fresh = self._merge(message.bars)
+        signals = []
+        for bar in fresh:
+            if bar.ticker in self._held:
+                signals += self._judge_held(bar, at)
+            elif late := self._judge_late_entry(bar, at):
+                signals.append(late)
+        return signals
+
+    def trend_asked(self, question: TrendAsked, at: dt.datetime) -> TrendAnswered:
+        """Answer whether a trend is intact, UNKNOWN where no bars are known."""
+        bars = self._bars.get(question.ticker, [])
+        state, verdict = TrendState.UNKNOWN, None
+        if bars:
+            window = columns(bars[-WINDOW_BARS:])
+            state = trend_state(window, self._params)
+            verdict = judge_exit(window, self._params)
+        return TrendAnswered(
+            id=message_id("answer", question.id),
+            question=question.id,
+            ticker=question.ticker,
+            state=state,
+            verdict=verdict,
+            answered_at=at,
+        )
+
+    def _judge_held(self, bar: Bar, at: dt.datetime) -> list[Signal]:
+        held = self._held[bar.ticker]
+        window = columns(self._window(bar.ticker, bar.start_ms))
+        if Decimal(str(bar.close)) <= held.stop_price:
+            verdict = Verdict(
+                signal=SignalType.STOP,
+                confidence=100.0,
+                met=(Condition.STOP_REACHED,),
+                indicators=IndicatorSeries(window, self._params).latest(),
+            )
+            return [self._signal(bar.ticker, verdict, bar, at)]
+        broken = judge_exit(window, self._params)
+        return [self._signal(bar.ticker, broken, bar, at)] if broken else []
+
+    def _judge_late_entry(self, bar: Bar, at: dt.datetime) -> Signal | None:
+        discovery = self._discoveries.get(bar.ticker)
+        if discovery is None or bar.ticker in self._bought:
+            return None
+        age_min = (bar.end_at - discovery.bar_end_at).total_seconds() / 60
+        if not 0 < age_min <= self._scanner.discovery_cooldown_min:
+            return None
+        verdict = judge_entry(columns(self._window(bar.ticker, bar.start_ms)), self._params)
+        if verdict.signal is not SignalType.BUY:
+            return None
+        self._bought.add(bar.ticker)
+        return self._signal(bar.ticker, verdict, bar, at, discovery=_repriced(discovery, bar))
+
+    def _merge(self, bars: Iterable[Bar]) -> list[Bar]:
+        """Insert or replace bars; returns those that are the newest of their ticker and were not known yet."""
+        fresh = []
+        for bar in bars:
+            if bar.start_ms >= self._day_end_ms:
+                self._day_end_ms = us_day_bounds_ms(bar.start_ms)[1]
+                self._bars.clear()
+                self._discoveries.clear()
+                self._bought.clear()
+            known = self._bars.setdefault(bar.ticker, [])
+            if not known or bar.start_ms > known[-1].start_ms:
+                known.append(bar)
+                fresh.append(bar)
+                continue
+            at = bisect.bisect_left(known, bar.start_ms, key=lambda b: b.start_ms)
+            if known[at].start_ms == bar.start_ms:
+                known[at] = bar
+            else:
+                known.insert(at, bar)
+        return fresh
+
+    def _window(self, ticker: str, upto_ms: int) -> Sequence[Bar]:
+        bars = self._bars[ticker]
+        end = bisect.bisect_right(bars, upto_ms, key=lambda b: b.start_ms)
+        return bars[max(0, end - WINDOW_BARS) : end]
+
+    def _signal(
+        self, ticker: str, verdict: Verdict, bar: Bar, at: dt.datetime, *, discovery: Discovery | None = None
+    ) -> Signal:
+        return Signal(
+            id=message_id("signal", ticker, verdict.signal.value, bar.start_ms),
+            ticker=ticker,
+            verdict=verdict,
+            bar_end_at=bar.end_at,
+            created_at=at,
+            valid_until=at + dt.timedelta(seconds=self._params.signal_valid_sec),
+            feed_delay_ms=max(0, int(at.timestamp() * 1000) - bar.end_ms),
+            discovery=discovery,
+        )
+
+
+def _repriced(discovery: Discovery, bar: Bar) -> Discovery:
+    """The discovery of a ticker whose BUY came later, at the price of that later bar; always announced."""
+    reference = discovery.price / (1 + discovery.change_pct / 100)
+    average = discovery.volume / discovery.volume_ratio_pct
+    shares = None if discovery.market_cap is None else discovery.market_cap / discovery.price
+    return Discovery(
+        price=bar.close,
+        change_pct=(bar.close / reference - 1) * 100,
+        volume=bar.volume,
+        volume_ratio_pct=bar.volume / average,
+        market_cap=None if shares is None else shares * bar.close,
+        name=discovery.name,
+        name_ko=discovery.name_ko,
+        exchange=discovery.exchange,
+        announce=True,
+        bar_end_at=bar.end_at,
+    )

@@ -1,0 +1,247 @@
+"""The collector's machine: bars in, screened tickers and requests for missing facts out."""
+
+import bisect
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from core.model.bar import Bar
+from core.model.instrument import Instrument
+from core.model.messages import BarsClosed, Screened, message_id
+from core.model.params import ScannerParams
+from core.model.signal import Discovery
+from core.rules.days import us_day_bounds_ms
+from core.rules.screen import Measures, ScreenRule, cap_rule, cheap_rules, measure, type_rule
+
+HISTORY_BARS = 120
+
+
+class FetchHistory(msgspec.Struct, frozen=True):
+    """Ask for the ticker's bars of the day up to (not including) `until_ms`, then call `history_loaded`."""
+
+    ticker: str
+    from_ms: int
+    until_ms: int
+
+
+class FetchInstrument(msgspec.Struct, frozen=True):
+    """Ask for type, names and share count, then call `instrument_loaded`."""
+
+    ticker: str
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Send a message."""
+
+    message: Screened | BarsClosed
+
+
+CollectEffect = FetchHistory | FetchInstrument | Publish
+
+
+class _Ticker:
+    """One ticker's day so far."""
+
+    __slots__ = ("announced_ms", "bars", "complete", "fetching", "pending")
+
+    def __init__(self, *, complete: bool) -> None:
+        self.bars: list[Bar] = []
+        self.complete = complete
+        self.fetching = False
+        self.pending: list[int] = []
+        self.announced_ms: int | None = None
+
+
+class CollectStage:
+    """Screens every bar of the market. One instance sees the bars of one feed in order of arrival."""
+
+    def __init__(self, params: ScannerParams) -> None:
+        self._params = params
+        self._day = (0, 0)
+        self._tickers: dict[str, _Ticker] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self._asked: set[str] = set()
+        self._fired: set[tuple[str, int]] = set()
+        self._followed: frozenset[str] = frozenset()
+        self._screened_today: set[str] = set()
+        self._unknown_caps: set[str] = set()
+        self._complete_from_ms: int | None = None
+        self.rejections: dict[ScreenRule, int] = {}
+
+    def settings_changed(self, params: ScannerParams) -> None:
+        """Use new thresholds from the next bar on."""
+        self._params = params
+
+    def follow(self, tickers: Iterable[str]) -> None:
+        """Forward the bars of these tickers (watched or held) besides those screened today."""
+        self._followed = frozenset(tickers)
+
+    def know(self, instruments: Iterable[Instrument]) -> None:
+        """Take cached reference data; a share count that is unknown here is looked up when it is needed."""
+        self._instruments.update((i.ticker, i) for i in instruments)
+
+    def feed_started(self, at_ms: int) -> None:
+        """The stream begins (or begins again after a gap): earlier bars of the day must come from history."""
+        self._complete_from_ms = at_ms
+        for ticker in self._tickers.values():
+            ticker.complete = False
+
+    def bars_arrived(self, bars: Sequence[Bar], at: dt.datetime) -> list[CollectEffect]:
+        """Screen a batch; returns requests and messages in order."""
+        effects: list[CollectEffect] = []
+        forward: list[Bar] = []
+        for bar in bars:
+            self._roll_day(bar.start_ms)
+            if not self._day[0] <= bar.start_ms < self._day[1]:
+                continue
+            state = self._state(bar.ticker)
+            self._insert(state, bar)
+            effects += self._screen(state, bar, at)
+            if bar.ticker in self._followed or bar.ticker in self._screened_today:
+                forward.append(bar)
+        if forward:
+            key = message_id("bars", *((b.ticker, b.start_ms, b.close, b.volume) for b in forward))
+            effects.append(Publish(BarsClosed(id=key, bars=tuple(forward), created_at=at)))
+        return effects
+
+    def history_loaded(self, ticker: str, bars: Sequence[Bar], at: dt.datetime) -> list[CollectEffect]:
+        """Merge back-filled bars and screen again what waited for them."""
+        state = self._state(ticker)
+        state.fetching = False
+        state.complete = True
+        known = {b.start_ms for b in state.bars}
+        for bar in bars:
+            if bar.start_ms not in known and self._day[0] <= bar.start_ms < self._day[1]:
+                self._insert(state, bar)
+        return self._retry(state, at)
+
+    def history_failed(self, ticker: str) -> None:
+        """The history could not be fetched; the next qualifying bar asks again."""
+        state = self._state(ticker)
+        state.fetching = False
+        state.pending.clear()
+
+    def instrument_loaded(self, ticker: str, instrument: Instrument | None, at: dt.datetime) -> list[CollectEffect]:
+        """Store a looked-up security (None: the vendor does not know it) and screen what waited for it."""
+        self._asked.discard(ticker)
+        self._instruments[ticker] = instrument or Instrument(ticker=ticker, name=ticker)
+        known = self._instruments[ticker]
+        if known.shares_outstanding is None:
+            # remembered as unknown for the day, so that it is not asked again at every bar
+            self._unknown_caps.add(ticker)
+        return self._retry(self._state(ticker), at)
+
+    def instrument_failed(self, ticker: str) -> None:
+        """The look-up failed; the next qualifying bar asks again."""
+        self._asked.discard(ticker)
+        self._state(ticker).pending.clear()
+
+    def _roll_day(self, start_ms: int) -> None:
+        if start_ms >= self._day[1]:
+            self._day = us_day_bounds_ms(start_ms)
+            self._tickers.clear()
+            self._fired.clear()
+            self._screened_today.clear()
+            self._asked.clear()
+            self._unknown_caps.clear()
+
+    def _state(self, ticker: str) -> _Ticker:
+        state = self._tickers.get(ticker)
+        if state is None:
+            started = self._complete_from_ms
+            # 04:00 New York is when the first bars of a day appear
+            complete = started is None or started <= self._day[0] + 4 * 3_600_000
+            state = self._tickers[ticker] = _Ticker(complete=complete)
+        return state
+
+    @staticmethod
+    def _insert(state: _Ticker, bar: Bar) -> None:
+        """Append, or replace the bar with the same start."""
+        bars = state.bars
+        if not bars or bar.start_ms > bars[-1].start_ms:
+            bars.append(bar)
+            return
+        at = bisect.bisect_left(bars, bar.start_ms, key=lambda b: b.start_ms)
+        if bars[at].start_ms == bar.start_ms:
+            bars[at] = bar
+        else:
+            bars.insert(at, bar)
+
+    def _retry(self, state: _Ticker, at: dt.datetime) -> list[CollectEffect]:
+        waiting, state.pending = state.pending, []
+        effects: list[CollectEffect] = []
+        for start_ms in waiting:
+            found = bisect.bisect_left(state.bars, start_ms, key=lambda b: b.start_ms)
+            if found < len(state.bars) and state.bars[found].start_ms == start_ms:
+                effects += self._screen(state, state.bars[found], at)
+        return effects
+
+    def _reject(self, rule: ScreenRule) -> list[CollectEffect]:
+        self.rejections[rule] = self.rejections.get(rule, 0) + 1
+        return []
+
+    def _screen(self, state: _Ticker, bar: Bar, at: dt.datetime) -> list[CollectEffect]:
+        """Apply the rules to one bar with the bars up to it; a later one never counts."""
+        if (bar.ticker, bar.start_ms) in self._fired:
+            return []
+        if failed := cheap_rules(bar, self._params):
+            return self._reject(failed)
+        if not state.complete:
+            return self._wait_for_history(state, bar)
+        measured = measure(state.bars, bar, self._params)
+        if isinstance(measured, ScreenRule):
+            return self._reject(measured)
+        instrument = self._instruments.get(bar.ticker)
+        if instrument is None or (instrument.shares_outstanding is None and bar.ticker not in self._unknown_caps):
+            return self._wait_for_instrument(state, bar, instrument)
+        cap = instrument.market_cap(bar.close)
+        if failed := type_rule(instrument.security_type, self._params) or cap_rule(cap, self._params):
+            return self._reject(failed)
+        return [Publish(self._fire(state, bar, measured, instrument, at))]
+
+    def _wait_for_history(self, state: _Ticker, bar: Bar) -> list[CollectEffect]:
+        state.pending.append(bar.start_ms)
+        if state.fetching:
+            return []
+        state.fetching = True
+        return [FetchHistory(bar.ticker, self._day[0], bar.start_ms)]
+
+    def _wait_for_instrument(self, state: _Ticker, bar: Bar, known: Instrument | None) -> list[CollectEffect]:
+        if known is not None and (failed := type_rule(known.security_type, self._params)):
+            return self._reject(failed)
+        state.pending.append(bar.start_ms)
+        if bar.ticker in self._asked:
+            return []
+        self._asked.add(bar.ticker)
+        return [FetchInstrument(bar.ticker)]
+
+    def _fire(self, state: _Ticker, bar: Bar, measured: Measures, instrument: Instrument, at: dt.datetime) -> Screened:
+        self._fired.add((bar.ticker, bar.start_ms))
+        self._screened_today.add(bar.ticker)
+        cooldown_ms = self._params.discovery_cooldown_min * 60_000
+        announce = state.announced_ms is None or bar.start_ms - state.announced_ms >= cooldown_ms
+        if announce:
+            state.announced_ms = bar.start_ms
+        upto = bisect.bisect_right(state.bars, bar.start_ms, key=lambda b: b.start_ms)
+        return Screened(
+            id=message_id("screened", bar.ticker, bar.start_ms),
+            ticker=bar.ticker,
+            discovery=Discovery(
+                price=bar.close,
+                change_pct=measured.change_pct,
+                volume=bar.volume,
+                volume_ratio_pct=measured.volume_ratio_pct,
+                market_cap=instrument.market_cap(bar.close),
+                name=instrument.name,
+                name_ko=instrument.name_ko,
+                exchange=instrument.exchange.value,
+                announce=announce,
+                bar_end_at=bar.end_at,
+            ),
+            reference_close=measured.reference_close,
+            average_volume=measured.average_volume,
+            bars=tuple(state.bars[max(0, upto - HISTORY_BARS) : upto]),
+            feed_delay_ms=max(0, int(at.timestamp() * 1000) - bar.end_ms),
+            created_at=at,
+        )

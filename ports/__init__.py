@@ -1,0 +1,1 @@
+"""Protocols: what the programs need from the world, in our own words."""

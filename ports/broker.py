@@ -1,0 +1,68 @@
+"""What the trader needs from a broker, and the three ways it can fail."""
+
+from typing import Protocol
+
+import msgspec
+
+from core.model.instrument import Exchange
+from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest
+from core.model.quote import Quote
+
+
+class BrokerError(Exception):
+    """Base of everything a broker call raises; `code` is the broker's own code where it gave one."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class OrderRefused(BrokerError):
+    """The broker definitely did not take the order: its code is on the allow-list of refusals."""
+
+
+class OrderUnknown(BrokerError):
+    """The broker may or may not have taken the order. Never send it again; ask."""
+
+
+class BrokerUnavailable(BrokerError):
+    """A query could not be answered now; nothing was changed."""
+
+
+class OrderBook(msgspec.Struct, frozen=True, kw_only=True):
+    """Today's and yesterday's orders of the account; `complete` is False when a page may be missing."""
+
+    orders: tuple[BrokerOrder, ...]
+    complete: bool
+
+
+class Broker(Protocol):
+    """One account at one broker. Every method has a deadline and never retries an order."""
+
+    async def place(self, request: OrderRequest) -> BrokerRef:
+        """Send one limit order, once. Raises OrderRefused or OrderUnknown."""
+        ...
+
+    async def cancel(self, ref: BrokerRef, request: OrderRequest) -> None:
+        """Ask to cancel what is left of an order; acknowledgement is not final. Raises OrderRefused or OrderUnknown."""
+        ...
+
+    async def order_book(self) -> OrderBook:
+        """Read all orders of the present and the previous US date. Raises BrokerUnavailable."""
+        ...
+
+    async def holdings(self) -> tuple[Holding, ...]:
+        """Read the shares in the account, real-time. Raises BrokerUnavailable."""
+        ...
+
+    async def buying_power(self, ticker: str, exchange: Exchange, limit: str) -> BuyingPower:
+        """Read what may be spent on `ticker` at `limit` USD. Raises BrokerUnavailable."""
+        ...
+
+    async def quote(self, ticker: str, exchange: Exchange) -> Quote:
+        """Read the present price. Raises BrokerUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+        ...

@@ -1,0 +1,50 @@
+"""What the collector needs from a market data vendor."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from core.model.bar import Bar
+from core.model.instrument import Instrument
+
+
+class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of the connection: `key` is machine-readable, `detail` the vendor's words."""
+
+    up: bool
+    key: str
+    detail: str = ""
+
+
+class BarStream(Protocol):
+    """A supervised stream of closed minute bars: it reconnects by itself and reports what happened."""
+
+    def events(self) -> AsyncIterator[Sequence[Bar] | FeedStatus]:
+        """Batches of bars in order of arrival, and status changes between them."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
+class ReferenceData(Protocol):
+    """Look-ups over REST. Every method raises ReferenceUnavailable when the vendor can't answer now."""
+
+    async def instrument(self, ticker: str) -> Instrument | None:
+        """One security with its share count, or None where the vendor does not know the ticker."""
+        ...
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """All active US securities, without share counts."""
+        ...
+
+    async def minute_bars(self, ticker: str, start: dt.datetime, end: dt.datetime) -> Sequence[Bar]:
+        """Closed unadjusted minute bars with `start <= bar start < end`, oldest first."""
+        ...
+
+
+class ReferenceUnavailable(Exception):
+    """The vendor did not answer a look-up; try again later."""
