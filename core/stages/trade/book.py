@@ -1,0 +1,295 @@
+"""The trader's state in memory; every write is also recorded as a journal change."""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from core.model.commands import Lock, TraderStatus
+from core.model.journal import (
+    Change,
+    DayCounters,
+    DropExit,
+    DropLock,
+    DropPosition,
+    Emit,
+    PutExit,
+    PutIntent,
+    PutLock,
+    PutPlan,
+    PutPosition,
+    PutState,
+    Snapshot,
+)
+from core.model.messages import Event, EventKind, HeldPosition, Value, message_id
+from core.model.money import ZERO
+from core.model.order import BrokerRef, BuyingPower, Intent, Purpose, Side
+from core.model.params import TradingParams
+from core.model.position import ExitRun, Plan, PlanState, Position
+from core.model.quote import Quote
+from core.rules.days import us_date
+from core.rules.risk import RiskView, standing_blocks
+from core.stages.trade.outcome import Outcome, PublishHoldings, TradeAction
+
+
+class Book:
+    """Plans, positions, orders and switches of one account."""
+
+    def __init__(self, params: TradingParams, snapshot: Snapshot, at: dt.datetime) -> None:
+        self.params = params
+        self.at = at
+        self.plans = {p.id: p for p in snapshot.plans}
+        self.positions = {p.ticker: p for p in snapshot.positions}
+        self.exits = {e.ticker: e for e in snapshot.exits}
+        self.intents = {i.id: i for i in snapshot.intents}
+        self.locks = {lock.ticker: lock for lock in snapshot.locks}
+        self.decisions = set(snapshot.decisions)
+        self.seen: set[BrokerRef] = set(snapshot.seen)
+        self.state = dict(snapshot.state)
+        day = self.state.get("day")
+        self.day = msgspec.json.decode(day, type=DayCounters) if day else DayCounters(on=us_date(at))
+        self.quotes: dict[str, Quote] = {}
+        self.power: BuyingPower | None = None
+        self.in_window = False
+        self.market_open = False
+        self.halted = False
+        self.orders_reconciled = False
+        self.holdings_reconciled = False
+        self.shortfalls: dict[str, int] = {}
+        self.broker_ok = True
+        self.broker_checked_at: dt.datetime | None = None
+        self.sent_at: deque[dt.datetime] = deque(maxlen=1000)
+        self.below_stop: dict[str, int] = {}
+        self.trend_minute: dict[str, int] = {}
+        self.trend_question: dict[str, str] = {}
+        self.last_miss_at: dict[str, dt.datetime] = {}
+        self._changes: list[Change] = []
+        self._actions: list[TradeAction] = []
+        self._events = 0
+
+    # -- switches -----------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> str:
+        """What happens to BUY signals: the chat's choice, else the configuration's."""
+        return self.state.get("mode", self.params.mode)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the owner stopped new buys."""
+        return self.state.get("paused") == "yes"
+
+    @property
+    def panicked(self) -> bool:
+        """Whether /panic is in force."""
+        return self.state.get("panicked") == "yes"
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether the broker's orders and holdings have been read completely since the start."""
+        return self.orders_reconciled and self.holdings_reconciled
+
+    @property
+    def krw_per_usd(self) -> Decimal:
+        """The broker's exchange rate as last read, also across restarts; 0 before the first reading."""
+        if self.power is not None:
+            return self.power.krw_per_usd
+        return Decimal(self.state.get("krw_per_usd", "0"))
+
+    # -- one input ----------------------------------------------------------------------------------------------
+
+    def begin(self, at: dt.datetime) -> None:
+        """Start handling an input at `at`; a new US date resets the daily counters."""
+        self.at = at
+        self._changes, self._actions = [], []
+        on = us_date(at)
+        if on > self.day.on:
+            self.put_day(DayCounters(on=on))
+
+    def outcome(self) -> Outcome:
+        """What the input led to."""
+        return Outcome(changes=tuple(self._changes), actions=tuple(self._actions))
+
+    def change(self, change: Change) -> None:
+        """Record a journal change that has no state in memory."""
+        self._changes.append(change)
+
+    def act(self, action: TradeAction) -> None:
+        """Request an action after the commit; asking for the same one twice is asking once."""
+        if action not in self._actions:
+            self._actions.append(action)
+
+    def put_state(self, key: str, value: str) -> None:
+        """Set one named value."""
+        self.state[key] = value
+        self.change(PutState(key, value))
+
+    def put_day(self, day: DayCounters) -> None:
+        """Replace the daily counters."""
+        self.day = day
+        self.put_state("day", msgspec.json.encode(day).decode())
+
+    def put_plan(self, plan: Plan) -> None:
+        """Insert or replace a plan."""
+        self.plans[plan.id] = plan
+        self.change(PutPlan(plan))
+
+    def put_position(self, position: Position) -> None:
+        """Insert or replace a position; the others hear of it when shares or stop changed."""
+        before = self.positions.get(position.ticker)
+        self.positions[position.ticker] = position
+        self.change(PutPosition(position))
+        if before is None or (before.qty, before.stop_price) != (position.qty, position.stop_price):
+            self.act(PublishHoldings())
+
+    def drop_position(self, ticker: str) -> None:
+        """The position is gone."""
+        del self.positions[ticker]
+        self.below_stop.pop(ticker, None)
+        self.trend_minute.pop(ticker, None)
+        self.trend_question.pop(ticker, None)
+        self.change(DropPosition(ticker))
+        self.act(PublishHoldings())
+
+    def put_exit(self, run: ExitRun) -> None:
+        """Insert or replace a sale in progress."""
+        self.exits[run.ticker] = run
+        self.change(PutExit(run))
+
+    def drop_exit(self, ticker: str) -> None:
+        """The sale is over."""
+        if self.exits.pop(ticker, None):
+            self.change(DropExit(ticker))
+
+    def put_intent(self, intent: Intent) -> None:
+        """Insert or replace an intent."""
+        self.intents[intent.id] = intent
+        self.change(PutIntent(intent))
+
+    def lock(self, ticker: str, reason: str, until: dt.datetime) -> None:
+        """Close a ticker for entries, never shortening an existing lock."""
+        present = self.locks.get(ticker)
+        if present is None or present.until < until:
+            self.locks[ticker] = Lock(ticker=ticker, reason=reason, until=until)
+            self.change(PutLock(self.locks[ticker]))
+
+    def unlock(self, ticker: str) -> bool:
+        """Open a ticker; False when it was not locked."""
+        if self.locks.pop(ticker, None) is None:
+            return False
+        self.change(DropLock(ticker))
+        return True
+
+    def emit(self, kind: EventKind, *, ticker: str = "", subject: str = "", **values: Value | Decimal) -> None:
+        """Tell the others. Decimals become strings; the id is unique per trader and instant."""
+        self._events += 1
+        plain: dict[str, Value] = {k: str(v) if isinstance(v, Decimal) else v for k, v in values.items()}
+        key = message_id("event", kind.value, ticker, subject, self.at.isoformat(), self._events)
+        self.change(Emit(Event(id=key, kind=kind, at=self.at, ticker=ticker, subject=subject, values=plain)))
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    def live_intents(self, ticker: str = "", side: Side | None = None) -> list[Intent]:
+        """Orders that may still fill, oldest first."""
+        found = (i for i in self.intents.values() if i.live)
+        return sorted(
+            (
+                i
+                for i in found
+                if (not ticker or i.request.ticker == ticker) and (side is None or i.request.side is side)
+            ),
+            key=lambda i: i.created_at,
+        )
+
+    def open_plans(self) -> list[Plan]:
+        """Plans that may still buy."""
+        return [p for p in self.plans.values() if p.open]
+
+    def running_plan(self, ticker: str) -> Plan | None:
+        """The plan that is buying this ticker."""
+        return next((p for p in self.plans.values() if p.ticker == ticker and p.state is PlanState.RUNNING), None)
+
+    def spent_usd(self, plan_id: str) -> Decimal:
+        """What a plan has spent on fills."""
+        return sum(
+            (i.filled_usd for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY), ZERO
+        )
+
+    def committed_usd(self, plan_id: str) -> Decimal:
+        """What a plan has spent or reserved."""
+        held = (i for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY)
+        return sum((i.filled_usd + i.reserved_usd for i in held), ZERO)
+
+    def seen_recently(self) -> set[BrokerRef]:
+        """Orders of today and yesterday (US dates) that the broker's list has shown."""
+        since = (us_date(self.at) - dt.timedelta(days=1)).strftime("%Y%m%d")
+        return {ref for ref in self.seen if ref.ord_dt >= since}
+
+    def risk_view(self) -> RiskView:
+        """The state as the risk gate sees it."""
+        minute_ago = self.at - dt.timedelta(minutes=1)
+        running = [p for p in self.plans.values() if p.state is PlanState.RUNNING]
+        reserved = sum((max(ZERO, p.budget_usd - self.spent_usd(p.id)) * p.krw_per_usd for p in running), ZERO)
+        return RiskView(
+            at=self.at,
+            mode=self.mode,
+            paused=self.paused,
+            panicked=self.panicked,
+            halted=self.halted,
+            reconciled=self.reconciled,
+            broker_ok=self.broker_ok,
+            in_window=self.in_window,
+            held=set(self.positions),
+            planned={p.ticker for p in self.open_plans()},
+            locks=self.locks,
+            bought_today_krw=self.day.bought_krw,
+            realized_today_krw=self.day.realized_krw,
+            orders_last_minute=sum(1 for t in self.sent_at if t > minute_ago),
+            orders_today=self.day.orders,
+            reserved_krw=reserved,
+        )
+
+    def holdings(self) -> tuple[HeldPosition, ...]:
+        """What the others need to know of the positions."""
+        return tuple(
+            HeldPosition(ticker=p.ticker, qty=p.qty, stop_price=p.stop_price, exchange=p.exchange.value)
+            for p in self.positions.values()
+        )
+
+    def quoted_tickers(self) -> list[str]:
+        """Tickers whose price must be fresh: exits first, then positions, then plans that buy."""
+        wanted: Iterable[str] = [
+            *self.exits,
+            *self.positions,
+            *(p.ticker for p in self.plans.values() if p.state is PlanState.RUNNING),
+        ]
+        return list(dict.fromkeys(wanted))
+
+    def status(self, venue: str) -> TraderStatus:
+        """Everything a person may want to see."""
+        blocks = standing_blocks(self.risk_view(), self.params)
+        return TraderStatus(
+            at=self.at,
+            venue=venue,
+            mode=self.mode,
+            paused=self.paused,
+            panicked=self.panicked,
+            entries_open=not blocks,
+            entry_blocks=tuple(b.value for b in blocks),
+            broker_ok=self.broker_ok,
+            broker_checked_at=self.broker_checked_at,
+            positions=tuple(self.positions.values()),
+            plans=tuple(self.open_plans()),
+            orders=tuple(self.live_intents()),
+            locks=tuple(lock for lock in self.locks.values() if lock.until > self.at),
+            buying_power_usd=self.power.usd if self.power else None,
+            krw_per_usd=self.krw_per_usd or None,
+            bought_today_krw=self.day.bought_krw,
+            realized_today_krw=self.day.realized_krw,
+            round_trips_today=self.day.trips,
+        )
+
+
+PROTECTIVE = frozenset({Purpose.STOP, Purpose.PANIC, Purpose.GUARD})

@@ -1,0 +1,214 @@
+"""Selling: stops, take-profit with a trend check, signals and commands, by one ladder."""
+
+import datetime as dt
+from decimal import Decimal
+
+import msgspec
+
+from core.model.messages import EventKind, Signal, message_id
+from core.model.order import Intent, IntentState, OrderRequest, Purpose, Side
+from core.model.position import ExitRun, PlanState, Position
+from core.model.quote import Quote
+from core.model.signal import Condition, SignalType, TrendState
+from core.rules.exit import ExitDecision, decide_exit
+from core.rules.pricing import exit_limit
+from core.stages.trade import entries
+from core.stages.trade.book import PROTECTIVE, Book
+from core.stages.trade.inputs import QuotesRead, TrendArrived
+from core.stages.trade.outcome import AskTrend, CancelOrder
+
+# A sell that is not filled after this long is cancelled and repeated one step lower.
+STEP_PATIENCE = dt.timedelta(seconds=10)
+# After a refusal the same sale is tried again this much later.
+RETRY_PAUSE = dt.timedelta(seconds=5)
+
+
+def on_quotes(book: Book, message: QuotesRead) -> None:
+    """Watch stops and targets on fresh prices; then drive the sales in progress."""
+    for quote in message.quotes:
+        book.quotes[quote.ticker] = quote
+        position = book.positions.get(quote.ticker)
+        if position is None:
+            continue
+        book.positions[quote.ticker] = msgspec.structs.replace(position, last_price=quote.last, priced_at=quote.at)
+        if quote.ticker not in book.exits:
+            _watch(book, book.positions[quote.ticker], quote)
+    drive(book)
+
+
+def _watch(book: Book, position: Position, quote: Quote) -> None:
+    ticker = position.ticker
+    before = book.below_stop.get(ticker, 0)
+    decision = decide_exit(position, quote.last, observations_below=before, trend=None)
+    book.below_stop[ticker] = before + 1 if quote.last <= position.stop_price else 0
+    match decision:
+        case ExitDecision.STOP:
+            start_exit(book, position, Purpose.STOP, conditions=(Condition.STOP_REACHED,))
+        case ExitDecision.ASK_TREND:
+            _ask_trend(book, position)
+        case ExitDecision.HOLD | ExitDecision.SUSPECT_STOP | ExitDecision.TREND_BROKEN:
+            pass
+
+
+def _ask_trend(book: Book, position: Position) -> None:
+    """Ask once per minute bar."""
+    minute = int(book.at.timestamp()) // 60
+    if book.trend_minute.get(position.ticker) == minute:
+        return
+    book.trend_minute[position.ticker] = minute
+    question = message_id("trend", position.ticker, minute)
+    book.trend_question[position.ticker] = question
+    book.act(AskTrend(question, position.ticker))
+
+
+def on_trend(book: Book, message: TrendArrived) -> None:
+    """Intact: hold and look again every bar. Broken or no answer in time: sell all."""
+    answer = message.answer
+    position = book.positions.get(answer.ticker)
+    if position is None or answer.ticker in book.exits or book.trend_question.get(answer.ticker) != answer.question:
+        return
+    del book.trend_question[answer.ticker]
+    if position.last_price < position.target_price:
+        return
+    if answer.state is TrendState.INTACT:
+        if not position.holding_winner:
+            book.put_position(msgspec.structs.replace(position, holding_winner=True))
+            book.emit(
+                EventKind.HOLDING_WINNER,
+                ticker=position.ticker,
+                subject=position.ticker,
+                name=position.name,
+                name_ko=position.name_ko,
+                price=position.last_price,
+                avg_price=position.avg_price,
+                pnl_pct=position.pnl_pct.quantize(Decimal("0.01")),
+            )
+        return
+    met = answer.verdict.met if answer.verdict else ()
+    start_exit(book, position, Purpose.TREND_BROKEN, conditions=met)
+
+
+def on_exit_signal(book: Book, signal: Signal) -> None:
+    """SELL on a held ticker sells it; STOP from the analyzer is a second witness of the stop."""
+    position = book.positions.get(signal.ticker)
+    if position is None or signal.ticker in book.exits or book.at > signal.valid_until:
+        return
+    if signal.verdict.signal is SignalType.SELL:
+        above_target = position.last_price >= position.target_price
+        purpose = Purpose.TREND_BROKEN if above_target else Purpose.SIGNAL_SELL
+        start_exit(book, position, purpose, conditions=signal.verdict.met)
+        return
+    timely = signal.feed_delay_ms <= book.params.max_data_age_sec * 1000
+    if timely and Decimal(str(signal.verdict.indicators.close)) <= position.stop_price:
+        start_exit(book, position, Purpose.STOP, conditions=signal.verdict.met)
+
+
+def start_exit(
+    book: Book,
+    position: Position,
+    purpose: Purpose,
+    *,
+    qty: int | None = None,
+    conditions: tuple[Condition, ...] = (),
+    by: str = "",
+) -> None:
+    """Begin selling; a more urgent purpose takes over a sale in progress. Remaining tranches end."""
+    present = book.exits.get(position.ticker)
+    if present is not None:
+        if purpose in PROTECTIVE and present.purpose not in PROTECTIVE:
+            book.put_exit(msgspec.structs.replace(present, purpose=purpose, target_qty=present.sold_qty + position.qty))
+        return
+    plan = book.running_plan(position.ticker)
+    if plan is not None:
+        entries.end_plan(book, plan, PlanState.STOPPED, purpose.value)
+    for intent in book.live_intents(position.ticker, Side.BUY):
+        book.act(CancelOrder(intent.id))
+    run = ExitRun(
+        ticker=position.ticker,
+        purpose=purpose,
+        target_qty=min(qty or position.qty, position.qty),
+        started_at=book.at,
+        conditions=conditions,
+        by=by,
+    )
+    book.put_exit(run)
+    book.emit(
+        EventKind.SELL_STARTED,
+        ticker=position.ticker,
+        subject=position.ticker,
+        plan_id=position.plan_id,
+        name=position.name,
+        name_ko=position.name_ko,
+        qty=run.target_qty,
+        price=position.last_price,
+        pnl_pct=position.pnl_pct.quantize(Decimal("0.01")),
+        reason=purpose.value,
+        conditions=",".join(c.value for c in conditions),
+        urgent=purpose in PROTECTIVE,
+    )
+    _step(book, run)
+
+
+def drive(book: Book) -> None:
+    """Move every sale on: send the next step, or cancel one that hangs."""
+    for run in list(book.exits.values()):
+        _step(book, run)
+
+
+def _step(book: Book, run: ExitRun) -> None:
+    position = book.positions.get(run.ticker)
+    wanted = run.target_qty - run.sold_qty
+    if position is None or wanted <= 0:
+        book.drop_exit(run.ticker)
+        return
+    # a late buy grows the position: a sale of everything means everything
+    if run.purpose is not Purpose.COMMAND and run.sold_qty + position.qty > run.target_qty:
+        run = msgspec.structs.replace(run, target_qty=run.sold_qty + position.qty)
+        book.put_exit(run)
+        wanted = position.qty
+    live = book.live_intents(run.ticker, Side.SELL)
+    if live:
+        _nudge(book, live[0])
+        return
+    if not book.market_open or (run.retry_at is not None and book.at < run.retry_at):
+        return
+    quote = book.quotes.get(run.ticker)
+    if quote is None:
+        return
+    sell_order(book, position, run, min(wanted, position.qty), exit_limit(quote.sell_reference, run.step))
+
+
+def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:
+    """Prepare one sell of the ladder."""
+    attempts = sum(1 for i in book.intents.values() if i.request.ticker == run.ticker and i.request.side is Side.SELL)
+    request = OrderRequest(ticker=run.ticker, exchange=position.exchange, side=Side.SELL, qty=qty, limit=limit)
+    key = f"exit:{run.ticker}:{run.started_at.isoformat()}:{attempts}"
+    entries.prepare_order(book, request, purpose=run.purpose, plan_id=position.plan_id, key=key)
+
+
+def _nudge(book: Book, intent: Intent) -> None:
+    waiting = {IntentState.ACKED, IntentState.WORKING, IntentState.PARTIAL}
+    asked = intent.cancel_requested_at or intent.updated_at
+    stuck = intent.state in {IntentState.CANCEL_REQ, IntentState.CANCEL_UNKNOWN} and book.at - asked >= STEP_PATIENCE
+    if stuck or (intent.state in waiting and book.at - intent.created_at >= STEP_PATIENCE):
+        book.act(CancelOrder(intent.id))
+
+
+def on_sale_ended(book: Book, intent: Intent, *, sellable: int | None = None) -> None:
+    """A sell order is final. What is left goes one step lower, after a pause where the broker refused it."""
+    run = book.exits.get(intent.request.ticker)
+    position = book.positions.get(intent.request.ticker)
+    if run is None or position is None:
+        return
+    refused = intent.state in {IntentState.REJECTED, IntentState.BROKER_REJECTED, IntentState.VOIDED}
+    climbed = intent.state in {IntentState.CANCELLED, IntentState.EXPIRED}
+    run = msgspec.structs.replace(
+        run,
+        step=run.step + 1 if climbed else run.step,
+        retry_at=book.at + RETRY_PAUSE if refused else None,
+    )
+    book.put_exit(run)
+    if sellable is not None and 0 < sellable < position.qty:
+        quote = book.quotes.get(run.ticker)
+        if quote is not None:
+            sell_order(book, position, run, sellable, exit_limit(quote.sell_reference, run.step))

@@ -1,0 +1,40 @@
+"""What the trader's machine wants done: first the journal, then the actions."""
+
+import msgspec
+
+from core.model.commands import Reply
+from core.model.journal import Change
+
+
+class PlaceOrder(msgspec.Struct, frozen=True):
+    """Send the order of a PREPARED intent, once."""
+
+    intent_id: str
+
+
+class CancelOrder(msgspec.Struct, frozen=True):
+    """Ask the broker to cancel what is left of an intent's order."""
+
+    intent_id: str
+
+
+class AskTrend(msgspec.Struct, frozen=True):
+    """Ask the analyzer; an UNKNOWN answer must arrive when the time is up."""
+
+    question_id: str
+    ticker: str
+
+
+class PublishHoldings(msgspec.Struct, frozen=True):
+    """The positions or their stops changed: tell the others and the guardian."""
+
+
+TradeAction = PlaceOrder | CancelOrder | AskTrend | PublishHoldings
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one input."""
+
+    changes: tuple[Change, ...]
+    actions: tuple[TradeAction, ...]
+    reply: Reply | None = None
