@@ -96,6 +96,7 @@ class ScheduleParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "open+30m"
     market_close: KstTime = "06:00"
     timezone: Literal["Asia/Seoul"] = "Asia/Seoul"
+    rest_when_closed: bool = True
 
 
 class NotificationParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

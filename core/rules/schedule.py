@@ -24,3 +24,18 @@ def entry_window(session: MarketSession, schedule: ScheduleParams) -> tuple[dt.d
     else:
         start = max(session.open_at, kst_instant(after, session.open_at))
     return start, session.close_at
+
+
+def collecting(at: dt.datetime, schedule: ScheduleParams, report_time: str) -> bool:
+    """Whether the collector is awake: from `start_time` to the report time of the next KST morning."""
+    if not schedule.rest_when_closed:
+        return True
+    local = at.astimezone(SEOUL)
+    minutes = local.hour * 60 + local.minute
+    start, end = _minutes(schedule.start_time), _minutes(report_time)
+    return minutes >= start or minutes < end if start > end else start <= minutes < end
+
+
+def _minutes(kst: str) -> int:
+    hour, minute = kst.split(":")
+    return int(hour) * 60 + int(minute)

@@ -8,7 +8,16 @@ import msgspec
 from core.model.journal import AddFill, AddLedger, AddTrip, LedgerKind, SawOrders
 from core.model.messages import EventKind, message_id
 from core.model.money import ZERO, krw
-from core.model.order import LIVE_STATES, BrokerOrder, BrokerRef, Intent, IntentState, Purpose, Side
+from core.model.order import (
+    LIVE_STATES,
+    BrokerOrder,
+    BrokerRef,
+    Intent,
+    IntentState,
+    OrderRequest,
+    Purpose,
+    Side,
+)
 from core.model.position import PlanState, Position, RoundTrip
 from core.rules import reconcile
 from core.rules.costs import fee_usd, realized
@@ -18,6 +27,7 @@ from core.stages.trade import entries, exits
 from core.stages.trade.book import PROTECTIVE, Book
 from core.stages.trade.inputs import (
     CancelAnswered,
+    GuardianSold,
     HoldingsRead,
     OrderAcked,
     OrderLost,
@@ -381,6 +391,39 @@ def _close(book: Book, position: Position, purpose: Purpose) -> None:
     if purpose in PROTECTIVE and book.params.stop_cooldown_min:
         until = book.at + dt.timedelta(minutes=book.params.stop_cooldown_min)
         book.lock(position.ticker, "cooldown", until)
+
+
+def on_guardian_sold(book: Book, message: GuardianSold) -> None:
+    """Adopt a sale that the guardian sent while we were away, so that its fills are booked as ours; once."""
+    marker = f"guardian:{message.ref.ord_dt}:{message.ref.odno}"
+    position = book.positions.get(message.ticker)
+    if marker in book.state or position is None:
+        return
+    book.put_state(marker, message.ticker)
+    limit = OrderRequest(
+        ticker=message.ticker, exchange=position.exchange, side=Side.SELL, qty=message.qty, limit=message.limit
+    )
+    book.put_intent(
+        Intent(
+            id=message_id("guardian", marker),
+            dedup_key=marker,
+            plan_id=position.plan_id,
+            request=limit,
+            purpose=Purpose.GUARD,
+            state=IntentState.ACKED,
+            created_at=book.at,
+            updated_at=book.at,
+            sent_at=book.at,
+            ref=message.ref,
+        )
+    )
+    book.emit(
+        EventKind.GUARDIAN_TOOK_OVER,
+        ticker=message.ticker,
+        subject=message.ticker,
+        qty=message.qty,
+        price=message.limit,
+    )
 
 
 def on_holdings_read(book: Book, message: HoldingsRead) -> None:

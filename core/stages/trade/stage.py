@@ -96,7 +96,7 @@ class TradeStage:
             case ParamsChanged():
                 book.params = message.params
             case GuardianSold():
-                book.put_state(f"guardian:{message.ref.odno}", message.ticker)
+                orders.on_guardian_sold(book, message)
             case _ as never:
                 assert_never(never)
         outcome = book.outcome()

@@ -1,0 +1,199 @@
+"""The paper account: a broker in a file, filled against live or replayed prices, for people without an account.
+
+A limit order fills in full at the first price seen after it was placed that is as good as its limit, at that price.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from core.model.instrument import Exchange
+from core.model.money import ZERO, usd
+from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
+from core.model.quote import Quote
+from ports.broker import BrokerUnavailable, OrderBook, OrderRefused
+
+KEPT_ORDERS = 500
+
+KEPT_ORDERS = 500
+
+
+class PaperOrder(msgspec.Struct, kw_only=True):
+    """One order of the paper account."""
+
+    ref: BrokerRef
+    request: OrderRequest
+    filled_qty: int = 0
+    filled_usd: Decimal = ZERO
+    cancelled: bool = False
+    seen_until: dt.datetime | None = None
+
+
+class PaperAccount(msgspec.Struct, kw_only=True):
+    """What the file holds."""
+
+    cash_usd: Decimal
+    next_number: int = 1
+    orders: list[PaperOrder] = []
+    shares: dict[str, tuple[Exchange, int, Decimal]] = {}
+
+
+class PaperBroker:
+    """Implements ports.broker.Broker. `price_of` gives the newest known price of a ticker, or None."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        price_of: Callable[[str], Quote | None],
+        cash_krw: int,
+        krw_per_usd: float,
+        commission_pct: float,
+        us_date: Callable[[], str],
+    ) -> None:
+        self._path = path
+        self._price_of = price_of
+        self._rate = Decimal(str(krw_per_usd))
+        self._fee = Decimal(str(commission_pct)) / 100
+        self._us_date = us_date
+        self._account = self._load(usd(Decimal(cash_krw) / self._rate))
+
+    def _load(self, cash: Decimal) -> PaperAccount:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=PaperAccount)
+        except FileNotFoundError:
+            return PaperAccount(cash_usd=cash)
+
+    def _save(self) -> None:
+        partial = self._path.with_suffix(".tmp")
+        with partial.open("wb") as file:
+            file.write(msgspec.json.encode(self._account))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path)
+
+    async def place(self, request: OrderRequest) -> BrokerRef:
+        """Take an order if cash or shares allow it."""
+        account = self._account
+        if request.side is Side.BUY:
+            needed = request.qty * request.limit * (1 + self._fee)
+            if needed > self._free_cash():
+                raise OrderRefused("not enough cash", code="PAPER_CASH")
+        elif request.qty > self._sellable(request.ticker):
+            raise OrderRefused("not enough shares", code="PAPER_SHARES")
+        ref = BrokerRef(self._us_date(), "PAPER", str(account.next_number))
+        quote = self._price_of(request.ticker)
+        account.next_number += 1
+        account.orders.append(PaperOrder(ref=ref, request=request, seen_until=quote.at if quote else None))
+        self._save()
+        return ref
+
+    async def cancel(self, ref: BrokerRef, request: OrderRequest) -> None:
+        """Cancel what is left."""
+        self._match()
+        order = next((o for o in self._account.orders if o.ref == ref), None)
+        if order is None or order.cancelled or order.filled_qty == request.qty:
+            raise OrderRefused("nothing to cancel", code="PAPER_GONE")
+        order.cancelled = True
+        self._save()
+
+    async def order_book(self) -> OrderBook:
+        """All orders of the file, matched against the newest prices."""
+        self._match()
+        return OrderBook(orders=tuple(_row(o) for o in self._account.orders[-KEPT_ORDERS:]), complete=True)
+
+    async def holdings(self) -> tuple[Holding, ...]:
+        """Shares in the account."""
+        self._match()
+        return tuple(
+            Holding(
+                ticker=t,
+                exchange=e,
+                qty=q,
+                sellable_qty=self._sellable(t),
+                avg_price=(c / q).quantize(Decimal("0.0001")),
+            )
+            for t, (e, q, c) in self._account.shares.items()
+            if q
+        )
+
+    async def buying_power(self, ticker: str, exchange: Exchange, limit: str) -> BuyingPower:  # noqa: ARG002  (one purse)
+        """Free cash at the configured rate."""
+        return BuyingPower(usd=usd(self._free_cash()), krw_per_usd=self._rate)
+
+    async def quote(self, ticker: str, exchange: Exchange) -> Quote:  # noqa: ARG002  (the feed knows no venue)
+        """The newest price of the feed."""
+        quote = self._price_of(ticker)
+        if quote is None:
+            raise BrokerUnavailable(f"no price of {ticker} yet")
+        return quote
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def _free_cash(self) -> Decimal:
+        held = sum(
+            (o.request.limit * (o.request.qty - o.filled_qty) * (1 + self._fee) for o in self._open(Side.BUY)), ZERO
+        )
+        return self._account.cash_usd - held
+
+    def _sellable(self, ticker: str) -> int:
+        owned = self._account.shares.get(ticker, (Exchange.NASD, 0, ZERO))[1]
+        return owned - sum(o.request.qty - o.filled_qty for o in self._open(Side.SELL) if o.request.ticker == ticker)
+
+    def _open(self, side: Side) -> list[PaperOrder]:
+        return [
+            o
+            for o in self._account.orders
+            if o.request.side is side and not o.cancelled and o.filled_qty < o.request.qty
+        ]
+
+    def _match(self) -> None:
+        """Fill what the newest prices allow; an order never fills at a price that was known when it was placed."""
+        changed = False
+        for order in [*self._open(Side.SELL), *self._open(Side.BUY)]:
+            quote = self._price_of(order.request.ticker)
+            if quote is None:
+                continue
+            if order.seen_until is not None and quote.at <= order.seen_until:
+                continue
+            is_buy = order.request.side is Side.BUY
+            good = quote.last <= order.request.limit if is_buy else quote.last >= order.request.limit
+            if good:
+                self._fill(order, quote.last)
+                changed = True
+        if changed:
+            self._save()
+
+    def _fill(self, order: PaperOrder, price: Decimal) -> None:
+        request, account = order.request, self._account
+        amount = request.qty * price
+        exchange, owned, cost = account.shares.get(request.ticker, (request.exchange, 0, ZERO))
+        order.filled_qty, order.filled_usd = request.qty, amount
+        if request.side is Side.BUY:
+            account.cash_usd -= amount * (1 + self._fee)
+            account.shares[request.ticker] = (exchange, owned + request.qty, cost + amount)
+        else:
+            account.cash_usd += amount * (1 - self._fee)
+            left = owned - request.qty
+            account.shares[request.ticker] = (exchange, left, cost * left / owned if owned else ZERO)
+
+
+def _row(order: PaperOrder) -> BrokerOrder:
+    request = order.request
+    left = 0 if order.cancelled else request.qty - order.filled_qty
+    return BrokerOrder(
+        ref=order.ref,
+        ticker=request.ticker,
+        side=request.side,
+        qty=request.qty,
+        limit=request.limit,
+        filled_qty=order.filled_qty,
+        filled_usd=order.filled_usd,
+        open_qty=left,
+        cancelled=order.cancelled,
+    )

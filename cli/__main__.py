@@ -1,0 +1,45 @@
+"""Dispatch: `./seohak COMMAND …`."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from config.params import ConfigError
+
+# command → (module, one line of help)
+COMMANDS = {
+    "demo": ("cli.demo", "샌드박스에서 전체 이야기를 보여 줍니다 / the whole story in a browser, no account"),
+    "test": ("cli.test", "모든 검사를 실행합니다 / run all checks and tests"),
+    "up": ("cli.up", "모든 프로세스를 시작합니다 / run every process, restart what dies"),
+    "panic": ("cli.panic", "모든 매수를 멈춥니다 / stop all buying, also without Telegram"),
+    "db": ("cli.db", "데이터베이스를 최신 구조로 / bring the database to the newest schema"),
+    "config": ("cli.config", "설정을 검사합니다 / check config.yaml"),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit code: 0 done, 1 failed, 2 wrong input."""
+    parser = argparse.ArgumentParser(prog="seohak", description="서학: 텔레그램 미국주식 자동매매")
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    runners: dict[str, Callable[[argparse.Namespace], int]] = {}
+    chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    for name, (module, help_text) in COMMANDS.items():
+        sub = parsers.add_parser(name, help=help_text, description=help_text)
+        # only the chosen command's module is imported: the others may be slow
+        if name == chosen:
+            loaded = import_module(module)
+            loaded.add_arguments(sub)
+            runners[name] = loaded.run
+    options = parser.parse_args(arguments)
+    try:
+        return runners[options.command](options)
+    except ConfigError as error:
+        print(f"seohak {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

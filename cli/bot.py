@@ -1,0 +1,72 @@
+"""The bot's process: hands the bot its world. `python -m cli.bot`, started by `up` and `demo`."""
+
+import asyncio
+import datetime as dt
+import sys
+from collections.abc import Sequence
+
+from adapters.calendar import load_calendar
+from adapters.control import SocketControl
+from adapters.db.chat import SqlChatStore
+from adapters.db.engine import open_engine
+from adapters.db.records import SqlRecordStore
+from adapters.polygon.rest import PolygonReference
+from bot.app import run as serve
+from bot.deps import BotDeps
+from charts.worker import ChartWorker
+from config import environment
+from core.model.bar import Bar
+from ports.market_data import ReferenceUnavailable
+from services.runtime import VERSION, Runtime, run, until_stopped
+
+BARS_LOOKBACK = dt.timedelta(hours=8)
+# at a scaled clock's speed a person's message is market minutes old before it arrives
+PATIENCE_S = 60.0
+
+
+async def main(runtime: Runtime) -> None:
+    """Wire the bot."""
+    telegram = environment.telegram(runtime.env)
+    polygon = environment.polygon(runtime.env)
+    settings, clock = runtime.settings, runtime.clock
+    engine = open_engine(settings.database_url)
+    reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock)
+    charts = ChartWorker()
+
+    async def bars(ticker: str) -> Sequence[Bar]:
+        now = clock.now()
+        try:
+            return await reference.minute_bars(ticker, now - BARS_LOOKBACK, now)
+        except ReferenceUnavailable:
+            return ()
+
+    async def halt() -> None:
+        await asyncio.to_thread((settings.state_dir / "HALT").touch)
+
+    deps = BotDeps(
+        token=telegram.token,
+        owners=telegram.owners,
+        version=VERSION,
+        params=runtime.params,
+        clock=clock,
+        calendar=load_calendar(settings.state_dir, clock.now().date()),
+        bus=runtime.bus,
+        control=SocketControl(settings.socket("trader")),
+        records=SqlRecordStore(engine),
+        chat=SqlChatStore(engine),
+        charts=charts,
+        bars=bars,
+        api_base=telegram.api_url or None,
+        halt=halt,
+        stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),
+    )
+    try:
+        await until_stopped(runtime, serve(deps, runtime.stop))
+    finally:
+        charts.close()
+        await reference.close()
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(run("bot", main, secrets=("TELEGRAM_BOT_TOKEN", "POLYGON_API_KEY")))

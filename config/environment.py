@@ -1,0 +1,151 @@
+"""The environment and .env as settings: each process reads only its own secrets."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from dotenv import dotenv_values
+
+from config.params import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+# A Unix socket's path is limited to 107 bytes by the kernel.
+SOCKET_LIMIT = 100
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process needs; an empty `redis_url` means the embedded server of this state directory."""
+
+    state_dir: Path
+    config_path: Path
+    redis_url: str
+    database_url: str
+    log_level: str
+
+    def socket(self, name: str) -> Path:
+        """Where the Unix socket `name` lies: in the state directory, or in the temporary one if that is too deep."""
+        path = self.state_dir / f"{name}.sock"
+        if len(str(path).encode()) <= SOCKET_LIMIT:
+            return path
+        digest = hashlib.sha256(str(self.state_dir).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"seohak-{digest}-{name}.sock"
+
+
+class PolygonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Market data."""
+
+    key: str
+    ws_url: str
+    rest_url: str
+
+
+class KisSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker. `base_url` is where orders go, `quote_url` where prices come from (always the real host)."""
+
+    hts_id: str
+    account: str
+    appkey: str
+    appsecret: str
+    base_url: str
+    quote_url: str
+    paper: bool
+    rate_per_s: float
+    timeout_s: float
+
+
+class TelegramSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The chat."""
+
+    token: str
+    owners: frozenset[int]
+    api_url: str
+
+
+REAL_HOST = "https://openapi.koreainvestment.com:9443"
+PAPER_HOST = "https://openapivts.koreainvestment.com:29443"
+
+
+def environment(env_file: Path | None = None) -> dict[str, str]:
+    """The process environment on top of .env."""
+    path = env_file or Path(os.environ.get("SEOHAK_ENV_FILE", ROOT / ".env"))
+    from_file = {k: v for k, v in dotenv_values(path).items() if v} if path.is_file() else {}
+    return {**from_file, **os.environ}
+
+
+def _required(env: Mapping[str, str], *names: str) -> str:
+    for name in names:
+        if value := env.get(name, "").strip():
+            return value
+    raise ConfigError(f"{names[0]} is missing: put it into .env (see .env.example)")
+
+
+def base(env: Mapping[str, str]) -> Base:
+    """State directory, configuration file, Redis and database."""
+    state_dir = Path(env.get("SEOHAK_STATE_DIR", str(ROOT / "state"))).resolve()
+    database = env.get("DATABASE_URL") or f"sqlite+aiosqlite:///{state_dir / 'seohak.db'}"
+    if database.startswith(("postgres://", "postgresql://")):
+        database = "postgresql+asyncpg://" + database.split("://", 1)[1]
+    return Base(
+        state_dir=state_dir,
+        config_path=Path(env.get("SEOHAK_CONFIG", str(ROOT / "config.yaml"))),
+        redis_url=env.get("REDIS_URL", ""),
+        database_url=database,
+        log_level=env.get("SEOHAK_LOG_LEVEL", "INFO"),
+    )
+
+
+def polygon(env: Mapping[str, str]) -> PolygonSettings:
+    """Key and addresses of the market data."""
+    return PolygonSettings(
+        key=_required(env, "POLYGON_API_KEY", "MASSIVE_API_KEY"),
+        ws_url=env.get("POLYGON_WS_URL", "wss://socket.polygon.io/stocks"),
+        rest_url=env.get("POLYGON_REST_URL", "https://api.polygon.io"),
+    )
+
+
+def kis(env: Mapping[str, str], venue: str) -> KisSettings:
+    """Credentials and addresses of the broker for `venue` (kis_virtual or kis_real)."""
+    paper = venue == "kis_virtual"
+    prefix = "KIS_VIRTUAL_" if paper else "KIS_"
+    quote_url = env.get("KIS_BASE_URL", REAL_HOST)
+    base_url = env.get("KIS_VIRTUAL_BASE_URL", PAPER_HOST) if paper else quote_url
+    return KisSettings(
+        hts_id=_required(env, "KIS_HTS_ID"),
+        account=_required(env, f"{prefix}ACCOUNT"),
+        appkey=_required(env, f"{prefix}APPKEY"),
+        appsecret=_required(env, f"{prefix}APPSECRET"),
+        base_url=base_url,
+        quote_url=quote_url,
+        paper=paper,
+        rate_per_s=_number(env, "KIS_RATE_PER_S", 1.0 if paper else 15.0),
+        timeout_s=_number(env, "KIS_TIMEOUT_S", 8.0),
+    )
+
+
+def telegram(env: Mapping[str, str]) -> TelegramSettings:
+    """Token, owners and server of the chat; an empty list of owners is refused."""
+    raw = _required(env, "TELEGRAM_OWNER_IDS")
+    try:
+        owners = frozenset(int(part) for part in raw.replace(" ", "").split(",") if part)
+    except ValueError:
+        raise ConfigError("TELEGRAM_OWNER_IDS: expected numbers separated by commas, for example 123456789") from None
+    if not owners:
+        raise ConfigError("TELEGRAM_OWNER_IDS is empty: without an owner nobody may command the bot")
+    return TelegramSettings(
+        token=_required(env, "TELEGRAM_BOT_TOKEN"),
+        owners=owners,
+        api_url=env.get("TELEGRAM_API_URL", ""),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        value = float(env.get(name, default))
+    except ValueError:
+        raise ConfigError(f"{name}: expected a number, not {env[name]!r}") from None
+    if value <= 0:
+        raise ConfigError(f"{name}: expected a positive number, not {value:g}")
+    return value

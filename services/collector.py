@@ -1,0 +1,202 @@
+"""The collector: the market's minute bars in, screened tickers out."""
+
+import asyncio
+import datetime as dt
+import logging
+import sys
+from collections.abc import Coroutine, Sequence
+
+from adapters.calendar import load_calendar
+from adapters.db.engine import open_engine
+from adapters.db.records import SqlRecordStore
+from adapters.polygon.rest import PolygonReference
+from adapters.polygon.stream import PolygonStream
+from config import environment
+from core.model.bar import Bar
+from core.model.messages import (
+    BarsClosed,
+    Channel,
+    Event,
+    EventKind,
+    HoldingsChanged,
+    Screened,
+    SettingsChanged,
+    WatchListChanged,
+    message_id,
+)
+from core.model.session import Phase
+from core.rules.schedule import collecting
+from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
+from ports.bus import BusUnavailable
+from ports.market_data import BarStream, FeedStatus, ReferenceData, ReferenceUnavailable
+from ports.store import RecordStore, StoreUnavailable
+from services.runtime import Runtime, run, until_stopped
+
+log = logging.getLogger(__name__)
+PARALLEL_LOOKUPS = 8
+INSTRUMENT_MAX_AGE = dt.timedelta(hours=24)
+
+
+class Collector:
+    """Connects the feed to the stage and the stage to the bus."""
+
+    def __init__(self, runtime: Runtime, stream: BarStream, reference: ReferenceData, records: RecordStore) -> None:
+        self._runtime = runtime
+        self._stream = stream
+        self._reference = reference
+        self._records = records
+        self._stage = CollectStage(runtime.params.scanner)
+        self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._held: tuple[str, ...] = ()
+        self._watched: tuple[str, ...] = ()
+        self._bars = self._published = self._lost = 0
+
+    async def run(self) -> None:
+        """Work until the stop."""
+        await self._load_instruments()
+        await until_stopped(self._runtime, self._feed(), self._control())
+        for task in self._lookups:
+            task.cancel()
+        await asyncio.gather(*self._lookups, return_exceptions=True)
+
+    async def _load_instruments(self) -> None:
+        """Cached share counts that are not too old, then the list of all active securities."""
+        oldest = self._runtime.clock.now() - INSTRUMENT_MAX_AGE
+        try:
+            cached = [i for i, at in await self._records.instruments() if at >= oldest]
+        except StoreUnavailable:
+            log.warning("the database does not answer; starting without cached instruments")
+            cached = []
+        try:
+            listed = await self._reference.instruments()
+        except ReferenceUnavailable:
+            log.warning("the list of securities is not available; types are looked up one by one")
+            listed = []
+        self._stage.know(listed)
+        self._stage.know(cached)
+        self._runtime.note(instruments=len(listed), cached=len(cached))
+
+    async def _feed(self) -> None:
+        async for item in self._stream.events():
+            if isinstance(item, FeedStatus):
+                await self._status_changed(item)
+            else:
+                await self._bars_arrived(item)
+
+    async def _status_changed(self, status: FeedStatus) -> None:
+        at = self._runtime.clock.now()
+        log.info("feed: %s %s", status.key, status.detail)
+        if status.up:
+            self._stage.feed_started(int(at.timestamp() * 1000))
+        kind = EventKind.FEED_UP if status.up else EventKind.FEED_DOWN
+        await self._tell(kind, at, key=status.key, detail=status.detail)
+        self._runtime.note(feed=status.key)
+
+    async def _tell(self, kind: EventKind, at: dt.datetime, **values: str) -> None:
+        key = message_id("collector", kind.value, at.isoformat())
+        try:
+            await self._runtime.bus.publish(Channel.EVENTS, Event(id=key, kind=kind, at=at, values=dict(values)))
+        except BusUnavailable:
+            self._lost += 1
+
+    async def _bars_arrived(self, bars: Sequence[Bar]) -> None:
+        now = self._runtime.clock.now()
+        if not collecting(now, self._runtime.params.schedule, self._runtime.params.notification.report_time):
+            return
+        self._bars += len(bars)
+        await self._perform(self._stage.bars_arrived(bars, now))
+        delay_s = (now - bars[-1].end_at).total_seconds() if bars else 0.0
+        self._runtime.note(bars=self._bars, delay_s=f"{delay_s:.1f}", published=self._published, lost=self._lost)
+
+    async def _perform(self, effects: Sequence[CollectEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Publish(message):
+                    await self._publish(message)
+                case FetchHistory():
+                    self._look_up(self._fetch_history(effect))
+                case FetchInstrument():
+                    self._look_up(self._fetch_instrument(effect))
+
+    async def _publish(self, message: Screened | BarsClosed) -> None:
+        channel = Channel.SCREENED if isinstance(message, Screened) else Channel.BARS
+        try:
+            await self._runtime.bus.publish(channel, message)
+            self._published += 1
+        except BusUnavailable:
+            # losing an entry is safe, acting on an old one is not: it is counted and dropped
+            self._lost += 1
+
+    def _look_up(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._lookups.add(task)
+        task.add_done_callback(self._lookups.discard)
+
+    async def _fetch_history(self, ask: FetchHistory) -> None:
+        start = dt.datetime.fromtimestamp(ask.from_ms / 1000, dt.UTC)
+        end = dt.datetime.fromtimestamp(ask.until_ms / 1000, dt.UTC)
+        async with self._slots:
+            try:
+                bars = await self._reference.minute_bars(ask.ticker, start, end)
+            except ReferenceUnavailable:
+                log.warning("no history for %s", ask.ticker)
+                self._stage.history_failed(ask.ticker)
+                return
+        await self._perform(self._stage.history_loaded(ask.ticker, bars, self._runtime.clock.now()))
+
+    async def _fetch_instrument(self, ask: FetchInstrument) -> None:
+        async with self._slots:
+            try:
+                found = await self._reference.instrument(ask.ticker)
+            except ReferenceUnavailable:
+                log.warning("no reference data for %s", ask.ticker)
+                self._stage.instrument_failed(ask.ticker)
+                return
+        now = self._runtime.clock.now()
+        await self._perform(self._stage.instrument_loaded(ask.ticker, found, now))
+        if found is not None:
+            try:
+                await self._records.put_instruments([found], now)
+            except StoreUnavailable:
+                log.warning("the database does not answer; %s is not cached", ask.ticker)
+
+    async def _control(self) -> None:
+        bus = self._runtime.bus
+        async for delivery in bus.consume("collector", [Channel.CONTROL]):
+            message = delivery.message
+            match message:
+                case HoldingsChanged():
+                    self._held = tuple(p.ticker for p in message.positions)
+                case WatchListChanged():
+                    self._watched = message.tickers
+                case SettingsChanged():
+                    self._stage.settings_changed(self._runtime.with_overrides(dict(message.overrides)).scanner)
+                case _:
+                    pass
+            self._stage.follow((*self._held, *self._watched))
+            await bus.ack("collector", delivery)
+
+
+async def main(runtime: Runtime) -> None:
+    """Wire the collector."""
+    polygon = environment.polygon(runtime.env)
+    calendar = load_calendar(runtime.settings.state_dir, runtime.clock.now().date())
+    engine = open_engine(runtime.settings.database_url)
+
+    def expects_data(at: dt.datetime) -> bool:
+        return calendar.current_or_next(at).phase(at) is Phase.REGULAR
+
+    stream = PolygonStream(polygon.key, polygon.ws_url, clock=runtime.clock, expects_data=expects_data)
+    reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock)
+    try:
+        records = SqlRecordStore(engine)
+        await Collector(runtime, stream, reference, records).run()
+    finally:
+        await stream.close()
+        await reference.close()
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(run("collector", main, secrets=("POLYGON_API_KEY", "MASSIVE_API_KEY")))

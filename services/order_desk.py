@@ -1,0 +1,84 @@
+"""The order desk: carries one intent to the broker, at most once, and reports what is known afterwards."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from core.model.order import Intent, Side
+from core.stages.trade.inputs import (
+    CancelAnswered,
+    OrderAcked,
+    OrderLost,
+    OrderNotSent,
+    OrderSending,
+    OrderWasRefused,
+    TradeInput,
+)
+from ports.broker import Broker, BrokerError, BrokerUnavailable, OrderRefused, OrderUnknown
+from ports.clock import Clock
+
+log = logging.getLogger(__name__)
+Tell = Callable[[TradeInput], Awaitable[object]]
+
+
+class OrderDesk:
+    """`tell` returns once what it was told is committed; nothing is sent before that (reliability.md 2.4)."""
+
+    def __init__(self, broker: Broker, clock: Clock, tell: Tell) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._tell = tell
+
+    async def place(self, intent: Intent) -> None:
+        """Baseline, commit SENDING, send, report. Cancelling this task never un-sends: the outcome becomes unknown."""
+        not_sent = await self._read_baseline(intent)
+        if isinstance(not_sent, OrderNotSent):
+            await self._tell(not_sent)
+            return
+        await self._tell(OrderSending(at=self._clock.now(), intent_id=intent.id, baseline=not_sent))
+        sending = asyncio.ensure_future(self._broker.place(intent.request))
+        try:
+            ref = await asyncio.shield(sending)
+        except OrderRefused as refused:
+            now = self._clock.now()
+            await self._tell(OrderWasRefused(at=now, intent_id=intent.id, code=refused.code, message=str(refused)))
+        except (OrderUnknown, asyncio.CancelledError) as lost:
+            reason = str(lost) or "cancelled"
+            await self._tell(OrderLost(at=self._clock.now(), intent_id=intent.id, reason=reason))
+            if isinstance(lost, asyncio.CancelledError):
+                raise
+        else:
+            await self._tell(OrderAcked(at=self._clock.now(), intent_id=intent.id, ref=ref))
+
+    async def _read_baseline(self, intent: Intent) -> tuple[str, ...] | OrderNotSent:
+        """Order numbers known before sending. A buy is not sent without them; a sale is, but never beyond its shares."""
+        if intent.request.side is Side.BUY:
+            try:
+                book = await self._broker.order_book()
+            except BrokerUnavailable as error:
+                return OrderNotSent(at=self._clock.now(), intent_id=intent.id, reason=f"no baseline: {error}")
+            return tuple(o.ref.odno for o in book.orders if o.ticker == intent.request.ticker)
+        try:
+            held = {h.ticker: h.sellable_qty for h in await self._broker.holdings()}
+            book = await self._broker.order_book()
+        except BrokerUnavailable:
+            return ()
+        sellable = held.get(intent.request.ticker, 0)
+        if sellable < intent.request.qty:
+            return OrderNotSent(
+                at=self._clock.now(), intent_id=intent.id, reason=f"only {sellable} sellable", sellable=sellable
+            )
+        return tuple(o.ref.odno for o in book.orders if o.ticker == intent.request.ticker)
+
+    async def cancel(self, intent: Intent) -> None:
+        """Ask for a cancel; the answer is never the end of the story."""
+        if intent.ref is None:
+            return
+        known, code = True, ""
+        try:
+            await self._broker.cancel(intent.ref, intent.request)
+        except OrderRefused as refused:
+            code = refused.code
+        except BrokerError as error:
+            known, code = False, error.code
+        await self._tell(CancelAnswered(at=self._clock.now(), intent_id=intent.id, known=known, code=code))

@@ -1,0 +1,151 @@
+"""What every process shares: start, heartbeat, overrides, orderly stop, exit codes."""
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+
+import msgspec
+
+from adapters.clock import AnyClock, clock_from
+from adapters.redis.bus import RedisBus
+from adapters.redis.server import socket_url
+from config import logs
+from config.environment import Base, base, environment
+from config.params import ConfigError, load_params
+from core.model.messages import Value
+from core.model.params import Params
+from ports.bus import Bus, BusUnavailable
+
+log = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1
+BEAT_EVERY_S = 1.0
+VERSION = "0.1.0"
+
+
+class Runtime(msgspec.Struct, kw_only=True):
+    """One process: its settings, clock, bus and the event that asks it to stop."""
+
+    name: str
+    settings: Base
+    params: Params
+    clock: AnyClock
+    bus: Bus
+    env: dict[str, str]
+    stop: asyncio.Event
+    progress: dict[str, str]
+
+    def note(self, **fields: object) -> None:
+        """Facts for the next heartbeat: progress, not just being alive."""
+        self.progress.update((k, str(v)) for k, v in fields.items())
+
+    def with_overrides(self, overrides: dict[str, Value]) -> Params:
+        """config.yaml with the chat's overrides; a bad override is refused and the present values stay."""
+        try:
+            self.params = load_params(self.settings.config_path, overrides)
+        except ConfigError:
+            log.exception("an override was refused")
+        return self.params
+
+    async def every(self, seconds: float, work: Callable[[], Awaitable[None]], *, least_s: float = 0.05) -> None:
+        """Do `work` each `seconds` of the clock (never more often than `least_s` real seconds) until the stop."""
+        while not self.stop.is_set():
+            await work()
+            await self.pause(max(least_s, seconds / self.clock.speed))
+
+    async def pause(self, real_seconds: float) -> None:
+        """Wait, but not beyond the stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(real_seconds):
+                await self.stop.wait()
+
+    async def beat(self) -> None:
+        """Keep telling that this process lives and what it achieved."""
+        path = self.settings.state_dir / "beats" / self.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while not self.stop.is_set():
+            self.note(pid=os.getpid(), at=self.clock.now().isoformat(), version=VERSION)
+            _write_atomic(path, msgspec.json.encode(self.progress))
+            with contextlib.suppress(BusUnavailable):
+                await self.bus.beat(self.name, self.progress)
+            await self.pause(BEAT_EVERY_S)
+
+
+def _write_atomic(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(".tmp")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+async def until_stopped(runtime: Runtime, *work: Coroutine[object, object, None]) -> None:
+    """Run the parts of a process together: the first to fail ends it, the stop event ends all in order."""
+    tasks = [asyncio.create_task(w) for w in (*work, runtime.beat())]
+    stopper = asyncio.create_task(runtime.stop.wait())
+    try:
+        await asyncio.wait([*tasks, stopper], return_when=asyncio.FIRST_COMPLETED)
+        failed = next((t for t in tasks if t.done() and not t.cancelled() and t.exception()), None)
+        if failed is not None:
+            failed.result()
+    finally:
+        runtime.stop.set()
+        for task in (*tasks, stopper):
+            task.cancel()
+        await asyncio.gather(*tasks, stopper, return_exceptions=True)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, where the starter wants that."""
+    if os.environ.get("SEOHAK_DIE_WITH_PARENT") and sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(name: str, main: Callable[[Runtime], Awaitable[None]], secrets: tuple[str, ...] = ()) -> int:
+    """Start one process; returns its exit code (0 stopped, 1 failed, 2 wrong configuration)."""
+    die_with_parent()
+    env = environment()
+    try:
+        settings = base(env)
+        logs.set_up(settings.log_level, [env.get(key, "") for key in secrets])
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        params = load_params(settings.config_path)
+        return asyncio.run(_run(name, main, settings, params, env))
+    except ConfigError as error:
+        print(f"seohak {name}: {error}", file=sys.stderr)  # noqa: T201  (one line for the person at the terminal)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    except Exception:
+        log.exception("%s failed", name)
+        return 1
+
+
+async def _run(
+    name: str, main: Callable[[Runtime], Awaitable[None]], settings: Base, params: Params, env: dict[str, str]
+) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    bus = RedisBus(settings.redis_url or socket_url(settings.state_dir), consumer=f"{name}-1")
+    runtime = Runtime(
+        name=name,
+        settings=settings,
+        params=params,
+        clock=clock_from(env),
+        bus=bus,
+        env=env,
+        stop=stop,
+        progress={},
+    )
+    try:
+        log.info("%s started", name)
+        await main(runtime)
+        log.info("%s stopped", name)
+    finally:
+        await bus.close()
+    return 0

@@ -1,0 +1,352 @@
+"""The trader: one mailbox, one machine, one journal; everything else only feeds it or carries out what it says."""
+
+import asyncio
+import itertools
+import logging
+import sys
+from collections.abc import Coroutine
+
+from adapters.calendar import load_calendar
+from adapters.control import serve_control
+from adapters.db.engine import open_engine
+from adapters.db.records import SqlRecordStore
+from adapters.journal import SqliteJournal
+from core.model.commands import AnyCommand, Approve, Buy, Panic, Pause, Reply
+from core.model.instrument import Exchange
+from core.model.messages import (
+    BarsClosed,
+    Channel,
+    HoldingsChanged,
+    Screened,
+    SettingsChanged,
+    Signal,
+    TrendAnswered,
+    TrendAsked,
+    message_id,
+)
+from core.model.session import Phase
+from core.model.signal import SignalType, TrendState
+from core.rules.schedule import entry_window
+from core.stages.trade import AskTrend, CancelOrder, Outcome, PlaceOrder, PublishHoldings, TradeStage
+from core.stages.trade.inputs import (
+    CommandArrived,
+    ParamsChanged,
+    SignalArrived,
+    Tick,
+    TradeInput,
+    TrendArrived,
+)
+from ports.broker import Broker
+from ports.bus import BusUnavailable, Delivery
+from ports.clock import Calendar
+from ports.journal import Journal
+from ports.store import RecordStore, StoreUnavailable
+from services.broker_watch import BrokerWatch
+from services.order_desk import OrderDesk
+from services.outbox import OutboxPump
+from services.protect import guardian_sales, write_protection
+from services.runtime import Runtime, run, until_stopped
+from services.venues import PriceBoard, open_broker
+
+log = logging.getLogger(__name__)
+URGENT, NORMAL = 0, 1
+TICK_S, REPEAT_HOLDINGS_S, PRICES_S = 1.0, 30.0, 30.0
+SECRETS = (
+    "KIS_APPKEY",
+    "KIS_APPSECRET",
+    "KIS_ACCOUNT",
+    "KIS_VIRTUAL_APPKEY",
+    "KIS_VIRTUAL_APPSECRET",
+    "KIS_VIRTUAL_ACCOUNT",
+)
+
+
+class Trader:
+    """Handles inputs one at a time: decide, commit, act. A failed commit ends the process, which starts again."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        broker: Broker,
+        journal: Journal,
+        records: RecordStore,
+        calendar: Calendar,
+        board: PriceBoard,
+    ) -> None:
+        self._runtime = runtime
+        self._broker = broker
+        self._journal = journal
+        self._records = records
+        self._calendar = calendar
+        self._board = board
+        now = runtime.clock.now()
+        self._stage = TradeStage(runtime.params.trading, journal.load(), now)
+        self._mail: asyncio.PriorityQueue[tuple[int, int, TradeInput, asyncio.Future[Reply | None]]]
+        self._mail = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._desk = OrderDesk(broker, runtime.clock, self.tell)
+        self._watch = BrokerWatch(runtime, broker, self._stage, self.tell)
+        self._pump = OutboxPump(runtime, journal, runtime.bus, records)
+        self._protect_seq = 0
+
+    async def run(self) -> None:
+        """Recover, then work until the stop."""
+        now = self._runtime.clock.now()
+        await self._settle(self._stage.recover(now))
+        for sale in guardian_sales(self._runtime.settings.state_dir, now):
+            await self._settle(self._stage.handle(sale))
+        server = await serve_control(self._runtime.settings.socket("trader"), self.command)
+        try:
+            await until_stopped(
+                self._runtime,
+                self._process(),
+                self._tick(),
+                self._watch.quotes(),
+                self._watch.orders(),
+                self._watch.reconcile(),
+                self._watch.power(),
+                self._consume(),
+                self._pump.run(),
+                self._repeat_holdings(),
+                self._record_prices(),
+            )
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._drain()
+
+    async def tell(self, message: TradeInput, *, urgent: bool = False) -> Reply | None:
+        """Put an input into the mailbox and wait until its outcome is committed."""
+        done: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
+        await self._mail.put((URGENT if urgent else NORMAL, next(self._numbers), message, done))
+        return await done
+
+    async def command(self, command: AnyCommand) -> Reply:
+        """Answer one command of the bot or the terminal; protective ones overtake everything."""
+        quote = power = None
+        exchange = Exchange.NASD
+        match command:
+            case Approve(plan_id=plan_id):
+                plan = self._stage.book.plans.get(plan_id)
+                if plan is not None and plan.open:
+                    quote, power = await self._watch.entry_facts(plan.ticker, plan.exchange)
+            case Buy(ticker=ticker):
+                exchange = self._board.exchange(ticker)
+                quote, power = await self._watch.entry_facts(ticker, exchange)
+            case _:
+                pass
+        name, name_ko = self._board.names(getattr(command, "ticker", ""))
+        message = CommandArrived(
+            at=self._runtime.clock.now(),
+            command=command,
+            quote=quote,
+            power=power,
+            exchange=exchange.value,
+            name=name,
+            name_ko=name_ko,
+        )
+        reply = await self.tell(message, urgent=isinstance(command, Panic | Pause))
+        assert reply is not None
+        return reply
+
+    async def _process(self) -> None:
+        while True:
+            _, _, message, done = await self._mail.get()
+            try:
+                await self._settle(outcome := self._stage.handle(message))
+            except BaseException as error:
+                if not done.done():
+                    done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+                raise
+            if not done.done():
+                done.set_result(outcome.reply)
+
+    async def _settle(self, outcome: Outcome) -> None:
+        """Commit first; only then act."""
+        self._journal.commit(outcome.changes)
+        if outcome.changes:
+            self._pump.wake.set()
+        for action in outcome.actions:
+            match action:
+                case PlaceOrder(intent_id):
+                    self._start(self._desk.place(self._stage.book.intents[intent_id]))
+                    self._watch.orders_wanted.set()
+                case CancelOrder(intent_id):
+                    self._begin_cancel(intent_id)
+                case AskTrend(question_id, ticker):
+                    self._start(self._ask_trend(question_id, ticker))
+                case PublishHoldings():
+                    self._protect()
+                    self._start(self._publish_holdings())
+
+    def _begin_cancel(self, intent_id: str) -> None:
+        outcome = self._stage.begin_cancel(intent_id, self._runtime.clock.now())
+        if outcome is not None:
+            self._journal.commit(outcome.changes)
+            self._start(self._desk.cancel(self._stage.book.intents[intent_id]))
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the trader failed", exc_info=error)
+            self._runtime.stop.set()
+
+    def _protect(self) -> None:
+        """The guardian must know a position and its stop in the same instant as we do."""
+        self._protect_seq += 1
+        write_protection(
+            self._runtime.settings.state_dir,
+            self._stage.book.positions.values(),
+            seq=self._protect_seq,
+            at=self._runtime.clock.now().isoformat(),
+            venue=self._runtime.params.trading.venue,
+        )
+
+    async def _publish_holdings(self) -> None:
+        now = self._runtime.clock.now()
+        held = self._stage.book.holdings()
+        message = HoldingsChanged(id=message_id("holdings", now.isoformat(), *held), positions=held, at=now)
+        try:
+            await self._runtime.bus.publish(Channel.CONTROL, message)
+        except BusUnavailable:
+            log.warning("the others do not hear of the holdings yet; they are repeated")
+
+    async def _repeat_holdings(self) -> None:
+        await self._runtime.every(REPEAT_HOLDINGS_S, self._publish_holdings, least_s=0.5)
+
+    async def _record_prices(self) -> None:
+        """Keep the prices of the `positions` table fresh for people."""
+
+        async def record() -> None:
+            for position in list(self._stage.book.positions.values()):
+                try:
+                    await self._records.put_position(position)
+                    if position.ticker not in self._stage.book.positions:
+                        await self._records.remove_position(position.ticker)
+                except StoreUnavailable:
+                    return
+
+        await self._runtime.every(PRICES_S, record, least_s=1.0)
+
+    async def _ask_trend(self, question_id: str, ticker: str) -> None:
+        """Ask over Redis; no answer in time is the answer UNKNOWN. The machine ignores whichever comes second."""
+        clock = self._runtime.clock
+        try:
+            await self._runtime.bus.publish(
+                Channel.TREND, TrendAsked(id=question_id, ticker=ticker, asked_at=clock.now())
+            )
+            await self._runtime.pause(self._runtime.params.trading.trend_timeout_sec)
+        except BusUnavailable:
+            log.warning("the analyzer can't be asked about %s", ticker)
+        now = clock.now()
+        answer = TrendAnswered(
+            id=message_id("timeout", question_id),
+            question=question_id,
+            ticker=ticker,
+            state=TrendState.UNKNOWN,
+            verdict=None,
+            answered_at=now,
+        )
+        await self.tell(TrendArrived(at=now, answer=answer))
+
+    async def _tick(self) -> None:
+        halt = self._runtime.settings.state_dir / "HALT"
+
+        async def tick() -> None:
+            now = self._runtime.clock.now()
+            session = self._calendar.current_or_next(now)
+            start, end = entry_window(session, self._runtime.params.schedule)
+            open_phases = {Phase.REGULAR}
+            if self._runtime.params.trading.venue == "kis_real":
+                open_phases |= {Phase.PRE, Phase.POST}
+            await self.tell(
+                Tick(
+                    at=now,
+                    in_window=start <= now < end,
+                    market_open=session.phase(now) in open_phases,
+                    halted=halt.exists(),
+                )
+            )
+            book = self._stage.book
+            self._runtime.note(positions=len(book.positions), plans=len(book.open_plans()), evaluated=now.isoformat())
+
+        await self._runtime.every(TICK_S, tick)
+
+    async def _consume(self) -> None:
+        channels = [Channel.SIGNAL, Channel.TREND, Channel.CONTROL, Channel.SCREENED, Channel.BARS]
+        async for delivery in self._runtime.bus.consume("trader", channels):
+            self._start(self._handle(delivery)) if _slow(delivery) else await self._handle(delivery)
+
+    async def _handle(self, delivery: Delivery) -> None:
+        now = self._runtime.clock.now()
+        message = delivery.message
+        match message:
+            case Signal():
+                await self._signal(message)
+            case TrendAnswered():
+                await self.tell(TrendArrived(at=now, answer=message))
+            case SettingsChanged():
+                params = self._runtime.with_overrides(dict(message.overrides))
+                await self.tell(ParamsChanged(at=now, params=params.trading))
+            case Screened() | BarsClosed():
+                self._board.see(message, now)
+            case _:
+                pass
+        await self._runtime.bus.ack("trader", delivery)
+
+    async def _signal(self, signal: Signal) -> None:
+        quote = power = None
+        now = self._runtime.clock.now()
+        fresh = signal.id not in self._stage.book.decisions and now <= signal.valid_until
+        if signal.verdict.signal is SignalType.BUY and fresh:
+            exchange = Exchange(signal.discovery.exchange) if signal.discovery else Exchange.NASD
+            quote, power = await self._watch.entry_facts(signal.ticker, exchange)
+        await self.tell(SignalArrived(at=now, signal=signal, quote=quote, power=power))
+
+    async def _drain(self) -> None:
+        """Answer whoever still waits in the mailbox; their inputs were not handled and come again."""
+        while not self._mail.empty():
+            _, _, _, done = self._mail.get_nowait()
+            done.cancel()
+
+
+def _slow(delivery: Delivery) -> bool:
+    """A BUY needs the broker's answers first and must not hold up a SELL behind it."""
+    message = delivery.message
+    return isinstance(message, Signal) and message.verdict.signal is SignalType.BUY
+
+
+async def main(runtime: Runtime) -> None:
+    """Wire the trader."""
+    settings = runtime.settings
+    board = PriceBoard()
+    broker = open_broker(runtime, board)
+    journal = SqliteJournal(settings.state_dir / "journal.db")
+    engine = open_engine(settings.database_url)
+    try:
+        trader = Trader(
+            runtime,
+            broker=broker,
+            journal=journal,
+            records=SqlRecordStore(engine),
+            calendar=load_calendar(settings.state_dir, runtime.clock.now().date()),
+            board=board,
+        )
+        await trader.run()
+    finally:
+        await broker.close()
+        journal.close()
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(run("trader", main, secrets=SECRETS))

@@ -1,0 +1,83 @@
+"""Where orders go: the paper account, KIS's paper host or the real one."""
+
+import datetime as dt
+from urllib.parse import urlsplit
+
+from adapters.paper import PaperBroker
+from config import environment
+from config.params import ConfigError
+from core.model.instrument import Exchange
+from core.model.messages import BarsClosed, Screened
+from core.model.money import price
+from core.model.quote import Quote
+from core.rules.days import us_date
+from ports.broker import Broker
+from services.runtime import Runtime
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class PriceBoard:
+    """The newest price, names and venue of each ticker that the feed has shown."""
+
+    def __init__(self) -> None:
+        self._quotes: dict[str, Quote] = {}
+        self._names: dict[str, tuple[str, str]] = {}
+        self._exchanges: dict[str, Exchange] = {}
+
+    def see(self, message: Screened | BarsClosed, at: dt.datetime) -> None:
+        """Take the prices of closed bars; `at` is when they arrived."""
+        if isinstance(message, Screened):
+            self._names[message.ticker] = (message.discovery.name, message.discovery.name_ko)
+            self._exchanges[message.ticker] = Exchange(message.discovery.exchange)
+            bars = message.bars[-1:]
+        else:
+            bars = message.bars
+        for bar in bars:
+            self._quotes[bar.ticker] = Quote(ticker=bar.ticker, last=price(bar.close), at=at, source="feed")
+
+    def quote(self, ticker: str) -> Quote | None:
+        """The newest price, or None."""
+        return self._quotes.get(ticker)
+
+    def names(self, ticker: str) -> tuple[str, str]:
+        """English and Korean name, empty where unknown."""
+        return self._names.get(ticker, ("", ""))
+
+    def exchange(self, ticker: str) -> Exchange:
+        """KIS's venue code, NASD where unknown."""
+        return self._exchanges.get(ticker, Exchange.NASD)
+
+
+def open_broker(runtime: Runtime, board: PriceBoard) -> Broker:
+    """The broker of `trading.venue`; the real one outside the sandbox is refused until go-live exists."""
+    trading, clock = runtime.params.trading, runtime.clock
+    if trading.venue == "paper":
+        return PaperBroker(
+            runtime.settings.state_dir / "paper.json",
+            price_of=board.quote,
+            cash_krw=trading.paper_cash,
+            krw_per_usd=trading.paper_krw_per_usd,
+            commission_pct=trading.commission_pct,
+            us_date=lambda: us_date(clock.now()).strftime("%Y%m%d"),
+        )
+    kis = environment.kis(runtime.env, trading.venue)
+    if trading.venue == "kis_real" and urlsplit(kis.base_url).hostname not in LOOPBACK:
+        raise ConfigError("trading.venue: kis_real is closed until './seohak go-live' exists; use paper or kis_virtual")
+    # python-kis and requests cost 40 MB: only a venue that needs them loads them
+    from adapters.kis.auth import KisCredentials
+    from adapters.kis.broker import KisBroker
+    from adapters.kis.client import KisGateway
+
+    gateway = KisGateway(
+        KisCredentials(hts_id=kis.hts_id, account=kis.account, appkey=kis.appkey, appsecret=kis.appsecret),
+        kis.base_url,
+        paper=kis.paper,
+        clock=clock,
+        quote_base_url=kis.quote_url,
+        rate_per_s=kis.rate_per_s,
+        timeout_s=kis.timeout_s,
+        token_dir=runtime.settings.state_dir / "tokens",
+        speed=clock.speed,
+    )
+    return KisBroker(gateway, clock)
