@@ -1,0 +1,22 @@
+"""Polygon's stream and REST API on one port."""
+
+from aiohttp import web
+
+from sandbox.clock import SandboxClock
+from sandbox.faults import Faults, fault_middleware
+from sandbox.market import Market
+from sandbox.polygon.rest import Rest, fault_response, key_middleware
+from sandbox.polygon.stream import Stream
+
+DEFAULT_KEY = "sandbox-polygon-key"
+
+__all__ = ["DEFAULT_KEY", "Stream", "create_polygon_app"]
+
+
+def create_polygon_app(
+    market: Market, clock: SandboxClock, faults: Faults, stream: Stream, key: str = DEFAULT_KEY
+) -> web.Application:
+    app = web.Application(middlewares=[fault_middleware(faults, ("polygon",), fault_response), key_middleware(key)])
+    app.add_routes(Rest(market, clock).routes())
+    app.router.add_get("/stocks", stream.handle)
+    return app

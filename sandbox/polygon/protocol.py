@@ -1,0 +1,118 @@
+"""Polygon's stream protocol as pure functions: status messages, topics, AM and A events."""
+
+from datetime import datetime, timedelta
+
+from sandbox import calendar
+from sandbox.market import MINUTE_S, Bar, Market
+
+Event = dict[str, object]
+
+STREAMED = frozenset({"AM", "A"})
+# exist at Polygon, but this key's plan does not include them
+UNENTITLED = frozenset({"T", "Q", "LULD", "NOI", "FMV"})
+
+MAX_CONNECTIONS_TEXT = (
+    "Maximum number of websocket connections exceeded. You have reached the connection limit for your account. "
+    "Please contact support at https://polygon.io/contact to increase your limit."
+)
+
+
+def status(name: str, message: str) -> Event:
+    return {"ev": "status", "status": name, "message": message}
+
+
+CONNECTED = status("connected", "Connected Successfully")
+AUTH_SUCCESS = status("auth_success", "authenticated")
+AUTH_FAILED = status("auth_failed", "authentication failed")
+AUTH_TIMEOUT = status("auth_timeout", "No authentication request received.")
+NOT_AUTHORIZED = status("error", "not authorized")
+MAX_CONNECTIONS = status("max_connections", MAX_CONNECTIONS_TEXT)
+
+
+def topics(params: str) -> list[str]:
+    return [topic for topic in params.split(",") if topic]
+
+
+def answer(topic: str, action: str) -> Event | None:
+    """The server's word on one topic of a subscribe or unsubscribe; an unknown prefix gets none."""
+    prefix, dot, symbol = topic.partition(".")
+    if not dot or not symbol:
+        return None
+    if prefix in STREAMED:
+        return status("success", f"{action}d to: {topic}")
+    return NOT_AUTHORIZED if prefix in UNENTITLED else None
+
+
+def trade_count(volume: int) -> int:
+    return max(1, volume // 85)
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _official_open(market: Market, symbol: str, minute: int) -> float | None:
+    series = market.series[symbol]
+    row = series.rows_before(calendar.REGULAR_MINUTE)
+    if row >= len(series.minutes) or int(series.minutes[row]) > minute:
+        return None
+    return float(series.prices[row][0])
+
+
+def minute_event(market: Market, symbol: str, row: int, *, early: bool = False) -> Event:
+    """The AM event of one bar; `early` = as first published, before a late print completed it."""
+    series = market.series[symbol]
+    bar = market.bar(symbol, row)
+    volume = max(1, bar.volume * 97 // 100) if early else bar.volume
+    day_volume, day_value = series.accumulated(row + 1)
+    missing = bar.volume - volume
+    event = _aggregate("AM", symbol, bar, volume, day_volume - missing, day_value - missing * bar.vwap)
+    opening = _official_open(market, symbol, int(series.minutes[row]))
+    if opening is not None:
+        event["op"] = opening
+    return event
+
+
+def _aggregate(kind: str, symbol: str, bar: Bar, volume: int, day_volume: int, day_value: float) -> Event:
+    return {
+        "ev": kind,
+        "sym": symbol,
+        "v": volume,
+        "av": day_volume,
+        "dv": f"{volume}.0",
+        "dav": f"{day_volume}.0",
+        "vw": bar.vwap,
+        "o": bar.open,
+        "c": bar.close,
+        "h": bar.high,
+        "l": bar.low,
+        "a": round(day_value / day_volume, 4) if day_volume else bar.vwap,
+        "z": _number(round(volume / trade_count(volume), 1)),
+        "s": bar.start_ms,
+        "e": bar.end_ms,
+    }
+
+
+def second_event(market: Market, symbol: str, second_at: datetime) -> Event | None:
+    """The A event of the second that starts then; None where no share printed in it."""
+    minute = market.minute_of(second_at)
+    series = market.series[symbol]
+    row = series.row(minute)
+    if row is None:
+        return None
+    bar = market.bar(symbol, row)
+    second = int((second_at - market.minute_at(minute)).total_seconds())
+    volume = bar.volume_until(second + 1) - bar.volume_until(second)
+    if volume == 0:
+        return None
+    first, last = bar.price_after(second), bar.price_after(min(second + 1, MINUTE_S))
+    day_volume, day_value = series.accumulated(row)
+    so_far = bar.volume_until(second + 1)
+    start_ms = int(second_at.timestamp() * 1000)
+    inside = Bar(start_ms, first, max(first, last), min(first, last), last, volume)
+    event = _aggregate("A", symbol, inside, volume, day_volume + so_far, day_value + so_far * bar.vwap)
+    event["e"] = int((second_at + timedelta(seconds=1)).timestamp() * 1000)
+    opening = _official_open(market, symbol, minute)
+    if opening is not None:
+        event["op"] = opening
+    return event

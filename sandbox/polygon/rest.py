@@ -1,0 +1,364 @@
+"""Polygon's REST routes over the market, as of the clock's now."""
+
+import base64
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from sandbox import calendar
+from sandbox.calendar import Session
+from sandbox.clock import SandboxClock
+from sandbox.faults import Fault
+from sandbox.market import MINUTE_MS, Bar, Instrument, Market
+from sandbox.polygon.protocol import trade_count
+
+Body = dict[str, object]
+
+MAX_LIMIT = 50_000
+SPANS_MIN = {"minute": 1, "hour": 60}
+
+
+def _reply(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+def _request_id(request: web.Request) -> str:
+    # Deterministic, so that a recorded run can be compared with another.
+    return hashlib.md5(str(request.rel_url).encode(), usedforsecurity=False).hexdigest()
+
+
+def _error(request: web.Request, status: int, text: str) -> web.Response:
+    return _reply({"status": "ERROR", "request_id": _request_id(request), "error": text}, status)
+
+
+def fault_response(fault: Fault) -> web.Response:
+    if fault.status == 429:
+        text = (
+            "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "
+            "https://polygon.io/pricing"
+        )
+        return _reply({"status": "ERROR", "error": fault.message or text}, 429)
+    return _reply({"status": fault.code or "ERROR", "error": fault.message or "injected"}, fault.status)
+
+
+def key_middleware(key: str) -> Middleware:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/stocks":
+            return await handler(request)
+        header = request.headers.get("Authorization", "")
+        given = header.removeprefix("Bearer ") if header.startswith("Bearer ") else request.query.get("apiKey", "")
+        if not given:
+            return _error(request, 401, "API Key was not provided")
+        if given != key:
+            return _error(request, 401, "Unknown API Key")
+        return await handler(request)
+
+    return check
+
+
+def _limit(request: web.Request, default: int, most: int) -> int:
+    text = request.query.get("limit", str(default))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise web.HTTPBadRequest(
+            body=msgspec.json.encode({"status": "ERROR", "error": f"limit must be between 1 and {most}"}),
+            content_type="application/json",
+        )
+    return int(text)
+
+
+def _cursor(request: web.Request) -> str:
+    text = request.query.get("cursor", "")
+    return base64.urlsafe_b64decode(text.encode()).decode() if text else ""
+
+
+def _next_url(request: web.Request, marker: str) -> str:
+    kept = {name: value for name, value in request.query.items() if name not in {"cursor", "apiKey"}}
+    kept["cursor"] = base64.urlsafe_b64encode(marker.encode()).decode()
+    return str(request.url.with_query(kept))
+
+
+class Rest:
+    """Handlers; register with `routes()`."""
+
+    def __init__(self, market: Market, clock: SandboxClock) -> None:
+        self._market, self._clock = market, clock
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v2/snapshot/locale/us/markets/stocks/tickers", self.snapshot),
+            web.get("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", self.snapshot_one),
+            web.get("/v2/aggs/grouped/locale/us/market/stocks/{date}", self.grouped),
+            web.get("/v2/aggs/ticker/{ticker}/prev", self.previous),
+            web.get("/v2/aggs/ticker/{ticker}/range/{multiplier}/{span}/{start}/{end}", self.aggregates),
+            web.get("/v3/reference/tickers", self.tickers),
+            web.get("/v3/reference/tickers/{ticker}", self.ticker),
+            web.get("/v1/marketstatus/now", self.status),
+            web.get("/v1/marketstatus/upcoming", self.upcoming),
+            web.get("/stocks/v1/splits", self.splits),
+            web.get("/v3/reference/splits", self.splits),
+        ]
+
+    # -- snapshots ---------------------------------------------------------------------------------
+
+    async def snapshot(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("tickers", "")
+        symbols = [s for s in wanted.split(",") if s in self._market.instruments] if wanted else self._market.symbols
+        now = self._clock.now()
+        rows = [self._snapshot(symbol, now) for symbol in symbols]
+        return _reply({"count": len(rows), "status": "OK", "tickers": rows})
+
+    async def snapshot_one(self, request: web.Request) -> web.Response:
+        symbol = request.match_info["ticker"]
+        if symbol not in self._market.instruments:
+            return self._not_found(request)
+        row = self._snapshot(symbol, self._clock.now())
+        return _reply({"request_id": _request_id(request), "status": "OK", "ticker": row})
+
+    def _snapshot(self, symbol: str, now: datetime) -> Body:
+        market, instrument = self._market, self._market.instruments[symbol]
+        series = market.series[symbol]
+        rows = series.rows_before(market.minute_of(now))
+        day = market.day_range(symbol, now)
+        quote = market.quote_at(symbol, now)
+        updated = int(now.timestamp() * 1000) * 1_000_000
+        change = quote.last - instrument.prev_close
+        body: Body = {
+            "ticker": symbol,
+            "todaysChange": round(change, 4),
+            "todaysChangePerc": round(change / instrument.prev_close * 100, 4),
+            "updated": updated,
+            "day": _day(day) if day else {"o": 0, "h": 0, "l": 0, "c": 0, "v": 0, "vw": 0},
+            "min": _last_minute(market, symbol, rows),
+            "prevDay": _previous(instrument),
+        }
+        if rows:
+            trade = {"c": [14, 41], "i": str(updated // 1000), "p": quote.last, "s": 100, "t": updated, "x": 4}
+            body["lastTrade"] = trade | {"ds": "100.0"}
+            body["lastQuote"] = {"P": quote.ask, "S": 3, "p": quote.bid, "s": 2, "t": updated}
+        return body
+
+    # -- aggregates --------------------------------------------------------------------------------
+
+    async def grouped(self, request: web.Request) -> web.Response:
+        try:
+            day = date.fromisoformat(request.match_info["date"])
+        except ValueError:
+            return _error(request, 400, "Could not parse the date")
+        rows = [{"T": symbol} | bar for symbol in self._market.symbols if (bar := self._daily(symbol, day))]
+        return _reply(
+            {
+                "adjusted": request.query.get("adjusted", "true") == "true",
+                "queryCount": len(rows),
+                "results": rows,
+                "resultsCount": len(rows),
+                "request_id": _request_id(request),
+                "status": "OK",
+            }
+        )
+
+    def _daily(self, symbol: str, day: date) -> Body | None:
+        """The day's bar: yesterday's, or today's once the regular session has closed."""
+        market = self._market
+        start = int(calendar.at(day, calendar.CLOSE_AT).timestamp()) * 1000
+        if day == calendar.previous_trading_day(market.day):
+            return _previous(market.instruments[symbol]) | {"t": start, "n": 1000}
+        if day != market.day or self._clock.now() < calendar.regular_close(day):
+            return None
+        bar = market.day_range(symbol, self._clock.now())
+        return _day(bar) | {"t": start, "n": trade_count(bar.volume)} if bar else None
+
+    async def previous(self, request: web.Request) -> web.Response:
+        symbol = request.match_info["ticker"]
+        if symbol not in self._market.instruments:
+            return _reply(_aggregates(request, symbol, []))
+        bar = self._daily(symbol, calendar.previous_trading_day(self._market.day)) or {}
+        return _reply(_aggregates(request, symbol, [{"T": symbol} | bar]))
+
+    async def aggregates(self, request: web.Request) -> web.Response:
+        info, market = request.match_info, self._market
+        symbol = info["ticker"]
+        try:
+            multiplier, start_ms = int(info["multiplier"]), _moment(info["start"], end=False)
+            end_ms = _moment(info["end"], end=True)
+        except ValueError:
+            return _error(request, 400, "Could not parse the time parameter: use YYYY-MM-DD or Unix milliseconds")
+        if info["span"] not in SPANS_MIN or multiplier < 1:
+            return _error(request, 400, "This sandbox has minute and hour windows only")
+        limit = _limit(request, 5000, MAX_LIMIT)
+        if symbol not in market.instruments:
+            return _reply(_aggregates(request, symbol, []))
+        bars = [b for b in market.closed_bars(symbol, self._clock.now()) if start_ms <= b.start_ms <= end_ms]
+        if request.query.get("sort", "asc") == "desc":
+            bars.reverse()
+        skip = int(_cursor(request) or 0)
+        page = bars[skip : skip + limit]
+        results = _windows(page, multiplier * SPANS_MIN[info["span"]])
+        body = _aggregates(request, symbol, results, len(page))
+        if skip + limit < len(bars):
+            body["next_url"] = _next_url(request, str(skip + limit))
+        return _reply(body)
+
+    # -- reference ---------------------------------------------------------------------------------
+
+    async def tickers(self, request: web.Request) -> web.Response:
+        query, limit = request.query, _limit(request, 100, 1000)
+        active = query.get("active", "true") == "true"
+        after = _cursor(request)
+        chosen = [
+            instrument
+            for symbol, instrument in self._market.instruments.items()
+            if symbol > after and instrument.active == active
+            and query.get("market", "stocks") == "stocks"
+            and query.get("type", instrument.type) == instrument.type
+            and query.get("ticker", symbol) == symbol
+            and query.get("exchange", instrument.primary_exchange) == instrument.primary_exchange
+        ]  # fmt: skip
+        results = [self._listed(instrument) for instrument in chosen[:limit]]
+        body: Body = {
+            "results": results,
+            "status": "OK",
+            "request_id": _request_id(request),
+            "count": len(results),
+        }
+        if len(chosen) > limit:
+            body["next_url"] = _next_url(request, chosen[limit - 1].symbol)
+        return _reply(body)
+
+    def _listed(self, instrument: Instrument) -> Body:
+        return {
+            "ticker": instrument.symbol,
+            "name": instrument.name,
+            "market": "stocks",
+            "locale": "us",
+            "primary_exchange": instrument.primary_exchange,
+            "type": instrument.type,
+            "active": instrument.active,
+            "currency_name": "usd",
+            "last_updated_utc": f"{self._market.day}T00:00:00Z",
+        }
+
+    async def ticker(self, request: web.Request) -> web.Response:
+        instrument = self._market.instruments.get(request.match_info["ticker"])
+        if instrument is None:
+            return self._not_found(request)
+        shares = instrument.shares_outstanding
+        results = self._listed(instrument) | {"ticker_root": instrument.symbol.split(".")[0], "round_lot": 100}
+        results.pop("last_updated_utc")
+        if shares is not None:
+            results["share_class_shares_outstanding"] = shares
+            results["weighted_shares_outstanding"] = shares
+            results["market_cap"] = round(shares * instrument.prev_close, 2)
+        return _reply({"request_id": _request_id(request), "results": results, "status": "OK"})
+
+    def _not_found(self, request: web.Request) -> web.Response:
+        body = {"status": "NOT_FOUND", "request_id": _request_id(request), "message": "Ticker not found."}
+        return _reply(body, 404)
+
+    async def splits(self, request: web.Request) -> web.Response:
+        return _reply({"results": [], "status": "OK", "request_id": _request_id(request)})
+
+    # -- calendar ----------------------------------------------------------------------------------
+
+    async def status(self, _request: web.Request) -> web.Response:
+        now = self._clock.now()
+        session = calendar.market_session(now)
+        words = {Session.REGULAR: "open", Session.CLOSED: "closed"}
+        word = words.get(session, "extended-hours")
+        return _reply(
+            {
+                "market": word,
+                "earlyHours": session is Session.PRE,
+                "afterHours": session is Session.AFTER,
+                "serverTime": now.astimezone(calendar.NEW_YORK).isoformat(timespec="seconds"),
+                "exchanges": {"nyse": word, "nasdaq": word, "otc": word},
+                "currencies": {"fx": "open", "crypto": "open"},
+            }
+        )
+
+    async def upcoming(self, _request: web.Request) -> web.Response:
+        today = self._clock.now().astimezone(calendar.NEW_YORK).date()
+        rows: list[Body] = []
+        for day in sorted(d for d in calendar.HOLIDAYS | calendar.HALF_DAYS if d >= today)[:12]:
+            for exchange in ("NYSE", "NASDAQ"):
+                row: Body = {"date": str(day), "exchange": exchange, "name": "Holiday", "status": "closed"}
+                if day in calendar.HALF_DAYS:
+                    row["status"] = "early-close"
+                    row["open"] = _iso(calendar.at(day, calendar.REGULAR_AT))
+                    row["close"] = _iso(calendar.regular_close(day))
+                rows.append(row)
+        return _reply(rows)
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _moment(text: str, *, end: bool) -> int:
+    """A date or Unix milliseconds, as milliseconds; a date means its first or last moment in New York."""
+    if text.isdigit():
+        return int(text)
+    midnight = datetime.combine(date.fromisoformat(text), datetime.min.time(), calendar.NEW_YORK)
+    if end:
+        midnight += timedelta(days=1)
+    return int(midnight.timestamp()) * 1000 - int(end)
+
+
+def _day(bar: Bar) -> Body:
+    return {
+        "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close,
+        "v": bar.volume, "vw": bar.vwap, "dv": f"{bar.volume}.0",
+    }  # fmt: skip
+
+
+def _previous(instrument: Instrument) -> Body:
+    close = instrument.prev_close
+    return {
+        "o": round(close * 0.996, 4), "h": round(close * 1.008, 4), "l": round(close * 0.991, 4), "c": close,
+        "v": instrument.prev_volume, "vw": round(close * 0.999, 4),
+    }  # fmt: skip
+
+
+def _last_minute(market: Market, symbol: str, rows: int) -> Body:
+    if not rows:
+        return {"av": 0, "dav": "0.0", "t": 0, "n": 0, "o": 0, "h": 0, "l": 0, "c": 0, "v": 0, "vw": 0, "dv": "0.0"}
+    bar = market.bar(symbol, rows - 1)
+    total, _ = market.series[symbol].accumulated(rows)
+    return _day(bar) | {"av": total, "dav": f"{total}.0", "t": bar.start_ms, "n": trade_count(bar.volume)}
+
+
+def _aggregates(request: web.Request, symbol: str, results: list[Body], base: int | None = None) -> Body:
+    body: Body = {
+        "ticker": symbol,
+        "queryCount": len(results) if base is None else base,
+        "resultsCount": len(results),
+        "adjusted": request.query.get("adjusted", "true") == "true",
+        "status": "OK",
+        "request_id": _request_id(request),
+        "count": len(results),
+    }
+    if results:
+        body["results"] = results
+    return body
+
+
+def _windows(bars: list[Bar], minutes: int) -> list[Body]:
+    """Bars merged into windows aligned to the epoch, in the order given."""
+    width = minutes * MINUTE_MS
+    grouped: dict[int, list[Bar]] = {}
+    for bar in bars:
+        grouped.setdefault(bar.start_ms // width * width, []).append(bar)
+    rows: list[Body] = []
+    for start, members in grouped.items():
+        members.sort(key=lambda bar: bar.start_ms)
+        volume = sum(bar.volume for bar in members)
+        value = sum(bar.vwap * bar.volume for bar in members)
+        rows.append({
+            "o": members[0].open, "h": max(b.high for b in members), "l": min(b.low for b in members),
+            "c": members[-1].close, "v": volume, "vw": round(value / volume, 4) if volume else members[-1].close,
+            "t": start, "n": trade_count(volume),
+        })  # fmt: skip
+    return rows
