@@ -297,6 +297,8 @@ def _write_config(options: DemoOptions) -> None:
         "venue": "kis_real",
         "max_data_age_sec": max(90, patience),
         "approval_ttl_sec": max(600, 4 * patience),
+        # a person's few seconds are many market minutes here
+        "approval_drift_pct": 50.0,
     }
     document["analyzer"]["signal_valid_sec"] = max(45, patience)
     if options.replay is not None:

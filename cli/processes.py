@@ -110,19 +110,26 @@ class Family:
             process.kill()
 
     async def stop(self) -> None:
-        """SIGTERM to all, in reverse order of their start; SIGKILL to those that do not listen."""
+        """SIGTERM in reverse order of the start; the first child serves the others, so it goes when they are gone."""
         self._stopping = True
-        running = [c.process for c in reversed(self.children.values()) if c.process and c.process.returncode is None]
-        for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        for process in running:
-            try:
-                async with asyncio.timeout(GRACE_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        children = list(self.children.values())
+        await _end(children[:0:-1])
+        await _end(children[:1])
         for task in self._watchers:
             task.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+async def _end(children: list[Child]) -> None:
+    """Ask, wait, and kill those that do not listen."""
+    running = [c.process for c in children if c.process and c.process.returncode is None]
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+    for process in running:
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()

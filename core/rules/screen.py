@@ -10,6 +10,29 @@ from core.model.bar import MINUTE_MS, Bar
 from core.model.params import ScannerParams
 
 
+# Symbols that exchanges send test trades under (facts: polygon.md section 6).
+TEST_TICKERS = frozenset(
+    {
+        "ZVZZT",
+        "ZWZZT",
+        "ZXZZT",
+        "ZJZZT",
+        "ZVV",
+        "ZXYZ.A",
+        "ZBZX",
+        "ZTEST",
+        "ZTST",
+        "CBO",
+        "CBX",
+        "IBO",
+        "IGZ",
+        "ZZK",
+        "ZZZ",
+    }
+)
+TEST_PREFIXES = ("NTEST", "ATEST")
+
+
 class ScreenRule(enum.StrEnum):
     """Which rule a bar failed."""
 
@@ -23,6 +46,7 @@ class ScreenRule(enum.StrEnum):
     MARKET_CAP = "market_cap"
     UNKNOWN_CAP = "unknown_cap"
     SECURITY_TYPE = "security_type"
+    TEST_TICKER = "test_ticker"
 
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +114,11 @@ def cap_rule(market_cap: float | None, params: ScannerParams) -> ScreenRule | No
     if market_cap is None:
         return ScreenRule.UNKNOWN_CAP if params.unknown_market_cap == "reject" else None
     return ScreenRule.MARKET_CAP if market_cap < params.min_market_cap else None
+
+
+def fake_rule(ticker: str) -> ScreenRule | None:
+    """Test symbols never pass, whatever the reference data calls them."""
+    return ScreenRule.TEST_TICKER if ticker in TEST_TICKERS or ticker.startswith(TEST_PREFIXES) else None
 
 
 def type_rule(security_type: str, params: ScannerParams) -> ScreenRule | None:

@@ -12,7 +12,7 @@ from core.model.messages import BarsClosed, Screened, message_id
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
 from core.rules.days import us_day_bounds_ms
-from core.rules.screen import Measures, ScreenRule, cap_rule, cheap_rules, measure, type_rule
+from core.rules.screen import Measures, ScreenRule, cap_rule, cheap_rules, fake_rule, measure, type_rule
 
 HISTORY_BARS = 120
 
@@ -192,6 +192,8 @@ class CollectStage:
         measured = measure(state.bars, bar, self._params)
         if isinstance(measured, ScreenRule):
             return self._reject(measured)
+        if failed := fake_rule(bar.ticker):
+            return self._reject(failed)
         instrument = self._instruments.get(bar.ticker)
         if instrument is None or (instrument.shares_outstanding is None and bar.ticker not in self._unknown_caps):
             return self._wait_for_instrument(state, bar, instrument)

@@ -162,7 +162,7 @@ def start_plan(book: Book, plan: Plan, *, by: str) -> Plan:
 
 
 def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
-    """Check everything again at the tap: the plan resized to now, with a new nonce if the price left the collar."""
+    """Check everything again at the tap: the plan resized to now, with a new nonce if price or budget moved too far."""
     refused = check_entry(book.risk_view(), plan.ticker, book.params, own_plan=True)
     if refused:
         return refused
@@ -183,7 +183,7 @@ def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
     if isinstance(fresh, Refused):
         return fresh
     moved_pct = abs(fresh.reference_price / plan.reference_price - 1) * HUNDRED
-    changed = moved_pct > Decimal(str(book.params.price_collar_pct)) or fresh.budget_krw < plan.budget_krw
+    changed = moved_pct > Decimal(str(book.params.approval_drift_pct)) or fresh.budget_krw < plan.budget_krw
     return msgspec.structs.replace(
         plan,
         budget_krw=fresh.budget_krw,
