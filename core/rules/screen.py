@@ -9,7 +9,6 @@ import msgspec
 from core.model.bar import MINUTE_MS, Bar
 from core.model.params import ScannerParams
 
-
 # Symbols that exchanges send test trades under (facts: polygon.md section 6).
 TEST_TICKERS = frozenset(
     {

@@ -1,0 +1,48 @@
+"""Names and limits in Redis (design/architecture.md, facts/reliability.md section 6)."""
+
+from typing import Final
+
+from core.model.messages import Channel
+
+FIELD: Final = "m"
+"""The one field of a stream entry: the message as JSON."""
+
+LIMITS: Final[dict[Channel, int]] = {
+    Channel.SCREENED: 5000,
+    Channel.BARS: 2000,
+    Channel.SIGNAL: 2000,
+    Channel.TREND: 2000,
+    Channel.EVENTS: 5000,
+    Channel.CONTROL: 2000,
+}
+"""Approximate length of each stream."""
+
+DEAD: Final = "channel:dead"
+DEAD_LIMIT: Final = 500
+
+FROM_NOW: Final = frozenset({Channel.SIGNAL, Channel.TREND})
+"""Channels whose past is dangerous: a new group starts at the end. All others start at the beginning."""
+
+MAX_DELIVERIES: Final = 3
+BATCH: Final = 32
+MAX_CONNECTIONS: Final = 10
+BLOCK_MS: Final = 1000
+SOCKET_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 2.0
+CLAIM_IDLE_MS: Final = 60_000
+SWEEP_EVERY_S: Final = 60.0
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 5.0
+
+HEARTBEAT_PREFIX: Final = "heartbeat:"
+HEARTBEAT_TTL_S: Final = 120
+
+
+def start_id(channel: Channel) -> str:
+    """Where a new consumer group begins to read."""
+    return "$" if channel in FROM_NOW else "0"
+
+
+def heartbeat_key(process: str) -> str:
+    """The hash that holds a process's heartbeat."""
+    return f"{HEARTBEAT_PREFIX}{process}"
