@@ -1,0 +1,166 @@
+"""The account at KIS as `ports.broker.Broker`."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from adapters.kis import codes, parse, wire
+from adapters.kis.client import Answer, KisGateway
+from adapters.kis.parse import BadRow, Row
+from core.model.instrument import Exchange
+from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
+from core.model.quote import Quote
+from ports.broker import BrokerUnavailable, OrderBook, OrderUnknown
+from ports.clock import Clock
+
+log = logging.getLogger(__name__)
+
+MAX_PAGES = 50
+MORE = frozenset({"F", "M"})
+LAST = frozenset({"D", "E"})
+
+
+class KisBroker:
+    """Places limit orders and reads the account. `clock` tells the US date; it is the same one the gateway has."""
+
+    def __init__(self, gateway: KisGateway, clock: Clock) -> None:
+        self._gateway, self._clock = gateway, clock
+        self._tr = wire.PAPER if gateway.paper else wire.REAL
+
+    async def place(self, request: OrderRequest) -> BrokerRef:
+        """Send one limit order, once. Raises OrderRefused or OrderUnknown."""
+        ord_dt = wire.us_date(self._clock.now())
+        tr_id = self._tr.buy if request.side is Side.BUY else self._tr.sell
+        answer = await self._gateway.order(wire.ORDER, tr_id, wire.order_body(request))
+        odno = parse.odno_of(str(_first(answer, "output").get("ODNO") or ""))
+        if not odno.isdigit():
+            raise OrderUnknown("KIS took the order but gave no number", code=answer.code or codes.BAD_ANSWER)
+        return parse.ref_of(ord_dt, odno)
+
+    async def cancel(self, ref: BrokerRef, request: OrderRequest) -> None:
+        """Ask to cancel what is left; a refusal with a code of `codes.GONE_CODES` means: read the list again."""
+        await self._gateway.order(wire.REVISE, self._tr.cancel, wire.cancel_body(ref, request))
+
+    async def order_book(self) -> OrderBook:
+        """All orders since the previous US weekday. On the real host the open orders are read too and must agree."""
+        now = self._clock.now()
+        params = wire.history_params(wire.previous_us_date(now), wire.us_date(now), paper=self._gateway.paper)
+        rows, complete = await self._pages(
+            wire.HISTORY, self._tr.history, params, full=wire.PAGE_ROWS[self._gateway.paper]
+        )
+        found, readable = _orders(rows)
+        orders, sound = parse.combine(found)
+        complete = complete and readable and sound
+        if self._tr.open_orders:
+            orders, agreed = await self._with_open_orders(orders)
+            complete = complete and agreed
+        return OrderBook(orders=orders, complete=complete)
+
+    async def _with_open_orders(self, orders: tuple[BrokerOrder, ...]) -> tuple[tuple[BrokerOrder, ...], bool]:
+        """Add what only the list of open orders knows; its rows are not known to be ours, and then a page is missing."""
+        try:
+            rows, complete = await self._pages(
+                wire.OPEN_ORDERS, self._tr.open_orders, wire.open_orders_params(), full=wire.OPEN_ORDERS_ROWS
+            )
+        except BrokerUnavailable as error:
+            log.warning("KIS open orders were not read: %s", error.code)
+            return orders, False
+        found, readable = _orders(rows, from_api=False)
+        open_now, sound = parse.combine(found)
+        known = {order.ref for order in orders}
+        extra = tuple(order for order in open_now if order.ref not in known)
+        return orders + extra, complete and readable and sound and not extra
+
+    async def holdings(self) -> tuple[Holding, ...]:
+        """Shares by inquire-balance, KIS's real-time one. Raises BrokerUnavailable, also when a page may be missing."""
+        venues = tuple(Exchange) if self._gateway.paper else (Exchange.NASD,)
+        rows: list[Row] = []
+        for venue in venues:
+            page, complete = await self._pages(
+                wire.BALANCE, self._tr.balance, wire.balance_params(venue), output="output1", full=wire.BALANCE_ROWS
+            )
+            if not complete:
+                raise BrokerUnavailable("KIS gave the holdings in part", code=codes.BAD_ANSWER)
+            rows += page
+        try:
+            return parse.holdings_of(parse.distinct(rows) if self._gateway.paper else rows)
+        except BadRow as error:
+            raise BrokerUnavailable(f"KIS gave holdings we can't read: {error}", code=codes.BAD_ANSWER) from None
+
+    async def buying_power(self, ticker: str, exchange: Exchange, limit: str) -> BuyingPower:
+        """What may be spent, won included where the account has 통합증거금. Raises BrokerUnavailable."""
+        try:
+            params = wire.buyable_params(ticker, exchange, limit)
+        except ArithmeticError:
+            raise BrokerUnavailable("the limit is not a number", code=codes.BAD_REQUEST) from None
+        answer = await self._gateway.query(wire.BUYABLE, self._tr.buyable, params)
+        try:
+            return parse.buying_power_of(_first(answer, "output"))
+        except BadRow as error:
+            raise BrokerUnavailable(f"KIS gave a buying power we can't read: {error}", code=codes.BAD_ANSWER) from None
+
+    async def quote(self, ticker: str, exchange: Exchange) -> Quote:
+        """The last price, with bid and ask where the quotation host serves them. Raises BrokerUnavailable."""
+        params = wire.quote_params(ticker, exchange)
+        answer = await self._gateway.query(wire.PRICE, wire.PRICE_TR, params, quote=True)
+        at, book = self._clock.now(), {}
+        if self._gateway.has_order_book:
+            try:
+                depth = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, quote=True)
+                book = _first(depth, "output2")
+            except BrokerUnavailable as error:
+                log.info("KIS order book was not read: %s", error.code)
+        try:
+            return parse.quote_of(ticker, _first(answer, "output"), book, at)
+        except BadRow as error:
+            raise BrokerUnavailable(f"KIS gave no quote: {error}", code=codes.BAD_ANSWER) from None
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+        await self._gateway.close()
+
+    async def _pages(
+        self, path: str, tr_id: str, params: Mapping[str, str], *, full: int, output: str = "output"
+    ) -> tuple[list[Row], bool]:
+        """All rows of a paged inquiry and whether they are certainly all. Raises BrokerUnavailable on the first page."""
+        rows: list[Row] = []
+        area = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
+        seen: set[str] = set()
+        for number in range(MAX_PAGES):
+            try:
+                answer = await self._gateway.query(path, tr_id, {**params, **area}, more=number > 0)
+            except BrokerUnavailable as error:
+                if number == 0:
+                    raise
+                log.warning("KIS page %d of %s was not read: %s", number + 1, path, error.code)
+                return rows, False
+            page = parse.rows_of(answer.body.get(output))
+            rows += page
+            if answer.tr_cont not in MORE:
+                return rows, output in answer.body and (answer.tr_cont in LAST or len(page) < full)
+            area = {name: str(answer.body.get(name.lower()) or "").strip() for name in area}
+            # issue #44 of KIS's own repository: the same page over and over
+            if not area["CTX_AREA_NK200"] or str(page) in seen:
+                return rows, False
+            seen.add(str(page))
+        return rows, False
+
+
+def _first(answer: Answer, output: str) -> Row:
+    """The one row of an answer, empty where there is none."""
+    rows = parse.rows_of(answer.body.get(output))
+    return rows[0] if rows else {}
+
+
+def _orders(rows: Sequence[Row], *, from_api: bool | None = None) -> tuple[list[BrokerOrder], bool]:
+    """The readable orders, and whether all of them were."""
+    found, readable = [], True
+    for row in rows:
+        try:
+            order = parse.order_of(row, from_api=from_api)
+        except BadRow as error:
+            log.warning("KIS order row not understood: %s", error)
+            readable = False
+            continue
+        if order is not None:
+            found.append(order)
+    return found, readable

@@ -1,0 +1,232 @@
+"""KIS's rows as our nouns: pure functions that survive blanks, objects instead of lists and repeated rows."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from adapters.kis import wire
+from core.model.instrument import Exchange
+from core.model.money import price
+from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, Side
+from core.model.quote import Quote
+
+Row = dict[str, object]
+
+EXPIRED_WORDS = ("DFD", "장종료")
+REFUSED = "거부"
+CANCEL = "02"
+SIDES = {"01": Side.SELL, "02": Side.BUY}
+# Where KIS's noon lies between two US dates: no session of ours crosses it.
+MIDDAY = "133000"
+
+
+class BadRow(ValueError):
+    """A row that is neither blank nor understood."""
+
+
+def rows_of(output: object) -> list[Row]:
+    """The rows of an answer: KIS sends a list, one object, an object of blanks, or nothing."""
+    found = output if isinstance(output, list) else [output]
+    return [row for row in found if isinstance(row, dict)]
+
+
+def text(row: Row, key: str) -> str:
+    """A field without padding; a missing one is empty."""
+    value = row.get(key)
+    return "" if value is None else str(value).strip()
+
+
+def number(row: Row, key: str) -> Decimal:
+    """A number; a blank one is zero. Raises BadRow."""
+    raw = text(row, key)
+    if not raw:
+        return Decimal(0)
+    try:
+        value = Decimal(raw.replace(",", ""))
+    except InvalidOperation:
+        raise BadRow(f"{key} is not a number") from None
+    if not value.is_finite():
+        raise BadRow(f"{key} is not finite")
+    return value
+
+
+def odno_of(raw: str) -> str:
+    """An order number without leading zeros, the form in which paper's list gives it."""
+    return raw.strip().lstrip("0")
+
+
+def ref_of(ord_dt: str, odno: str) -> BrokerRef:
+    """KIS's order by US date and number.
+
+    The branch stays empty: replies to orders and rows of the list were seen to name different branches for one order.
+    """
+    return BrokerRef(ord_dt=ord_dt, branch="", odno=odno_of(odno))
+
+
+def ordered_at(row: Row) -> dt.datetime | None:
+    """When KIS took an order: Korean date and time where the list has both, else worked out from the US date."""
+    day, clock = text(row, "dmst_ord_dt"), text(row, "thco_ord_tmd") or text(row, "ord_tmd")
+    try:
+        if day:
+            moment = dt.datetime.strptime(day + clock, "%Y%m%d%H%M%S").replace(tzinfo=wire.SEOUL)
+        else:
+            moment = dt.datetime.strptime(text(row, "ord_dt") + clock, "%Y%m%d%H%M%S").replace(tzinfo=wire.SEOUL)
+            moment += dt.timedelta(days=1 if clock < MIDDAY else 0)
+    except ValueError:
+        return None
+    return moment.astimezone(dt.UTC)
+
+
+def order_of(row: Row, *, from_api: bool | None = None) -> BrokerOrder | None:
+    """One row of inquire-ccnl or inquire-nccs (kis.md 2.1, 2.2); None for a blank row. Raises BadRow.
+
+    `from_api` is for inquire-nccs, which does not say where an order came from.
+    """
+    odno, ord_dt, side = odno_of(text(row, "odno")), text(row, "ord_dt"), SIDES.get(text(row, "sll_buy_dvsn_cd"))
+    if not odno and not text(row, "pdno"):
+        return None
+    if not odno or len(ord_dt) != 8 or side is None or not text(row, "pdno"):
+        raise BadRow("an order without number, date, side or symbol")
+    qty, filled = int(number(row, "ft_ord_qty")), int(number(row, "ft_ccld_qty"))
+    left, limit = int(number(row, "nccs_qty")), number(row, "ft_ord_unpr3")
+    if min(qty, filled, left) < 0:
+        raise BadRow("a negative quantity")
+    is_cancel = (text(row, "rvse_cncl_dvsn") or text(row, "rvse_cncl_dvsn_cd")) == CANCEL
+    words, status = text(row, "rjct_rson_name"), text(row, "prcs_stat_name")
+    expired = any(word in words for word in EXPIRED_WORDS)
+    rejected = (
+        not filled and not expired and (status == REFUSED or (left == 0 and bool(words or text(row, "rjct_rson"))))
+    )
+    left = 0 if rejected or expired else min(left, max(0, qty - filled))
+    source = text(row, "mdia_dvsn_name").replace(" ", "").lower()
+    return BrokerOrder(
+        ref=ref_of(ord_dt, odno),
+        ticker=wire.ticker_of(text(row, "pdno")),
+        side=side,
+        qty=qty,
+        limit=limit,
+        filled_qty=filled,
+        filled_usd=_filled_usd(row, filled, limit),
+        open_qty=left,
+        rejected=rejected,
+        expired=expired and filled < qty,
+        cancelled=left == 0 and filled < qty and not (rejected or expired),
+        is_cancel_row=is_cancel,
+        from_api=source == "openapi" if from_api is None else from_api,
+        ordered_at=ordered_at(row),
+    )
+
+
+def _filled_usd(row: Row, filled: int, limit: Decimal) -> Decimal:
+    """KIS's amount, else shares times KIS's average price, else shares times our limit."""
+    if not filled:
+        return Decimal(0)
+    return number(row, "ft_ccld_amt3") or filled * (number(row, "ft_ccld_unpr3") or limit)
+
+
+def combine(rows: Iterable[BrokerOrder]) -> tuple[tuple[BrokerOrder, ...], bool]:
+    """One order per number, in order of first appearance, and whether everything added up.
+
+    Usually each number has one row and repeats are copies. Whether KIS ever gives a row per fill is not known, so rows
+    are added up only where the sums prove it; else the furthest row counts and the list is not to be trusted.
+    """
+    groups: dict[BrokerRef, list[BrokerOrder]] = {}
+    for row in rows:
+        groups.setdefault(row.ref, []).append(row)
+    orders, sound = [], True
+    for group in groups.values():
+        order, fine = _one(group)
+        orders.append(order)
+        sound = sound and fine
+    return tuple(orders), sound
+
+
+def _one(group: Sequence[BrokerOrder]) -> tuple[BrokerOrder, bool]:
+    first, unique = group[0], list(dict.fromkeys(group))
+    same_order = all((r.ticker, r.side, r.qty) == (first.ticker, first.side, first.qty) for r in unique)
+    furthest = max(unique, key=lambda r: (r.filled_qty, -r.open_qty))
+    if len(group) == 1 or (len(unique) == 1 and first.filled_qty + first.open_qty == first.qty):
+        return first, True
+    total, left = sum(r.filled_qty for r in group), min(r.open_qty for r in unique)
+    ended = all(r.open_qty == 0 for r in unique) and total <= first.qty and len(unique) == len(group)
+    if not same_order or not (total + left == first.qty or ended):
+        return furthest, False
+    usd = sum((r.filled_usd for r in group), Decimal(0))
+    cancelled = left == 0 and total < first.qty and not (furthest.rejected or furthest.expired)
+    whole = msgspec.structs.replace(
+        furthest,
+        filled_qty=total,
+        filled_usd=usd,
+        open_qty=left,
+        cancelled=cancelled,
+        expired=furthest.expired and total < first.qty,
+    )
+    return whole, True
+
+
+def holdings_of(rows: Iterable[Row]) -> tuple[Holding, ...]:
+    """inquire-balance output1 (kis.md 2.3): blank rows skipped, lots of one share added up. Raises BadRow."""
+    held: dict[str, Holding] = {}
+    for row in rows:
+        ticker, qty = wire.ticker_of(text(row, "ovrs_pdno")), int(number(row, "ovrs_cblc_qty"))
+        if not ticker or qty <= 0:
+            continue
+        venue = text(row, "ovrs_excg_cd")
+        if venue not in set(Exchange):
+            raise BadRow("a holding on an unknown exchange")
+        sellable, average = int(number(row, "ord_psbl_qty")), number(row, "pchs_avg_pric")
+        lot = Holding(
+            ticker=ticker, exchange=Exchange(venue), qty=qty, sellable_qty=max(0, min(qty, sellable)), avg_price=average
+        )
+        held[ticker] = _joined(held[ticker], lot) if ticker in held else lot
+    return tuple(held.values())
+
+
+def _joined(a: Holding, b: Holding) -> Holding:
+    qty = a.qty + b.qty
+    return msgspec.structs.replace(
+        a,
+        qty=qty,
+        sellable_qty=a.sellable_qty + b.sellable_qty,
+        avg_price=(a.avg_price * a.qty + b.avg_price * b.qty) / qty,
+    )
+
+
+def distinct(rows: Iterable[Row]) -> list[Row]:
+    """Rows without copies: paper may give every exchange's holdings for each exchange asked."""
+    seen: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = tuple(text(row, name) for name in ("ovrs_pdno", "ovrs_excg_cd", "loan_type_cd", "loan_dt"))
+        seen.setdefault(key, row)
+    return list(seen.values())
+
+
+def buying_power_of(row: Row) -> BuyingPower:
+    """inquire-psamount (kis.md 2.5): own dollars, or with 통합증거금 what the won would buy too. Raises BadRow."""
+    own, integrated = number(row, "ovrs_ord_psbl_amt"), number(row, "frcr_ord_psbl_amt1")
+    rate = number(row, "exrt")
+    if rate <= 0:
+        raise BadRow("no exchange rate")
+    return BuyingPower(usd=max(own, integrated, Decimal(0)), krw_per_usd=rate)
+
+
+def quote_of(ticker: str, price_row: Row, book: Row, at: dt.datetime) -> Quote:
+    """The last price, and the best bid and ask where the order book has both. Raises BadRow without a price."""
+    last = number(price_row, "last")
+    if last <= 0:
+        raise BadRow("no price: wrong exchange or unknown symbol")
+    try:
+        bid, ask = number(book, "pbid1"), number(book, "pask1")
+    except BadRow:
+        bid = ask = Decimal(0)
+    two_sided = 0 < bid <= ask
+    return Quote(
+        ticker=ticker,
+        last=price(last),
+        at=at,
+        bid=price(bid) if two_sided else None,
+        ask=price(ask) if two_sided else None,
+        source="KIS",
+    )

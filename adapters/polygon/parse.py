@@ -1,0 +1,69 @@
+"""Polygon's events and records as our nouns; what is impossible becomes None and is counted by the caller."""
+
+from adapters.polygon.wire import Event
+from core.model.bar import MINUTE_MS, Bar
+from core.model.instrument import Exchange, Instrument
+
+MINUTE = "AM"
+# KIS trades Arca and Cboe listings under its AMEX code (facts: kis.md section 7).
+EXCHANGES = {
+    "XNAS": Exchange.NASD,
+    "XNYS": Exchange.NYSE,
+    "XASE": Exchange.AMEX,
+    "ARCX": Exchange.AMEX,
+    "BATS": Exchange.AMEX,
+}
+
+
+def bar_of_event(event: Event) -> Bar | None:
+    """The minute bar of an AM event, or None where it cannot be one."""
+    start = event.s
+    if start is None or (event.e is not None and event.e - start != MINUTE_MS):
+        return None
+    return bar_of(event.sym, start, event.o, event.h, event.l, event.c, event.v)
+
+
+def bar_of(
+    ticker: str,
+    start_ms: float | None,
+    opening: float | None,
+    high: float | None,
+    low: float | None,
+    close: float | None,
+    volume: float | None,
+) -> Bar | None:
+    """A minute bar of loose values, or None where they are missing or impossible."""
+    if start_ms is None or opening is None or high is None or low is None or close is None or volume is None:
+        return None
+    try:
+        return Bar(ticker, int(start_ms), float(opening), float(high), float(low), float(close), float(volume))
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def instrument_of(
+    ticker: object, name: object, kind: object, venue: object, *, active: object = True, shares: object = None
+) -> Instrument | None:
+    """A security that KIS could trade, or None: unnamed, or listed where KIS has no code."""
+    exchange = EXCHANGES.get(str(venue))
+    if exchange is None or not isinstance(ticker, str):
+        return None
+    try:
+        return Instrument(
+            ticker=ticker,
+            name=str(name or ticker),
+            exchange=exchange,
+            security_type=str(kind or ""),
+            active=active is not False,
+            shares_outstanding=shares_of(shares),
+        )
+    except ValueError:
+        return None
+
+
+def shares_of(*candidates: object) -> float | None:
+    """The first share count that is one, in the vendor's order of preference."""
+    for value in candidates:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+            return float(value)
+    return None

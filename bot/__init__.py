@@ -1,0 +1,1 @@
+"""The Telegram bot: turns events into messages and a person's words into commands."""

@@ -1,0 +1,160 @@
+"""Reads the bus: bars into memory, signals and plan events onto the board, everything else as notices."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from bot.board import Work
+from bot.desk import Desk
+from bot.messenger import Picture
+from bot.pictures import draw
+from bot.views import chart
+from bot.views.fills import urgent
+from bot.views.notices import Notice, notice
+from core.model.messages import BarsClosed, Channel, Event, EventKind, Screened, Signal
+from ports.bus import BusUnavailable, Delivery
+from ports.store import Card, StoreUnavailable
+
+log = logging.getLogger(__name__)
+GROUP = "bot"
+CHANNELS = (Channel.SCREENED, Channel.BARS, Channel.SIGNAL, Channel.EVENTS)
+NOTICE = "notice"
+IN_WORK = 64
+RETRY_S = 2.0
+ON_BOARD = frozenset(
+    {
+        EventKind.PROPOSED,
+        EventKind.PLAN_STARTED,
+        EventKind.PLAN_REFUSED,
+        EventKind.PLAN_CHANGED,
+        EventKind.PLAN_IGNORED,
+        EventKind.PLAN_EXPIRED,
+        EventKind.PLAN_STOPPED,
+        EventKind.TRANCHE_FILLED,
+        EventKind.BUY_COMPLETE,
+    }
+)
+
+
+class Consumer:
+    """Each message is acknowledged after what it caused has been sent."""
+
+    def __init__(self, desk: Desk, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._desk = desk
+        self._sleep = sleep
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(IN_WORK)
+
+    async def run(self) -> None:
+        """Consume for ever; a bus that is away is asked again."""
+        bus = self._desk.deps.bus
+        try:
+            while True:
+                try:
+                    async for delivery in bus.consume(GROUP, CHANNELS):
+                        await self._take(delivery)
+                except BusUnavailable as trouble:
+                    log.warning("the bus is away: %s", trouble)
+                await self._sleep(RETRY_S)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _take(self, delivery: Delivery) -> None:
+        try:
+            work = await self._handle(delivery)
+        except Exception:
+            log.exception("message %s was not understood", delivery.message.id)
+            work = None
+        if work is None:
+            await self._desk.deps.bus.ack(GROUP, delivery)
+            return
+        await self._room.acquire()
+        task = asyncio.create_task(self._finish(work, delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, work: Work, delivery: Delivery) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("message %s could not be shown", delivery.message.id)
+        finally:
+            self._room.release()
+        try:
+            await self._desk.deps.bus.ack(GROUP, delivery)
+        except BusUnavailable as trouble:
+            log.warning("message %s will come again: %s", delivery.message.id, trouble)
+
+    async def _handle(self, delivery: Delivery) -> Work | None:
+        message = delivery.message
+        match message:
+            case Screened(bars=bars) | BarsClosed(bars=bars):
+                self._desk.bars.add(bars)
+            case Signal():
+                return await self._desk.board.signal(message)
+            case Event():
+                work = await self._desk.board.event(message) if message.kind in ON_BOARD else None
+                if self._desk.params.notification.telegram_enabled:
+                    await self._notify(message)
+                return work
+            case _:
+                log.debug("nothing to say about %s", message.id)
+        return None
+
+    async def _notify(self, event: Event) -> None:
+        """Tell each owner once: the record of the message is the guard against telling twice."""
+        desk = self._desk
+        settings = desk.params.notification
+        for owner in sorted(desk.deps.owners):
+            told = notice(event, settings, desk.speak(owner))
+            # Whoever gave the command has had the answer to it already.
+            if told is None or event.values.get("by") == str(owner) or await self._told(event.id, owner):
+                continue
+            await self._tell(event, owner, told)
+
+    async def _told(self, event_id: str, owner: int) -> bool:
+        try:
+            return any(card.chat_id == owner for card in await self._desk.deps.chat.cards(event_id))
+        except StoreUnavailable:
+            return False
+
+    async def _tell(self, event: Event, owner: int, told: Notice) -> None:
+        desk = self._desk
+        card = await desk.board.message_of(event.subject, owner) if event.kind is EventKind.BUY_COMPLETE else None
+        picture = await self._picture(event, owner) if event.kind is EventKind.SOLD else None
+        send = partial(
+            desk.messenger.send,
+            owner,
+            told.view,
+            picture=picture,
+            quiet=told.quiet,
+            reply_to=card.message_id if card else None,
+        )
+        sent = await desk.messenger.patiently(send)
+        if sent is None:
+            return
+        record = Card(key=event.id, kind=NOTICE, chat_id=owner, message_id=sent.message_id, state=event.kind.value)
+        try:
+            await desk.deps.chat.put_card(record)
+        except StoreUnavailable as trouble:
+            log.warning("notice %s is not recorded: %s", event.id, trouble)
+
+    async def _picture(self, event: Event, owner: int) -> Picture | None:
+        """The sale on its chart."""
+        desk = self._desk
+        bars = desk.bars.of(event.ticker)
+        markers = chart.sale_markers(event, bars, stopped=urgent(event.values))
+        name = str(event.values.get("name_ko") or event.values.get("name") or "")
+        return await draw(
+            desk.deps,
+            event.ticker,
+            name,
+            bars,
+            desk.params.analyzer,
+            desk.speak(owner),
+            levels=chart.sale_levels(event),
+            markers=markers,
+        )

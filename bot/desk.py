@@ -1,0 +1,95 @@
+"""The bot's state while it runs: settings in force, languages, memory of bars, the board, pending confirmations."""
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from bot.bars import BarMemory
+from bot.board import Board
+from bot.deps import BotDeps
+from bot.i18n import Language, Translator, language, translators
+from bot.messenger import Messenger
+from bot.nonces import Nonces
+from bot.settings import with_overrides
+from bot.spec import CommandSpec
+from core.model.messages import Channel, SettingsChanged, Value, message_id
+from core.model.params import Params
+from ports.bus import BusUnavailable
+from ports.store import Override, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Shared by handlers, jobs and the consumer; all of them run in one event loop."""
+
+    def __init__(self, deps: BotDeps, messenger: Messenger, specs: Sequence[CommandSpec]) -> None:
+        self.deps = deps
+        self.messenger = messenger
+        self.specs = specs
+        self.bars = BarMemory()
+        self.nonces = Nonces()
+        self.overrides: dict[str, Value] = {}
+        self.loaded = False
+        self._params = deps.params
+        self._translators = translators()
+        self._languages: dict[int, Language] = {}
+        self.board = Board(deps, messenger, self.bars, self.speak, lambda: self._params)
+
+    @property
+    def params(self) -> Params:
+        """config.yaml with the changes made in chat."""
+        return self._params
+
+    def speak(self, user_id: int) -> Translator:
+        """The translator of a person's language."""
+        chosen = self._languages.get(user_id) or language(self._params.notification.language) or "ko"
+        return self._translators[chosen]
+
+    def translator(self, chosen: Language) -> Translator:
+        return self._translators[chosen]
+
+    async def load(self) -> bool:
+        """Read overrides and languages; False while the database is away, which stops nothing else."""
+        try:
+            overrides = await self.deps.chat.overrides()
+            for owner in self.deps.owners:
+                chosen = language(await self.deps.chat.preference(owner, "language"))
+                if chosen:
+                    self._languages[owner] = chosen
+        except StoreUnavailable as trouble:
+            log.warning("the database is away, using config.yaml as it is: %s", trouble)
+            return False
+        self._adopt(overrides)
+        self.loaded = True
+        return True
+
+    def _adopt(self, overrides: dict[str, Value]) -> None:
+        try:
+            self._params = with_overrides(self.deps.params, overrides)
+        except (msgspec.ValidationError, ValueError) as trouble:
+            log.error("overrides kept in the database do not fit and are left out: %s", trouble)
+            return
+        self.overrides = overrides
+
+    async def set_language(self, user_id: int, chosen: Language) -> None:
+        self._languages[user_id] = chosen
+        await self.deps.chat.set_preference(user_id, "language", chosen)
+
+    async def change(self, override: Override) -> None:
+        """Keep a changed setting and tell the services; raises StoreUnavailable or BusUnavailable with nothing changed."""
+        overrides: dict[str, Value] = {**self.overrides, override.key: override.new}
+        complete = {key: value for key, value in overrides.items() if value is not None}
+        with_overrides(self.deps.params, overrides)
+        message = SettingsChanged(
+            id=message_id("settings", override.at, override.key, override.new), overrides=complete, at=override.at
+        )
+        await self.deps.chat.put_override(override)
+        try:
+            await self.deps.bus.publish(Channel.CONTROL, message)
+        except BusUnavailable:
+            back = msgspec.structs.replace(override, old=override.new, new=override.old)
+            await self.deps.chat.put_override(back)
+            raise
+        self._adopt(overrides)

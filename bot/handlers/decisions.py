@@ -1,0 +1,53 @@
+"""Presses on the discovery card: approve, ignore, progress. Every press is checked by the trader, never by the bot."""
+
+import asyncio
+
+from telegram import Update
+
+from bot.context import AppContext, answer
+from bot.handlers import ask
+from bot.keyboards import Act, decode
+from bot.views import replies as views
+from bot.views.discovery import progress_toast
+from core.model.commands import Approve, Ignore
+from ports.control import TraderUnreachable
+
+# A press must be answered within seconds; the outcome is worth a short wait.
+ANSWER_WITHIN_S = 1.5
+
+
+async def decide(update: Update, context: AppContext) -> None:
+    """[✅ 매수 승인] and [🚫 무시]: `a|i:<plan>:<nonce>`."""
+    query = update.callback_query
+    press = decode(query.data if query else None, count=2)
+    if press is None:
+        await answer(query, views.stale_button(context.t), alert=True)
+        return
+    plan_id, nonce = press.args
+    by = str(context.who)
+    kind = Approve if press.act is Act.APPROVE else Ignore
+    asked = asyncio.create_task(ask.send(context, kind(by=by, plan_id=plan_id, nonce=nonce)))
+    done, _ = await asyncio.wait({asked}, timeout=ANSWER_WITHIN_S)
+    if not done:
+        await answer(query, views.checking(context.t))
+    try:
+        reply = await asked
+    except TraderUnreachable:
+        if done:
+            await answer(query, views.unreachable_toast(context.t), alert=True)
+        else:
+            await context.say(update, views.unreachable(context.t))
+        return
+    if done:
+        await answer(query, views.toast(reply, context.t), alert=reply.key not in views.QUIET_TOASTS)
+    elif reply.key not in views.QUIET_TOASTS:
+        await context.say(update, views.outcome(reply, context.t))
+    await context.desk.board.replied(plan_id, reply, by)
+
+
+async def info(update: Update, context: AppContext) -> None:
+    """[⏳ 자동매수 진행중]: how far it is."""
+    query = update.callback_query
+    press = decode(query.data if query else None, count=1)
+    model = await context.desk.board.model_of(press.args[0]) if press else None
+    await answer(query, progress_toast(model, context.t), alert=True)

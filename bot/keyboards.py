@@ -1,0 +1,129 @@
+"""Inline buttons: a typed codec for their data (at most 64 bytes) and the keyboards built from it."""
+
+import enum
+import re
+
+import msgspec
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+
+from bot.i18n import Translator
+
+LIMIT = 64
+_PART = re.compile(r"[A-Za-z0-9_.\-]{0,48}")
+
+
+class Act(enum.StrEnum):
+    """What a button does; the value is the first part of its data."""
+
+    APPROVE = "a"
+    IGNORE = "i"
+    INFO = "n"
+    PANIC_PREVIEW = "p"
+    PANIC_SELL = "P"
+    SELL = "q"
+    RESUME = "r"
+    REFRESH = "f"
+    LANGUAGE = "l"
+    MODE = "m"
+    DISMISS = "x"
+    SETTINGS = "s"
+
+
+_ACTS = {act.value: act for act in Act}
+URGENT = frozenset({Act.PANIC_PREVIEW, Act.PANIC_SELL})
+
+
+class Press(msgspec.Struct, frozen=True):
+    """A decoded button press. Data comes from outside: anything may be in it."""
+
+    act: Act
+    args: tuple[str, ...]
+
+
+def encode(act: Act, *args: str) -> str:
+    """`a:<plan>:<nonce>` and the like; refuses what Telegram would refuse or `decode` would misread."""
+    if not all(_PART.fullmatch(arg) for arg in args):
+        raise ValueError(f"button {act.name}: {args!r} holds what a button can't carry")
+    data = ":".join((act.value, *args))
+    if len(data.encode()) > LIMIT:
+        raise ValueError(f"button {act.name}: {len(data)} bytes, at most {LIMIT}")
+    return data
+
+
+def decode(data: str | None, *, count: int | None = None) -> Press | None:
+    """The press, or None for anything this codec did not write."""
+    if not data or len(data.encode()) > LIMIT:
+        return None
+    head, *args = data.split(":")
+    if head not in _ACTS or not all(_PART.fullmatch(arg) for arg in args):
+        return None
+    if count is not None and len(args) != count:
+        return None
+    return Press(_ACTS[head], tuple(args))
+
+
+def pattern(act: Act) -> str:
+    """A regular expression for CallbackQueryHandler."""
+    return f"^{re.escape(act.value)}(:|$)"
+
+
+def button(label: str, act: Act, *args: str, style: str | None = None) -> InlineKeyboardButton:
+    return InlineKeyboardButton(label, callback_data=encode(act, *args), style=style)
+
+
+def rows(*lines: list[InlineKeyboardButton]) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup([line for line in lines if line])
+
+
+def approve(t: Translator, plan_id: str, nonce: str) -> InlineKeyboardMarkup:
+    """Approve mode: buy or ignore."""
+    return rows(
+        [
+            button(t.plain("✅ Approve buy"), Act.APPROVE, plan_id, nonce, style="success"),
+            button(t.plain("🚫 Ignore"), Act.IGNORE, plan_id, nonce),
+        ]
+    )
+
+
+def auto_running(t: Translator, plan_id: str, nonce: str) -> InlineKeyboardMarkup:
+    """Auto mode: the first button tells the progress, the second stops what is left."""
+    return rows(
+        [
+            button(t.plain("⏳ Auto-buy in progress"), Act.INFO, plan_id),
+            button(t.plain("🚫 Ignore"), Act.IGNORE, plan_id, nonce),
+        ]
+    )
+
+
+def running(t: Translator, plan_id: str, nonce: str) -> InlineKeyboardMarkup:
+    """An approved plan: stop the tranches that are left."""
+    return rows([button(t.plain("🚫 Stop remaining tranches"), Act.IGNORE, plan_id, nonce)])
+
+
+def refresh(t: Translator, what: str) -> InlineKeyboardMarkup:
+    return rows([button(t.plain("🔄 Refresh"), Act.REFRESH, what)])
+
+
+def panic_first(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    """After everything stopped: the way to selling it all."""
+    return rows([button(t.plain("🚨 Preview selling everything"), Act.PANIC_PREVIEW, nonce, style="danger")])
+
+
+def panic_second(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    return rows(
+        [button(t.plain("🚨 Yes, sell everything now"), Act.PANIC_SELL, nonce, style="danger")],
+        [button(t.plain("Keep the shares"), Act.DISMISS)],
+    )
+
+
+def sell_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    return rows(
+        [
+            button(t.plain("💰 Sell now"), Act.SELL, nonce, style="danger"),
+            button(t.plain("Cancel"), Act.DISMISS),
+        ]
+    )
+
+
+def resume_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    return rows([button(t.plain("▶️ Allow buying again"), Act.RESUME, nonce), button(t.plain("Cancel"), Act.DISMISS)])

@@ -1,0 +1,120 @@
+"""Sending and editing: quiet or loud, photo or text, patient with a network that is down, deaf to edits that change nothing."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from telegram import InputFile, Message, ReplyParameters
+from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter
+from telegram.ext import ExtBot
+
+from bot.ratelimit import PRIORITY
+from bot.views.base import CAPTION_LIMIT, View
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message of ours; `photo` decides whether its caption or its text is edited."""
+
+    chat_id: int
+    message_id: int
+    photo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG and the name it is sent under."""
+
+    png: bytes
+    name: str
+
+
+class Messenger:
+    """The bot's outgoing side."""
+
+    def __init__(self, bot: ExtBot[Any], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._bot = bot
+        self._sleep = sleep
+
+    async def send(
+        self,
+        chat_id: int,
+        view: View,
+        *,
+        picture: Picture | None = None,
+        reply_to: int | None = None,
+        quiet: bool = False,
+        urgent: bool = False,
+    ) -> Sent | None:
+        """Send once; None where the person can't be reached or the message was refused."""
+        reply = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
+        lane = PRIORITY if urgent else None
+
+        async def photo(shown: Picture) -> Message:
+            return await self._bot.send_photo(
+                chat_id,
+                InputFile(shown.png, filename=shown.name),
+                caption=view.text,
+                reply_markup=view.keyboard,
+                reply_parameters=reply,
+                disable_notification=quiet,
+                rate_limit_args=lane,
+            )
+
+        async def text() -> Message:
+            return await self._bot.send_message(
+                chat_id,
+                view.text,
+                reply_markup=view.keyboard,
+                reply_parameters=reply,
+                disable_notification=quiet,
+                rate_limit_args=lane,
+            )
+
+        try:
+            if picture is not None and len(view.text) <= 2 * CAPTION_LIMIT:
+                try:
+                    return Sent(chat_id, (await photo(picture)).message_id, photo=True)
+                except BadRequest as refusal:
+                    log.warning("chat %s refused a picture: %s", chat_id, refusal.message)
+            return Sent(chat_id, (await text()).message_id)
+        except (Forbidden, BadRequest) as refusal:
+            log.warning("chat %s can't be written to: %s", chat_id, refusal.message)
+            return None
+
+    async def edit(self, sent: Sent, view: View) -> bool:
+        """Rewrite a message with its keyboard; False where it can't be edited any more."""
+        where: dict[str, Any] = {"chat_id": sent.chat_id, "message_id": sent.message_id, "reply_markup": view.keyboard}
+        try:
+            if sent.photo:
+                await self._bot.edit_message_caption(caption=view.text, **where)
+            else:
+                await self._bot.edit_message_text(view.text, **where)
+        except BadRequest as refusal:
+            if "not modified" in refusal.message.lower():
+                return True
+            log.warning("message %s in %s can't be edited: %s", sent.message_id, sent.chat_id, refusal.message)
+            return False
+        except Forbidden as refusal:
+            log.warning("chat %s can't be written to: %s", sent.chat_id, refusal.message)
+            return False
+        return True
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat until Telegram can be reached: what people must hear waits rather than being dropped."""
+        wait = FIRST_WAIT_S
+        while True:
+            try:
+                return await call()
+            except (BadRequest, Forbidden, InvalidToken):
+                raise
+            except (NetworkError, RetryAfter) as trouble:
+                log.warning("Telegram can't be reached (%s), again in %.0f s", type(trouble).__name__, wait)
+                await self._sleep(wait)
+                wait = min(LONGEST_WAIT_S, wait * 2)

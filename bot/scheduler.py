@@ -1,0 +1,128 @@
+"""Runs what is due: asked every real second by PTB's JobQueue, whatever the speed of the market's clock."""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from bot.context import AppContext
+from bot.desk import Desk
+from bot.jobs import Due, Job, due, report_at, switches, window_opens
+from bot.messenger import Picture
+from bot.pictures import draw_report
+from bot.reporting import bounds, daily_report, summarise
+from bot.views import report as report_views
+from bot.views import schedule as views
+from bot.views.base import View
+from bot.views.words import MODES, plain_word
+from core.model.params import Params
+from core.model.position import RoundTrip
+from core.model.session import MarketSession
+from ports.store import StoreUnavailable
+
+log = logging.getLogger(__name__)
+TICK_S = 1.0
+QUIET = frozenset({Job.WATCH_START, Job.WINDOW_OPEN, Job.SESSION_CLOSE, Job.HOLIDAY})
+
+
+class Scheduler:
+    """The last run of each job is kept in the store, so that a restart catches up."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._last: dict[Job, dt.datetime] | None = None
+
+    async def tick(self, _context: AppContext | None = None) -> None:
+        """One look at the clock."""
+        try:
+            if not self._desk.loaded and not await self._desk.load():
+                return
+            last = self._last if self._last is not None else await self._load()
+            deps = self._desk.deps
+            for each in due(last, deps.clock.now(), deps.calendar, self._desk.params):
+                await self._perform(each)
+                last[each.job] = each.at
+                await deps.chat.ran(each.job.value, each.at)
+        except StoreUnavailable as trouble:
+            log.warning("the schedule waits for the database: %s", trouble)
+
+    async def _load(self) -> dict[Job, dt.datetime]:
+        """Last runs; a job that never ran starts counting now."""
+        deps = self._desk.deps
+        found: dict[Job, dt.datetime] = {}
+        for job in Job:
+            last = await deps.chat.last_run(job.value)
+            if last is None:
+                last = deps.clock.now()
+                await deps.chat.ran(job.value, last)
+            found[job] = last
+        self._last = found
+        return found
+
+    async def _first(self, each: Due) -> bool:
+        """Whether a job has not been done for this date yet, whatever its time was then."""
+        deps = self._desk.deps
+        return await deps.chat.first_time(f"job:{each.job.value}:{each.on.isoformat()}", deps.clock.now())
+
+    async def _perform(self, each: Due) -> None:
+        desk = self._desk
+        session = desk.deps.calendar.session_on(each.on)
+        if each.job is Job.DAILY_REPORT and session is not None:
+            await self._report(each, session)
+            return
+        if not await self._first(each) or not desk.params.notification.telegram_enabled:
+            return
+        following = desk.deps.calendar.current_or_next(desk.deps.clock.now())
+        for owner in sorted(desk.deps.owners):
+            view = view_of(each, session, following, desk.params, desk, owner)
+            if view is not None:
+                send = partial(desk.messenger.send, owner, view, quiet=each.job in QUIET)
+                await desk.messenger.patiently(send)
+
+    async def _report(self, each: Due, session: MarketSession) -> None:
+        """The day's row of the database, then picture and text for everyone."""
+        desk = self._desk
+        since, until = bounds(session, "day")
+        trips = await desk.deps.records.round_trips(since, until)
+        rows = await desk.deps.records.trades(since, until)
+        if not await self._first(each):
+            return
+        await desk.deps.records.put_report(daily_report(session, trips, rows))
+        if not desk.params.notification.telegram_enabled:
+            return
+        for owner in sorted(desk.deps.owners):
+            view, picture = await report_message(desk, session, trips, owner)
+            send = partial(desk.messenger.send, owner, view, picture=picture, quiet=True)
+            await desk.messenger.patiently(send)
+
+
+async def report_message(
+    desk: Desk, session: MarketSession, trips: Sequence[RoundTrip], owner: int
+) -> tuple[View, Picture | None]:
+    """The daily report in an owner's language."""
+    t = desk.speak(owner)
+    result = summarise(trips)
+    picture = await draw_report(desk.deps, report_views.picture("day", session.on, trips, result, t))
+    return report_views.report("day", session.on, trips, result, t), picture
+
+
+def view_of(
+    each: Due, session: MarketSession | None, following: MarketSession, params: Params, desk: Desk, owner: int
+) -> View | None:
+    """The words of a scheduled notice."""
+    t = desk.speak(owner)
+    match each.job:
+        case Job.WATCH_START:
+            return views.watch_started(session, t) if session else None
+        case Job.SESSION_OPEN:
+            return views.session_opened(session, window_opens(session, params), t) if session else None
+        case Job.WINDOW_OPEN:
+            return views.window_opened(plain_word(MODES, params.trading.mode, t), t)
+        case Job.SESSION_CLOSE:
+            return views.session_closed(report_at(session, params), t) if session else None
+        case Job.HOLIDAY:
+            return views.holiday(each.on, following, t)
+        case Job.DAYLIGHT_SAVING:
+            return views.daylight_saving(following, begins=bool(switches(each.on)), t=t)
+        case Job.DAILY_REPORT:
+            return None

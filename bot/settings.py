@@ -1,0 +1,158 @@
+"""The settings screen's model, read from core.model.params: every key with type, unit, bounds and present value."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+
+from core.model.messages import Value
+from core.model.params import Params
+
+# Which account orders go to is decided in a terminal, the mode has its own command, the rest has one sensible value.
+ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode", "scanner.security_types": "file"}
+_TRUE, _FALSE = {"true", "on", "yes", "1", "켜기", "켬", "예"}, {"false", "off", "no", "0", "끄기", "끔", "아니요"}
+_RULE = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of config.yaml. `kind` is int, float, bool, str or choice; `elsewhere` says where it is changed instead."""
+
+    key: str
+    kind: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    pattern: str = ""
+    choices: tuple[str, ...] = ()
+    default: Value = None
+    elsewhere: str = ""
+
+    @property
+    def section(self) -> str:
+        return self.key.split(".")[0]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a value was not taken: `kind` is number, range, pattern, choice, smaller or invalid."""
+
+    kind: str
+    field: Field
+    given: str
+    other: str = ""
+
+
+def _field(key: str, node: inspect.Type, default: object) -> Field:
+    while isinstance(node, inspect.Metadata):
+        node = node.type
+    elsewhere = ELSEWHERE.get(key, "")
+    shown: Value = default if isinstance(default, str | int | float | bool) else ", ".join(map(str, _items(default)))
+    match node:
+        case inspect.BoolType():
+            return Field(key=key, kind="bool", default=shown)
+        case inspect.IntType(ge=low, le=high):
+            return Field(key=key, kind="int", low=low, high=high, default=shown)
+        case inspect.FloatType(ge=low, le=high):
+            return Field(key=key, kind="float", low=low, high=high, default=shown)
+        case inspect.LiteralType(values=values):
+            only = "" if len(values) > 1 else "file"
+            return Field(key=key, kind="choice", default=shown, elsewhere=elsewhere or only)
+        case inspect.StrType(pattern=pattern):
+            return Field(key=key, kind="str", pattern=pattern or "", default=shown)
+        case _:
+            return Field(key=key, kind="str", default=shown, elsewhere=elsewhere or "file")
+
+
+def _items(default: object) -> tuple[object, ...]:
+    return tuple(default) if isinstance(default, tuple | list) else (default,)
+
+
+def _annotation(kind: object) -> tuple[str, tuple[str, ...]]:
+    """The unit (`Meta.title`) and the choices in their written order, which msgspec.inspect drops."""
+    if get_origin(kind) is Literal:
+        return "", tuple(str(choice) for choice in get_args(kind))
+    metas = [m for m in get_args(kind)[1:] if isinstance(m, msgspec.Meta)]
+    return next((m.title for m in metas if m.title), ""), ()
+
+
+@cache
+def fields() -> Mapping[str, Field]:
+    """Every key of config.yaml in its order."""
+    found: dict[str, Field] = {}
+    for section in msgspec.structs.fields(Params):
+        struct = type(section.default)
+        info = inspect.type_info(struct)
+        assert isinstance(info, inspect.StructType)
+        written = {f.name: _annotation(f.type) for f in msgspec.structs.fields(struct)}
+        for item in info.fields:
+            unit, choices = written[item.name]
+            plain = _field(f"{section.name}.{item.name}", item.type, item.default)
+            found[plain.key] = msgspec.structs.replace(plain, unit=unit, choices=choices)
+    return found
+
+
+def value_of(params: Params, key: str) -> Value:
+    """The value in force; lists as comma-separated text."""
+    section, name = key.split(".")
+    value = getattr(getattr(params, section), name)
+    return value if isinstance(value, str | int | float | bool) else ", ".join(map(str, value))
+
+
+def with_overrides(base: Params, overrides: Mapping[str, Value]) -> Params:
+    """The parameters in force; raises msgspec.ValidationError where the overrides do not fit."""
+    raw = msgspec.to_builtins(base)
+    for key, value in overrides.items():
+        section, _, name = key.partition(".")
+        if value is not None and isinstance(raw.get(section), dict) and name in raw[section]:
+            raw[section][name] = value
+    return msgspec.convert(raw, Params)
+
+
+def _number(field: Field, text: str) -> int | float | None:
+    bare = re.sub(r"[,_\s₩$%원주개초분배]", "", text)
+    scale = 1
+    if bare.endswith("만"):
+        bare, scale = bare[:-1], 10_000
+    elif bare.endswith("억"):
+        bare, scale = bare[:-1], 100_000_000
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", bare):
+        return None
+    number = float(bare) * scale
+    if field.kind == "int":
+        return int(number) if number == int(number) else None
+    return number
+
+
+def parse(field: Field, text: str) -> Value | Problem:
+    """A typed value from what a person wrote, or what is wrong with it."""
+    text = text.strip()
+    if field.kind in {"int", "float"}:
+        number = _number(field, text)
+        if number is None:
+            return Problem(kind="number", field=field, given=text)
+        if (field.low is not None and number < field.low) or (field.high is not None and number > field.high):
+            return Problem(kind="range", field=field, given=text)
+        return number
+    if field.kind == "bool":
+        low = text.lower()
+        return True if low in _TRUE else False if low in _FALSE else Problem(kind="choice", field=field, given=text)
+    if field.kind == "choice":
+        return text if text in field.choices else Problem(kind="choice", field=field, given=text)
+    if field.pattern and not re.search(field.pattern, text):
+        return Problem(kind="pattern", field=field, given=text)
+    return text
+
+
+def check(base: Params, overrides: Mapping[str, Value], field: Field, value: Value) -> Problem | None:
+    """Whether the whole configuration still makes sense with the new value."""
+    try:
+        with_overrides(base, {**overrides, field.key: value})
+    except (msgspec.ValidationError, ValueError) as trouble:
+        match = _RULE.match(str(trouble).split(" - at ")[0])
+        if match:
+            wrong = msgspec.structs.replace(field, key=match["key"])
+            return Problem(kind="smaller", field=wrong, given=str(value), other=match["other"])
+        return Problem(kind="invalid", field=field, given=str(value))
+    return None

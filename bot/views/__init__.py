@@ -1,0 +1,1 @@
+"""What people read: pure functions from data and a translator to text and keyboard."""

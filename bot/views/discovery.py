@@ -1,0 +1,157 @@
+"""The discovery card: the user's format, then the plan, then how it ended, with the buttons that fit."""
+
+from datetime import datetime
+
+from telegram import InlineKeyboardMarkup
+
+from bot import keyboards
+from bot.card import CardModel, Phase, PlanFacts
+from bot.i18n import Markup, Translator, mark
+from bot.views.base import RULE, View, full_name, levels, lines
+from bot.views.words import ENDINGS, REFUSALS, word
+from core.model.params import Params
+
+TRENDS = {
+    "up": mark("Trend: 📈 Uptrend (confidence {confidence}%)"),
+    "down": mark("Trend: 📉 Downtrend (confidence {confidence}%)"),
+    "unknown": mark("Trend: ➖ Not clear yet (confidence {confidence}%)"),
+}
+
+
+def facts(card: CardModel, params: Params, t: Translator) -> str:
+    """The user's own lines."""
+    found = card.discovery
+    name = full_name(card.name, card.name_ko, t)
+    head = [
+        t("🔍 <b>Stock found</b>") if found else t("🛒 <b>Buy proposal</b>"),
+        RULE,
+        t("Ticker: {ticker}", ticker=card.ticker),
+        t("Name: {name}", name=name) if name else None,
+    ]
+    if found is None:
+        price = card.plan.price if card.plan else None
+        return lines(*head, t("Price: {price}", price=t.usd(price)) if price else None)
+    return lines(
+        *head,
+        t("Price: {price}", price=t.usd(found.price)),
+        t(
+            "{minutes}-minute change: {change}",
+            minutes=params.scanner.timeframe.removesuffix("min"),
+            change=t.pct(found.change_pct),
+        ),
+        t(
+            "Volume: {volume} ({ratio} of average)",
+            volume=t.count(found.volume),
+            ratio=f"{t.count(round(found.volume_ratio_pct))}%",
+        ),
+        t("Market cap: {cap}", cap=Markup(t.cap(found.market_cap))),
+        RULE,
+        t(TRENDS[card.trend], confidence=round(card.confidence)),
+    )
+
+
+def plan_lines(plan: PlanFacts, t: Translator) -> list[str]:
+    """What would be bought, its levels and the worst case."""
+    shown: list[str] = []
+    if plan.budget_krw is not None:
+        shown.append(
+            t(
+                "Plan: {budget} in {tranches} tranches, about {qty} shares",
+                budget=t.krw(plan.budget_krw),
+                tranches=plan.tranches,
+                qty=plan.planned_qty,
+            )
+        )
+    shown += levels(plan.target_price, plan.stop_price, plan.price, t)
+    if plan.worst_case_krw is not None:
+        shown.append(t("Worst case at the stop: {amount}", amount=t.krw(-abs(plan.worst_case_krw))))
+    return shown
+
+
+def state_line(card: CardModel, t: Translator) -> str | None:
+    """The card's last line: what happened, or until when it can be decided."""
+    at = t.clock(card.decided_at) if card.decided_at else ""
+    match card.phase:
+        case Phase.PROPOSED:
+            return _open_line(card, t)
+        case Phase.RUNNING if card.auto:
+            return t("⏳ Auto-buy in progress · since {time}", time=at)
+        case Phase.RUNNING:
+            return t("✅ <b>Approved</b> · {time}", time=at)
+        case Phase.DONE:
+            return t("✅ <b>Bought</b> · {time}", time=at)
+        case Phase.REFUSED:
+            reason = word(REFUSALS, card.reason, t)
+            return t("⛔ <b>Not bought</b> · {reason}", reason=reason)
+        case Phase.IGNORED:
+            return t("🚫 <b>Ignored</b> · {time}", time=at)
+        case Phase.EXPIRED:
+            return t("⌛ <b>Expired</b> · not approved in time")
+        case Phase.STOPPED:
+            done, of = card.done, card.plan.tranches if card.plan else 0
+            why = word(ENDINGS, card.reason or "owner", t)
+            return t("✋ <b>Stopped</b> at {done}/{of} tranches · {reason}", done=done, of=of, reason=why)
+        case Phase.WATCH:
+            return t("👀 Watching only")
+        case Phase.FOUND:
+            return None
+
+
+def _open_line(card: CardModel, t: Translator) -> str | None:
+    """What an undecided card adds: an obstacle, a changed price, the deadline."""
+    plan = card.plan
+    shown: list[str] = []
+    if card.reason:
+        shown.append(t("⛔ <b>Not bought</b> · {reason}", reason=word(REFUSALS, card.reason, t)))
+    if plan and card.price_before and plan.price and card.price_before != plan.price:
+        before, after = t.usd(card.price_before), t.usd(plan.price)
+        shown.append(t("⚠️ <b>The price changed</b>: {before} → {after}", before=before, after=after))
+        shown.append(t("Please press again if you still want it."))
+    if plan and plan.expires_at:
+        shown.append(t("Decide until {time}", time=t.time(plan.expires_at)))
+    return lines(*shown) if shown else None
+
+
+def keyboard(card: CardModel, t: Translator) -> InlineKeyboardMarkup | None:
+    """The buttons of the card's phase; none once it is final."""
+    plan = card.plan
+    if plan is None:
+        return None
+    if card.phase is Phase.PROPOSED:
+        return keyboards.approve(t, plan.plan_id, plan.nonce)
+    if card.phase is Phase.RUNNING:
+        build = keyboards.auto_running if card.auto else keyboards.running
+        return build(t, plan.plan_id, plan.nonce)
+    return None
+
+
+def discovery(card: CardModel, params: Params, t: Translator) -> View:
+    """The whole card, as a photo's caption or as text."""
+    tail = [*(plan_lines(card.plan, t) if card.plan else []), state_line(card, t)]
+    shown = [part for part in tail if part is not None]
+    return View(lines(facts(card, params, t), *([RULE, *shown] if shown else [])), keyboard(card, t))
+
+
+def progress_toast(card: CardModel | None, t: Translator) -> str:
+    """The answer to the info button, plain text of at most 200 characters."""
+    if card is None or card.plan is None:
+        return t.plain("Nothing is being bought here.")
+    return t.plain(
+        "{ticker}: {done} of {of} tranches bought.", ticker=card.ticker, done=card.done, of=card.plan.tranches
+    )
+
+
+def row(card: CardModel, at: datetime | None, t: Translator) -> str:
+    """One line of /discoveries."""
+    state = state_line(card, t) if card.phase not in {Phase.PROPOSED, Phase.FOUND} else None
+    price = card.discovery.price if card.discovery else card.plan.price if card.plan else None
+    change = t.pct(card.discovery.change_pct) if card.discovery else ""
+    head = t(
+        "<b>{ticker}</b> {price} {change} · {time}",
+        ticker=card.ticker,
+        price=t.usd(price) if price else "",
+        change=change,
+        time=t.clock(at) if at else "",
+    )
+    tail = t("waiting for approval") if card.phase is Phase.PROPOSED else state
+    return lines(head, f"   {tail}" if tail else None)

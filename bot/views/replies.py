@@ -1,0 +1,193 @@
+"""The trader's answers to commands and button presses, in words."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from bot import keyboards
+from bot.i18n import Markup, Translator, mark
+from bot.values import Values, decimal, text, whole
+from bot.views.base import RULE, View, lines, titled
+from bot.views.words import MODES, PLAN_STATES, REFUSALS, plain_word, word
+from core.model.commands import Reply, ReplyKey
+from core.model.position import Position
+
+TOASTS: Mapping[ReplyKey, str] = {
+    ReplyKey.DONE: mark("Done."),
+    ReplyKey.APPROVED: mark("Approved. Buying starts."),
+    ReplyKey.IGNORED: mark("Ignored. Nothing more is bought."),
+    ReplyKey.ALREADY_DECIDED: mark("Already decided: {state}"),
+    ReplyKey.CHANGED: mark("The price changed: {before} → {after}. Please check and press again."),
+    ReplyKey.EXPIRED: mark("Too late: the proposal has expired."),
+    ReplyKey.REFUSED: mark("Not bought: {reason}"),
+    ReplyKey.UNKNOWN_PLAN: mark("This proposal is not known any more."),
+    ReplyKey.WRONG_NONCE: mark("This button is out of date. Please use the newest card."),
+    ReplyKey.NOT_HELD: mark("This stock is not held."),
+    ReplyKey.NOTHING_TO_DO: mark("There is nothing to do."),
+    ReplyKey.INVALID: mark("The trader did not accept that."),
+}
+QUIET_TOASTS = frozenset({ReplyKey.DONE, ReplyKey.APPROVED, ReplyKey.IGNORED})
+
+
+def toast(reply: Reply, t: Translator) -> str:
+    """Plain text of at most 200 characters for a callback answer, or for a message without formatting."""
+    v = reply.values
+    return t.plain(
+        TOASTS[reply.key],
+        state=plain_word(PLAN_STATES, text(v, "state"), t),
+        reason=plain_word(REFUSALS, text(v, "reason"), t),
+        before=_usd(v, "price_before", t),
+        after=_usd(v, "price_after", t),
+    )[:200]
+
+
+def _usd(v: Values, key: str, t: Translator) -> str:
+    price = decimal(v, key)
+    return t.usd(price) if price is not None else "?"
+
+
+def outcome(reply: Reply, t: Translator) -> View:
+    """The general answer to a command as a message."""
+    sign = Markup("✅") if reply.ok else Markup("⚠️")
+    detail = text(reply.values, "detail")
+    return View(
+        lines(
+            t("{sign} {text}", sign=sign, text=toast(reply, t)),
+            t("Detail: {detail}", detail=detail) if detail else None,
+        )
+    )
+
+
+def unreachable(t: Translator) -> View:
+    return View(
+        lines(
+            t("🔌 <b>The trader does not answer.</b> Nothing was done."),
+            t("The guardian watches the stops meanwhile. In an emergency: ./seohak panic in a terminal."),
+        )
+    )
+
+
+def unreachable_toast(t: Translator) -> str:
+    return t.plain("The trader does not answer. Nothing was done.")
+
+
+def checking(t: Translator) -> str:
+    return t.plain("Checking…")
+
+
+def panicked(reply: Reply, nonce: str, t: Translator) -> View:
+    """All buying has stopped; the next step is offered."""
+    stopped = whole(reply.values, "stopped")
+    return View(
+        lines(
+            t("🛑 <b>Emergency stop</b>"),
+            t("All buying has stopped and open buys are being cancelled."),
+            t("Plans and orders stopped: {count}", count=stopped) if stopped else None,
+            t("Stops and sells go on. /resume allows buying again."),
+        ),
+        keyboards.panic_first(t, nonce),
+    )
+
+
+def panic_unreachable(t: Translator, *, halted: bool) -> View:
+    """The trader is out of reach: say what did happen."""
+    done = (
+        t("A HALT file was written: no process buys while it exists.")
+        if halted
+        else t("Please run ./seohak panic in a terminal.")
+    )
+    return View(lines(t("🛑 <b>The trader does not answer.</b>"), done, t("The guardian watches the stops meanwhile.")))
+
+
+def panic_preview(held: Sequence[Position], nonce: str, t: Translator) -> View:
+    """What would be sold."""
+    if not held:
+        return View(t("💼 No positions: there is nothing to sell."))
+    rows = [
+        t("• {title} {qty} shares {pct}", title=titled(p.ticker, p.name, p.name_ko, t), qty=p.qty, pct=t.pct(p.pnl_pct))
+        for p in held
+    ]
+    total = sum((p.unrealized_usd for p in held), Decimal(0))
+    return View(
+        lines(
+            t("🚨 <b>Sell everything?</b>"),
+            RULE,
+            *rows,
+            RULE,
+            t("Result at the last prices: {amount}", amount=t.usd_signed(total)),
+            t("This cannot be undone. The button works once, for a minute."),
+        ),
+        keyboards.panic_second(t, nonce),
+    )
+
+
+def liquidating(reply: Reply, t: Translator) -> View:
+    if not reply.ok:
+        return outcome(reply, t)
+    return View(lines(t("🚨 <b>Selling everything</b>"), t("Each sale is reported here as it happens.")))
+
+
+def sell_preview(position: Position, percent: int, nonce: str, now: dt.datetime, t: Translator) -> View:
+    """What a sale by hand would do."""
+    qty = max(1, position.qty * percent // 100)
+    return View(
+        lines(
+            t("💰 <b>Sell {title}?</b>", title=titled(position.ticker, position.name, position.name_ko, t)),
+            RULE,
+            t("Quantity: {qty} of {all} shares ({percent}%)", qty=qty, all=position.qty, percent=percent),
+            t("Last: {price} ({age})", price=t.usd(position.last_price), age=t.age(position.priced_at, now)),
+            t("Return: {pct}", pct=t.pct(position.pnl_pct)),
+        ),
+        keyboards.sell_confirm(t, nonce),
+    )
+
+
+def selling(ticker: str, reply: Reply, t: Translator) -> View:
+    if not reply.ok:
+        return outcome(reply, t)
+    return View(t("💰 Selling {ticker}. The result is reported here.", ticker=ticker))
+
+
+def not_held(ticker: str, t: Translator) -> View:
+    return View(t("{ticker} is not held. /positions shows what is.", ticker=ticker))
+
+
+def proposed(ticker: str, reply: Reply, t: Translator) -> View:
+    if not reply.ok:
+        return outcome(reply, t)
+    return View(t("🛒 {ticker}: the proposal comes as a card.", ticker=ticker))
+
+
+def resume_question(nonce: str, t: Translator) -> View:
+    return View(
+        lines(t("🛑 <b>Emergency stop is on</b>"), t("Allow buying again?")), keyboards.resume_confirm(t, nonce)
+    )
+
+
+def resumed(reply: Reply, t: Translator) -> View:
+    return View(t("▶️ Buying is allowed again.")) if reply.ok else outcome(reply, t)
+
+
+def paused(reply: Reply, t: Translator) -> View:
+    return View(t("⏸ Buying is paused. Stops and sells go on.")) if reply.ok else outcome(reply, t)
+
+
+def mode(current: str | None, t: Translator) -> View:
+    """The present mode and the choice."""
+    now = t("Now: <b>{value}</b>", value=plain_word(MODES, current, t)) if current else None
+    row = [[keyboards.button(t.plain(name), keyboards.Act.MODE, key)] for key, name in MODES.items()]
+    return View(lines(t("⚙️ <b>Trading mode</b>"), now), keyboards.rows(*row))
+
+
+def mode_set(chosen: str, reply: Reply, t: Translator) -> View:
+    if not reply.ok:
+        return outcome(reply, t)
+    return View(t("⚙️ Trading mode: {mode}", mode=word(MODES, chosen, t)))
+
+
+def stale_button(t: Translator) -> str:
+    return t.plain("This button is out of date. Please send the command again.")
+
+
+def dismissed(t: Translator) -> View:
+    return View(t("Cancelled. Nothing was done."))

@@ -1,0 +1,245 @@
+"""The state views: status, positions, orders, balance, locks, health, schedule, version."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from bot import keyboards
+from bot.i18n import ET, Markup, Translator
+from bot.views.base import RULE, View, bounded, distance, lines, titled
+from bot.views.words import INTENT_STATES, MODES, PROCESSES, REFUSALS, VENUES, word
+from core.model.commands import Lock, TraderStatus
+from core.model.order import Intent, Side
+from core.model.position import Plan, Position
+from core.model.session import MarketSession, Phase
+
+OLD = dt.timedelta(seconds=30)
+
+
+def clocks(session: MarketSession, now: dt.datetime, t: Translator) -> str:
+    """ET · KST · the time until the next bell."""
+    et = f"{now.astimezone(ET):%H:%M}"
+    return t("🕐 {et} ET · {kst} KST · {phase}", et=et, kst=t.clock(now), phase=_phase(session, now, t))
+
+
+def _phase(session: MarketSession, now: dt.datetime, t: Translator) -> Markup:
+    phase = session.phase(now)
+    match phase:
+        case Phase.REGULAR:
+            return t("regular session, closes in {span}", span=t.span(session.close_at - now))
+        case Phase.PRE:
+            return t("pre-market, opens in {span}", span=t.span(session.open_at - now))
+        case Phase.POST:
+            return t("after-market")
+        case Phase.CLOSED:
+            return t("closed, opens in {span}", span=t.span(session.open_at - now))
+
+
+def aged(at: dt.datetime, now: dt.datetime, t: Translator) -> str:
+    """The age in brackets once a number may be old, else nothing."""
+    return t(" ({age})", age=t.age(at, now)) if now - at > OLD else ""
+
+
+def position_lines(p: Position, now: dt.datetime, t: Translator) -> str:
+    """Two or three lines of one holding."""
+    head = t(
+        "<b>{title}</b> · {qty} shares · {pct}{age}",
+        title=titled(p.ticker, p.name, p.name_ko, t),
+        qty=p.qty,
+        pct=t.pct(p.pnl_pct),
+        age=Markup(aged(p.priced_at, now, t)),
+    )
+    prices = t("   {average} → {last} · {pnl}", average=t.usd(p.avg_price), last=t.usd(p.last_price), pnl=pnl_usd(p, t))
+    guards = t(
+        "   Stop {stop} ({below}) · Target {target}",
+        stop=t.usd(p.stop_price),
+        below=distance(p.stop_price, p.last_price, t),
+        target=t.usd(p.target_price),
+    )
+    return lines(head, prices, guards)
+
+
+def pnl_usd(p: Position, t: Translator) -> str:
+    return t.usd_signed(p.unrealized_usd)
+
+
+def switches(s: TraderStatus, t: Translator) -> list[str]:
+    """What is allowed to happen now, worst first."""
+    shown: list[str] = []
+    if s.panicked:
+        shown.append(t("🛑 <b>Emergency stop is on</b> · /resume"))
+    elif s.paused:
+        shown.append(t("⏸ <b>Buying is paused</b> · /resume"))
+    if s.entries_open:
+        shown.append(t("🟢 Buying is possible"))
+    else:
+        reasons = ", ".join(word(REFUSALS, key, t) for key in s.entry_blocks)
+        shown.append(t("🔴 No buying now: {reasons}", reasons=Markup(reasons)) if reasons else t("🔴 No buying now"))
+    return shown
+
+
+def status(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Translator) -> View:
+    """The whole state on one screen."""
+    invested = sum((p.cost_krw for p in s.positions), Decimal(0))
+    checked = s.broker_checked_at
+    broker = t("OK") if s.broker_ok else t("no answer")
+    held = [position_row(p, now, t) for p in s.positions]
+    return View(
+        lines(
+            t("📊 <b>Status</b>"),
+            clocks(session, now, t),
+            RULE,
+            *switches(s, t),
+            t("{venue} · {mode}", venue=word(VENUES, s.venue, t), mode=word(MODES, s.mode, t)),
+            t("Broker: {state}", state=broker) + (aged(checked, now, t) if checked else ""),
+            t(
+                "Realised today: {amount} ({count} round trips)",
+                amount=t.krw_signed(s.realized_today_krw),
+                count=s.round_trips_today,
+            ),
+            t("Bought today: {amount}", amount=t.krw(s.bought_today_krw)),
+            RULE,
+            t("Positions: {count} · {amount}", count=len(s.positions), amount=t.krw(invested)),
+            *bounded(held, t, 8),
+            *([plan_row(p, t) for p in s.plans[:5] if p.open]),
+        ),
+        keyboards.refresh(t, "status"),
+    )
+
+
+def position_row(p: Position, now: dt.datetime, t: Translator) -> str:
+    return t(
+        "• {title} {qty} shares {pct}{age}",
+        title=titled(p.ticker, p.name, p.name_ko, t),
+        qty=p.qty,
+        pct=t.pct(p.pnl_pct),
+        age=Markup(aged(p.priced_at, now, t)),
+    )
+
+
+def plan_row(p: Plan, t: Translator) -> str:
+    if p.state == "PROPOSED":
+        return t("• {ticker}: waiting for approval until {time}", ticker=p.ticker, time=t.time(p.expires_at))
+    return t("• {ticker}: buying, {done}/{of} tranches", ticker=p.ticker, done=p.next_tranche - 1, of=p.tranches)
+
+
+def positions(
+    held: Sequence[Position], now: dt.datetime, t: Translator, *, known_at: dt.datetime | None = None
+) -> View:
+    """Holdings; `known_at` marks a list from the database while the trader is out of reach."""
+    old = t("⚠️ The trader does not answer. Last known state{age}", age=_known(known_at, now, t)) if known_at else None
+    if not held:
+        return View(lines(old, t("💼 No positions.")), keyboards.refresh(t, "positions"))
+    rows = [position_lines(p, now, t) for p in held]
+    total = sum((p.unrealized_usd for p in held), Decimal(0))
+    title = t("💼 <b>Positions</b> · {count} · {pnl}", count=len(held), pnl=t.usd_signed(total))
+    return View(lines(old, title, RULE, *bounded(rows, t, 8)), keyboards.refresh(t, "positions"))
+
+
+def _known(at: dt.datetime, now: dt.datetime, t: Translator) -> Markup:
+    return Markup(t(" ({age})", age=t.age(at, now)))
+
+
+def order_row(order: Intent, now: dt.datetime, t: Translator) -> str:
+    request = order.request
+    return t(
+        "{side} {ticker} {filled}/{qty} @ {limit} · {state} · {age}",
+        side=t("🔵 Buy") if request.side is Side.BUY else t("🟠 Sell"),
+        ticker=request.ticker,
+        filled=order.filled_qty,
+        qty=request.qty,
+        limit=t.usd(request.limit),
+        state=word(INTENT_STATES, order.state, t),
+        age=t.age(order.created_at, now),
+    )
+
+
+def orders(s: TraderStatus, now: dt.datetime, t: Translator) -> View:
+    """Orders at the broker and plans that may still buy."""
+    open_plans = [plan_row(p, t) for p in s.plans if p.open]
+    rows = [*(order_row(o, now, t) for o in s.orders), *open_plans]
+    if not rows:
+        return View(t("🧾 No open orders."), keyboards.refresh(t, "orders"))
+    return View(lines(t("🧾 <b>Open orders</b>"), RULE, *bounded(rows, t)), keyboards.refresh(t, "orders"))
+
+
+def balance(s: TraderStatus, t: Translator) -> View:
+    """Buying power, what is invested, and today's sums."""
+    power, rate = s.buying_power_usd, s.krw_per_usd
+    worth_usd = sum((p.last_price * p.qty for p in s.positions), Decimal(0))
+    return View(
+        lines(
+            t("💵 <b>Balance</b> · {venue}", venue=word(VENUES, s.venue, t)),
+            RULE,
+            t("Buying power: {usd}", usd=t.usd(power)) if power is not None else t("Buying power: not known yet"),
+            t("   about {krw}", krw=t.krw(power * rate)) if power is not None and rate else None,
+            t("Shares: {usd}", usd=t.usd(worth_usd)),
+            t("   about {krw}", krw=t.krw(worth_usd * rate)) if rate and worth_usd else None,
+            t("Exchange rate: {krw} per dollar", krw=t.krw(rate)) if rate else None,
+            RULE,
+            t("Bought today: {amount}", amount=t.krw(s.bought_today_krw)),
+            t(
+                "Realised today: {amount} ({count} round trips)",
+                amount=t.krw_signed(s.realized_today_krw),
+                count=s.round_trips_today,
+            ),
+        ),
+        keyboards.refresh(t, "balance"),
+    )
+
+
+def locks(held: Sequence[Lock], t: Translator) -> View:
+    if not held:
+        return View(t("🔓 No ticker is locked."))
+    rows = [
+        t(
+            "• {ticker} until {time} · {reason}",
+            ticker=k.ticker,
+            time=t.when(k.until),
+            reason=word(REFUSALS, k.reason, t),
+        )
+        for k in held
+    ]
+    return View(lines(t("🔒 <b>Locked tickers</b>"), RULE, *bounded(rows, t), t("Unlock with /unlock TICKER")))
+
+
+def health(
+    beats: Mapping[str, Mapping[str, str]] | None,
+    trader: TraderStatus | None,
+    *,
+    database: bool,
+    now: dt.datetime,
+    old: dt.timedelta,
+    t: Translator,
+) -> View:
+    """Each process by its last sign of life, and the outside services as the trader sees them."""
+    rows = [_beat(name, beats.get(name), now, old, t) for name in PROCESSES] if beats is not None else []
+    return View(
+        lines(
+            t("🩺 <b>Health</b>"),
+            RULE,
+            *rows,
+            t("🔴 Message bus: no answer") if beats is None else t("🟢 Message bus: OK"),
+            t("🟢 Database: OK") if database else t("🔴 Database: no answer"),
+            t("🔴 Trader's command socket: no answer") if trader is None else t("🟢 Trader's command socket: OK"),
+            None if trader is None else t("🟢 Broker: OK") if trader.broker_ok else t("🔴 Broker: no answer"),
+        ),
+        keyboards.refresh(t, "health"),
+    )
+
+
+def _beat(name: str, fields: Mapping[str, str] | None, now: dt.datetime, old: dt.timedelta, t: Translator) -> str:
+    who = word(PROCESSES, name, t)
+    if fields is None:
+        return t("🔴 {who}: no sign of life", who=who)
+    try:
+        at = dt.datetime.fromisoformat(fields.get("at", ""))
+    except ValueError:
+        return t("🟢 {who}: alive", who=who)
+    dot = "🟢" if now - at <= old else "🟡"
+    return t("{dot} {who}: {age}", dot=dot, who=who, age=t.age(at, now))
+
+
+def version(text: str, venue: str | None, t: Translator) -> View:
+    place = word(VENUES, venue, t) if venue else t("unknown")
+    return View(lines(t("Seohak {version}", version=text), t("Orders go to: {venue}", venue=place)))

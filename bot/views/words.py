@@ -1,0 +1,139 @@
+"""Machine keys in people's words: reasons, conditions, states, modes, venues."""
+
+from collections.abc import Mapping
+
+from bot.i18n import Markup, Translator, mark
+from core.model.order import IntentState, Purpose
+from core.model.position import PlanState
+from core.model.signal import Condition, SignalType
+
+REFUSALS: Mapping[str, str] = {
+    "mode_watch": mark("watch mode: nothing is bought"),
+    "paused": mark("buying is paused"),
+    "panicked": mark("emergency stop is on"),
+    "halt_file": mark("a HALT file blocks buying"),
+    "not_reconciled": mark("the account has not been checked yet"),
+    "broker_down": mark("the broker does not answer"),
+    "expired_signal": mark("the signal is too old"),
+    "stale_data": mark("the data is too old"),
+    "delayed_feed": mark("the data feed is delayed"),
+    "outside_window": mark("outside the trading window"),
+    "held": mark("already held"),
+    "open_plan": mark("already being bought"),
+    "locked": mark("the ticker is locked"),
+    "cooldown": mark("cooling down after a stop"),
+    "max_positions": mark("the position limit is reached"),
+    "daily_limit": mark("the daily buy limit is used up"),
+    "loss_limit": mark("the daily loss limit is reached"),
+    "order_rate": mark("too many orders per minute"),
+    "order_count": mark("too many orders today"),
+    "over_budget": mark("over the order limit"),
+    "no_buying_power": mark("not enough buying power"),
+    "too_expensive": mark("one share costs more than the budget"),
+    "collar": mark("the price ran away"),
+    "unknown_ticker": mark("unknown ticker"),
+    "no_quote": mark("no price at the moment"),
+    "owner": mark("stopped by the owner"),
+    "ttl": mark("not approved in time"),
+    "nothing_filled": mark("nothing was filled"),
+    "order_rejected": mark("the broker refused the order"),
+    "order_unknown": mark("an order's fate is unknown"),
+}
+
+PURPOSES: Mapping[str, str] = {
+    Purpose.ENTRY: mark("Entry"),
+    Purpose.STOP: mark("Stop price reached"),
+    Purpose.TREND_BROKEN: mark("Trend break detected"),
+    Purpose.SIGNAL_SELL: mark("Sell signal"),
+    Purpose.COMMAND: mark("Sold by hand"),
+    Purpose.PANIC: mark("Emergency liquidation"),
+    Purpose.GUARD: mark("Guardian's protective sell"),
+}
+
+ENDINGS: Mapping[str, str] = {**PURPOSES, **REFUSALS}
+
+CONDITIONS: Mapping[str, str] = {
+    Condition.UPTREND: mark("Uptrend (EMA5 > EMA20)"),
+    Condition.MACD_CROSS_UP: mark("MACD crossed up"),
+    Condition.RSI_HEALTHY: mark("RSI healthy"),
+    Condition.BAND_BREAKOUT: mark("Upper band breakout on volume"),
+    Condition.VOLUME_SURGE: mark("Volume surge"),
+    Condition.EMA_CROSS_DOWN: mark("EMA crossed down"),
+    Condition.MACD_TURNED_NEGATIVE: mark("MACD turned negative"),
+    Condition.RSI_FELL: mark("RSI fell from overbought"),
+    Condition.STOP_REACHED: mark("Stop price reached"),
+    Condition.SHORT_HISTORY: mark("History too short"),
+}
+
+SIGNALS: Mapping[str, str] = {
+    SignalType.BUY: mark("Buy"),
+    SignalType.SELL: mark("Sell"),
+    SignalType.STOP: mark("Stop"),
+    SignalType.WATCH: mark("Watch"),
+}
+
+PLAN_STATES: Mapping[str, str] = {
+    PlanState.PROPOSED: mark("waiting for approval"),
+    PlanState.RUNNING: mark("buying"),
+    PlanState.DONE: mark("completed"),
+    PlanState.STOPPED: mark("stopped"),
+    PlanState.IGNORED: mark("ignored"),
+    PlanState.EXPIRED: mark("expired"),
+    PlanState.REFUSED: mark("refused"),
+}
+
+INTENT_STATES: Mapping[str, str] = {
+    IntentState.PREPARED: mark("prepared"),
+    IntentState.SENDING: mark("being sent"),
+    IntentState.UNKNOWN: mark("unknown, being checked"),
+    IntentState.ACKED: mark("accepted"),
+    IntentState.WORKING: mark("working"),
+    IntentState.PARTIAL: mark("partly filled"),
+    IntentState.CANCEL_REQ: mark("being cancelled"),
+    IntentState.CANCEL_UNKNOWN: mark("cancel unknown, being checked"),
+    IntentState.HUMAN: mark("needs a person"),
+    IntentState.FILLED: mark("filled"),
+    IntentState.CANCELLED: mark("cancelled"),
+    IntentState.EXPIRED: mark("expired"),
+    IntentState.REJECTED: mark("refused"),
+    IntentState.BROKER_REJECTED: mark("refused by the broker"),
+    IntentState.VOIDED: mark("voided"),
+    IntentState.NOT_PLACED: mark("not placed"),
+}
+
+MODES: Mapping[str, str] = {
+    "auto": mark("Auto: buys at once"),
+    "approve": mark("Approve: asks before buying"),
+    "watch": mark("Watch: tells, never buys"),
+}
+
+VENUES: Mapping[str, str] = {
+    "paper": mark("Paper trading"),
+    "kis_virtual": mark("KIS virtual account"),
+    "kis_real": mark("KIS real account"),
+}
+
+PROCESSES: Mapping[str, str] = {
+    "collector": mark("Collector"),
+    "analyzer": mark("Analyzer"),
+    "trader": mark("Trader"),
+    "bot": mark("Bot"),
+    "guardian": mark("Guardian"),
+}
+
+PLACES: Mapping[str, str] = {**PROCESSES, "reconcile": mark("Account check")}
+
+TROUBLES: Mapping[str, str] = {
+    "several_orders_match": mark("Several orders at the broker look like ours. Please check in the KIS app."),
+    "shares_missing": mark("The account holds fewer shares than expected. Were they sold by hand?"),
+    "sold_more_than_held": mark("More was sold than was held. Please check in the KIS app."),
+}
+
+
+def word(table: Mapping[str, str], key: str, t: Translator) -> Markup:
+    """The key in words; a key this version does not know is shown as it is."""
+    return t(table[key]) if key in table else t("{key}", key=key.replace("_", " "))
+
+
+def plain_word(table: Mapping[str, str], key: str, t: Translator) -> str:
+    return t.plain(table[key]) if key in table else key.replace("_", " ")
