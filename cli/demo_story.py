@@ -15,13 +15,16 @@ import msgspec
 import yaml
 
 from adapters.db.engine import upgrade
+from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
 from cli.processes import ROOT, Child, Family
 from config.params import ConfigError
+from core.model.messages import Channel, Screened
 
 OWNER = 7001
 READY_TIMEOUT_S = 40.0
 STEP_S = 0.5
+MANY = 5000
 # At many times the real speed a second of this machine is minutes of the market's: limits of age grow with it.
 SLOW_MACHINE_S = 5.0
 
@@ -89,7 +92,7 @@ class Story:
         """Play until the time is up, the replay is over or `stop` is set."""
         options = self._options
         began = time.monotonic()
-        self._env = self._environment(began)
+        self._env = self._environment()
         redis = EmbeddedRedis(options.state_dir)
         family = Family(options.state_dir, self._env)
         try:
@@ -101,14 +104,14 @@ class Story:
                 )
                 await self._play(http, family, stop, began)
                 sandbox = await self._sandbox_facts(http)
+                screened = await self._screened(redis.url)
         finally:
             await family.stop()
             redis.stop()
-        return self._count(sandbox, family)
+        return self._count(sandbox, screened, family)
 
-    def _environment(self, began: float) -> dict[str, str]:
-        """Addresses and keys of the sandbox only: nothing of the person's own .env may leak in."""
-        del began
+    def _environment(self) -> dict[str, str]:
+        """The demo's own clock and places; nothing of the person's own .env may leak in."""
         options = self._options
         kept = {
             k: v
@@ -243,7 +246,15 @@ class Story:
             "state": await self._get(http, "/sim/state"),
         }
 
-    def _count(self, sandbox: dict[str, Any], family: Family) -> DemoResult:
+    async def _screened(self, redis_url: str) -> list[Screened]:
+        bus = RedisBus(redis_url, consumer="demo")
+        try:
+            found = await bus.history(Channel.SCREENED, MANY)
+        finally:
+            await bus.close()
+        return [m for m in found if isinstance(m, Screened)]
+
+    def _count(self, sandbox: dict[str, Any], screened: list[Screened], family: Family) -> DemoResult:
         """Read what the programs left behind: database, journal, logs, sandbox."""
         result = DemoResult()
         state_dir = self._options.state_dir
@@ -260,8 +271,8 @@ class Story:
         result.orders = len(orders)
         counts = sandbox["state"]["counts"]
         result.messages, result.photos = counts["messages"], counts["photos"]
-        result.discoveries = result.signals["BUY"] + result.signals["WATCH"]
-        result.screened = result.discoveries
+        result.screened = len(screened)
+        result.discoveries = sum(1 for message in screened if message.discovery.announce)
         for name, child in family.children.items():
             if child.restarts:
                 result.troubles.append(f"{name}: restarted {child.restarts} times")

@@ -40,7 +40,6 @@ class Watch:
 
     below: int = 0
     step: int = 0
-    sent: int = 0
     odno: str = ""
     sent_at: float = 0.0
 
@@ -138,9 +137,9 @@ class Guardian:
             limit = sell_limit(last, watch.step)
             # written before it is sent, so that the trader will know of it whatever happens
             self._record(event="selling", ticker=row.ticker, qty=wanted, limit=limit)
-            ref = broker.sell(row.ticker, row.exchange, wanted, limit)
-            watch.odno, watch.sent_at, watch.sent = ref["odno"], time.monotonic(), watch.sent + wanted
-            sale = {"ticker": row.ticker, "qty": wanted, "limit": limit, "ord_dt": us_date(), **ref}
+            watch.odno = broker.sell(row.ticker, row.exchange, wanted, limit)
+            watch.sent_at = time.monotonic()
+            sale = {"ticker": row.ticker, "qty": wanted, "limit": limit, "ord_dt": us_date(), "odno": watch.odno}
             self._record(event="sold", **sale)
         elif watch.odno and time.monotonic() - watch.sent_at > STEP_PATIENCE_S:
             watch.step += 1

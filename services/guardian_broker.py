@@ -65,8 +65,8 @@ class GuardianBroker:
         rows = answer.get("output1") or []
         return {r["ovrs_pdno"]: int(float(r["ord_psbl_qty"])) for r in rows if r.get("ovrs_pdno")}
 
-    def sell(self, ticker: str, exchange: str, qty: int, limit: str) -> dict[str, str]:
-        """Send one limit sell; returns branch and order number. Raises GuardianTrouble where the outcome is unclear."""
+    def sell(self, ticker: str, exchange: str, qty: int, limit: str) -> str:
+        """Send one limit sell; returns its number without leading zeros. Raises GuardianTrouble where that is unclear."""
         body = {
             **self._account,
             "OVRS_EXCG_CD": exchange,
@@ -81,7 +81,7 @@ class GuardianBroker:
         }
         tr = "VTTT1001U" if self._access.paper else "TTTT1006U"
         output = self._call("POST", "/uapi/overseas-stock/v1/trading/order", tr, body)["output"]
-        return {"branch": output["KRX_FWDG_ORD_ORGNO"], "odno": output["ODNO"].lstrip("0")}
+        return str(output["ODNO"]).lstrip("0")
 
     def cancel(self, ticker: str, exchange: str, odno: str) -> None:
         """Ask to cancel what is left of an order."""

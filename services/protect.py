@@ -82,7 +82,7 @@ def guardian_sales(state_dir: Path, at: dt.datetime) -> Iterator[GuardianSold]:
             yield GuardianSold(
                 at=at,
                 ticker=fields["ticker"],
-                ref=BrokerRef(fields["ord_dt"], fields["branch"], fields["odno"]),
+                ref=BrokerRef(fields["ord_dt"], "", fields["odno"]),
                 qty=int(fields["qty"]),
                 limit=Decimal(fields["limit"]),
             )

@@ -1,0 +1,117 @@
+"""Look-ups: what Polygon knows about a security, its listing and its minutes; or that it can't say now."""
+
+import asyncio
+import datetime as dt
+import time
+
+import pytest
+from aiohttp import web
+
+from adapters.polygon.rest import PolygonReference
+from core.model.instrument import Exchange
+from ports.market_data import ReferenceUnavailable
+from sandbox.faults import parse
+from tests.contract.feed.conftest import KEY, listening
+
+
+@pytest.fixture
+async def reference(polygon, clock):
+    reference = PolygonReference(KEY, f"http://{polygon.address}", clock=clock)
+    yield reference
+    await reference.close()
+
+
+def fault(**changes):
+    return parse({"link": "polygon", "action": "error", "times": None} | changes)
+
+
+async def test_a_security_has_its_exchange_and_share_count(reference, market):
+    found = await reference.instrument("BRK.B")
+    assert (found.ticker, found.exchange, found.security_type) == ("BRK.B", Exchange.NYSE, "CS")
+    assert found.shares_outstanding == market.instruments["BRK.B"].shares_outstanding
+    assert found.name == market.instruments["BRK.B"].name
+
+
+async def test_an_unknown_ticker_is_none(reference):
+    assert await reference.instrument("NOPE") is None
+    assert await reference.instrument("../../v1/marketstatus/now?x=") is None
+
+
+async def test_the_whole_listing_comes_page_by_page(reference, market, monkeypatch):
+    monkeypatch.setattr("adapters.polygon.rest.PAGE", 7)
+    found = await reference.instruments()
+    assert [i.ticker for i in found] == sorted(s for s, i in market.instruments.items() if i.active)
+    assert all(i.shares_outstanding is None for i in found)
+
+
+async def test_minutes_are_closed_and_inside_the_asked_span(reference, market, clock):
+    clock.advance(30)
+    end = clock.now()
+    start = end - dt.timedelta(minutes=10)
+    bars = await reference.minute_bars("HELI", start, end + dt.timedelta(minutes=5))
+    expected = [b for b in market.closed_bars("HELI", end) if b.start_ms >= start.timestamp() * 1000]
+    assert [(b.start_ms, b.close, b.volume) for b in bars] == [(b.start_ms, b.close, float(b.volume)) for b in expected]
+    assert len(bars) == 9
+    exact = await reference.minute_bars("HELI", bars[2].start_at, bars[5].start_at)
+    assert list(exact) == list(bars[2:5])
+    assert await reference.minute_bars("HELI", end, start) == []
+    assert await reference.minute_bars("NOPE", start, end) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": 429}, {"status": 500}, {"status": 403}, {"action": "reset"}, {"action": "drop_reply"}]
+)
+async def test_no_answer_is_unavailable(reference, faults, changes):
+    faults.add(fault(**changes))
+    for call in (reference.instrument("HELI"), reference.instruments()):
+        with pytest.raises(ReferenceUnavailable) as unavailable:
+            await call
+        assert KEY not in str(unavailable.value)
+        assert unavailable.value.__cause__ is None
+
+
+async def test_a_single_hiccup_is_retried(reference, faults):
+    faults.add(fault(status=502, times=1))
+    assert (await reference.instrument("HELI")).ticker == "HELI"
+
+
+async def test_a_wrong_key_is_unavailable(polygon, clock):
+    reference = PolygonReference("wrong-key", f"http://{polygon.address}", clock=clock)
+    with pytest.raises(ReferenceUnavailable, match="Unknown API Key"):
+        await reference.instrument("HELI")
+    await reference.close()
+
+
+async def test_the_deadline_is_ours_because_the_client_has_none(polygon, faults, clock):
+    reference = PolygonReference(KEY, f"http://{polygon.address}", clock=clock, deadline_s=0.2)
+    faults.add(fault(action="delay", delay_s=0.6, times=None))
+    started = time.monotonic()
+    with pytest.raises(ReferenceUnavailable):
+        await reference.instrument("HELI")
+    assert time.monotonic() - started < 0.5
+    await reference.close()
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"results": 5}', '{"results": {"ticker": "X"}}'])
+async def test_answers_of_another_shape_are_unavailable_or_unknown(clock, body):
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", answer)
+    async with listening(app) as address:
+        reference = PolygonReference(KEY, f"http://{address}", clock=clock)
+        with pytest.raises(ReferenceUnavailable):
+            await reference.instruments()
+        try:
+            assert await reference.instrument("X") is None
+        except ReferenceUnavailable:
+            pass
+        await reference.close()
+
+
+async def test_look_ups_run_side_by_side(reference, faults):
+    faults.add(fault(action="delay", delay_s=0.15, times=4))
+    started = time.monotonic()
+    await asyncio.gather(*(reference.instrument("HELI") for _ in range(4)))
+    assert time.monotonic() - started < 0.5

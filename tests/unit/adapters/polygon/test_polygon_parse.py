@@ -1,0 +1,99 @@
+"""Polygon's samples become bars and instruments; nonsense becomes nothing."""
+
+import json
+
+import pytest
+
+from adapters.polygon import parse, wire
+from adapters.polygon.library import scrubbed, stream_address
+from core.model.bar import Bar
+from core.model.instrument import Exchange
+
+# the official sample (polygon.md 1.6) and the live one with decimal strings
+SAMPLE = '{"ev":"AM","sym":"GTE","v":4110,"av":9470157,"op":0.4372,"vw":0.4488,"o":0.4488,"c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000}'
+BAR = Bar("GTE", 1610144640000, 0.4488, 0.4489, 0.4486, 0.4486, 4110.0)
+
+
+def decoded(text: str) -> tuple[list, int]:
+    return wire.decode(f"[{text}]")
+
+
+def test_the_official_sample():
+    (event,), dropped = decoded(SAMPLE)
+    assert (parse.bar_of_event(event), dropped) == (BAR, 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"z": 12.5}, {"av": 4332125.03836, "dv": "4110.0", "dav": "4332125.038360"}, {"op": None}, {"otc": True},
+        {"z": "many"}, {"dv": 4110}, {"op": "?"}, {"s": 1610144640000.0}, {"e": None},
+    ],
+)  # fmt: skip
+def test_fields_may_be_fractional_absent_or_odd(changes):
+    (event,), dropped = decoded(json.dumps(json.loads(SAMPLE) | changes))
+    assert (parse.bar_of_event(event), dropped) == (BAR, 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"h": 0.1}, {"l": 0}, {"l": -1}, {"v": -5}, {"sym": ""}, {"s": 0}, {"e": 1610144760000}, {"o": None}, {"v": None},
+    ],
+)  # fmt: skip
+def test_impossible_bars_are_none(changes):
+    (event,), dropped = decoded(json.dumps(json.loads(SAMPLE) | changes))
+    assert (parse.bar_of_event(event), dropped) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "events", "dropped"),
+    [
+        ("", 0, 1), ("[]", 0, 0), ("{}", 0, 1), ("null", 0, 1), ('[{"ev":"AM","o":1e999}]', 0, 1), (b"\xff", 0, 1),
+        (f'[{SAMPLE},{{"ev":"T","sym":"X","c":[1]}},{SAMPLE}]', 3, 0), (f"[{SAMPLE},5]", 1, 1),
+        (f'[{{"ev":"AM","sym":5}},{SAMPLE}]', 1, 1), ("[" * 100_000, 0, 1),
+    ],
+)  # fmt: skip
+def test_one_bad_event_never_loses_the_frame(frame, events, dropped):
+    found, bad = wire.decode(frame)
+    assert (len(found), bad) == (events, dropped)
+
+
+@pytest.mark.parametrize(
+    ("venue", "exchange"),
+    [("XNAS", "NASD"), ("XNYS", "NYSE"), ("XASE", "AMEX"), ("ARCX", "AMEX"), ("BATS", "AMEX")],
+)
+def test_venues(venue, exchange):
+    found = parse.instrument_of("SPY", "SPDR", "ETF", venue, shares=None)
+    assert (found.exchange, found.security_type, found.shares_outstanding) == (Exchange(exchange), "ETF", None)
+
+
+@pytest.mark.parametrize(
+    "record", [("X", "x", "CS", None), ("X", "x", "CS", "OTCM"), (None, "x", "CS", "XNAS"), ("", "x", "CS", "XNAS")]
+)
+def test_what_kis_could_not_trade_is_none(record):
+    assert parse.instrument_of(*record) is None
+
+
+def test_share_counts():
+    assert parse.shares_of(None, 16334371000) == 16334371000.0
+    assert parse.shares_of(5, 7) == 5.0
+    assert parse.shares_of(0, -1, None, "7", True, float("nan"), float("inf")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "secure", "expected"),
+    [
+        ("wss://socket.polygon.io/stocks", False, ("socket.polygon.io", True)),
+        ("ws://127.0.0.1:8765/stocks", True, ("127.0.0.1:8765", False)),
+        ("wss://delayed.massive.com", True, ("delayed.massive.com", True)),
+        ("127.0.0.1:8765", False, ("127.0.0.1:8765", False)),
+    ],
+)
+def test_addresses(address, secure, expected):
+    assert stream_address(address, secure=secure) == expected
+
+
+def test_the_vendors_words_lose_the_key():
+    assert scrubbed("bad\n key K123", "K123") == "bad key ***"
+    assert len(scrubbed("x" * 999, "")) == 200
