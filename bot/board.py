@@ -29,7 +29,10 @@ from ports.store import Card, StoreUnavailable
 log = logging.getLogger(__name__)
 PATIENCE_S = 2.0
 SLOTS = 1_000
-CARD, PLAN, PROGRESS = "discovery", "plan", "progress"
+# A find this many times older than a stale message is no news after a restart; its plan, if any, is told all the same.
+LATE = 10
+CARD, PROGRESS = "discovery", "progress"
+RECENT = 200
 VERDICTS = frozenset({EventKind.PROPOSED, EventKind.PLAN_STARTED, EventKind.PLAN_REFUSED})
 ENDINGS = frozenset({EventKind.BUY_COMPLETE, EventKind.PLAN_STOPPED, EventKind.PLAN_IGNORED})
 Work = Coroutine[Any, Any, None]
@@ -78,6 +81,9 @@ class Board:
         if signal.verdict.signal is SignalType.WATCH and not announced:
             return None
         slot = await self._find(signal.id)
+        late = self._deps.clock.now() - signal.created_at > LATE * self._deps.stale_after
+        if late and slot is None:
+            return None
         model = with_signal(slot.model if slot else None, signal)
         slot = self._keep(slot or Slot(model))
         slot.model, slot.signalled = model, True
@@ -88,7 +94,7 @@ class Board:
     async def event(self, event: Event) -> Work | None:
         """Take the trader's event about a plan; the returned work sends or rewrites its card."""
         signal_id = text(event.values, "signal_id")
-        slot = await self._find(event.subject) or (await self._find(signal_id) if signal_id else None)
+        slot = (await self._find(signal_id) if signal_id else None) or await self._find_plan(event.subject)
         if event.kind in VERDICTS:
             slot = slot or Slot(CardModel(key=signal_id or event.subject, ticker=event.ticker))
         elif slot is None:
@@ -105,19 +111,19 @@ class Board:
 
     async def replied(self, plan_id: str, reply: Reply, by: str) -> None:
         """Rewrite a card after a press on it was answered."""
-        slot = await self._find(plan_id)
+        slot = await self._find_plan(plan_id)
         if slot is None:
             return
         slot.model = with_reply(slot.model, reply, by, self._deps.clock.now())
         await self._publish(slot)
 
     async def model_of(self, plan_id: str) -> CardModel | None:
-        slot = await self._find(plan_id)
+        slot = await self._find_plan(plan_id)
         return slot.model if slot else None
 
     async def message_of(self, plan_id: str, owner: int) -> Sent | None:
         """The card's message in an owner's chat, to reply to."""
-        slot = await self._find(plan_id)
+        slot = await self._find_plan(plan_id)
         return slot.posted.get(owner) if slot else None
 
     async def _publish(self, slot: Slot) -> None:
@@ -226,29 +232,41 @@ class Board:
         return slot
 
     async def _find(self, key: str) -> Slot | None:
-        """The slot of a signal or plan: in memory, else from its card record."""
-        known = self._slots.get(self._plans.get(key, key))
+        """The slot of a card's key: in memory, else from its records."""
+        known = self._slots.get(key)
         if known is not None:
             return known
         try:
             restored = restore(await self._deps.chat.cards(key))
             if restored is None:
                 return None
-            plan = restored.model.plan
-            if plan is not None and key != plan.plan_id:
-                restored.progress = _messages(await self._deps.chat.cards(plan.plan_id), PROGRESS)
+            if restored.model.plan is not None:
+                restored.progress = _messages(await self._deps.chat.cards(restored.model.plan.plan_id), PROGRESS)
         except StoreUnavailable as trouble:
             log.warning("cards can't be read: %s", trouble)
             return None
         # Another delivery may have restored it while the store answered.
-        return self._slots.get(restored.model.key) or self._keep(restored)
+        return self._slots.get(key) or self._keep(restored)
+
+    async def _find_plan(self, plan_id: str) -> Slot | None:
+        """The slot of a plan; a record carries its signal's key, so after a restart the newest cards are searched."""
+        key = self._plans.get(plan_id)
+        if key is not None:
+            return await self._find(key)
+        try:
+            recent = await self._deps.chat.recent_cards(CARD, limit=RECENT)
+        except StoreUnavailable as trouble:
+            log.warning("cards can't be read: %s", trouble)
+            return None
+        models = (decode(record) for record in recent)
+        found = next((m for m in models if m is not None and m.plan is not None and m.plan.plan_id == plan_id), None)
+        return await self._find(found.key) if found else None
 
     async def _store(self, slot: Slot) -> None:
         data = msgspec.json.encode(slot.model).decode()
         records = [(slot.model.key, CARD, sent) for sent in slot.posted.values()]
         if slot.model.plan is not None:
             plan_id = slot.model.plan.plan_id
-            records += [(plan_id, PLAN, sent) for sent in slot.posted.values()]
             records += [(plan_id, PROGRESS, sent) for sent in slot.progress.values()]
         try:
             for key, kind, sent in records:
@@ -282,11 +300,11 @@ def decode(record: Card) -> CardModel | None:
 
 def restore(records: Sequence[Card]) -> Slot | None:
     """A slot from what was kept of it before a restart."""
-    ours = [r for r in records if r.kind in {CARD, PLAN}]
+    ours = [r for r in records if r.kind == CARD]
     models = [model for r in ours if (model := decode(r)) is not None]
     if not models:
         return None
-    slot = Slot(models[-1], posted=_messages(ours, ours[-1].kind), progress=_messages(records, PROGRESS))
+    slot = Slot(models[-1], posted=_messages(ours, CARD))
     slot.drawn, slot.signalled = models[-1], True
     slot.tranche = max(int(r.data.get("tranche") or 0) for r in ours)
     slot.ready.set()

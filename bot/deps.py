@@ -20,7 +20,8 @@ class BotDeps:
     `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up recent
     minute bars of a ticker that is not in memory, oldest first, empty where the vendor does not know it. `api_base` is
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
-    trader. `stale_after` is in the clock's own time.
+    trader. `guardian` tells whether the guardian, which knows no bus, shows signs of life. `stale_after` is in the
+    clock's own time.
     """
 
     token: str = field(repr=False)
@@ -37,6 +38,7 @@ class BotDeps:
     bars: Callable[[str], Awaitable[Sequence[Bar]]]
     api_base: str | None = None
     halt: Callable[[], Awaitable[None]] | None = None
+    guardian: Callable[[], Awaitable[bool]] | None = None
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
 
     def __post_init__(self) -> None:

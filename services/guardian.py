@@ -207,7 +207,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, _: stopping.append(n))
     access = access_from(os.environ)
-    guardian = Guardian(state_dir, GuardianBroker(access) if access else None)
+    guardian = Guardian(state_dir, GuardianBroker(access, state_dir / "tokens") if access else None)
     while not stopping:
         guardian.round()
         time.sleep(ROUND_S)

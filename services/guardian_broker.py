@@ -1,10 +1,12 @@
 """The guardian's own way to KIS: standard library only, sells and cancels, never buys."""
 
+import hashlib
 import http.client
 import json
 import ssl
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 TIMEOUT_S = 5.0
@@ -33,8 +35,11 @@ class Access:
 class GuardianBroker:
     """Blocking calls with deadlines; an order is sent once and never repeated by this class."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, token_dir: Path) -> None:
+        """`token_dir` is where the trader keeps its token: during an outage no new one may be had for a minute."""
         self._access = access
+        self._token_dir = token_dir
+        self._refused = ""
         self._token = ""
         self._token_until = 0.0
         self._issued_at = -REISSUE_AFTER_S
@@ -101,9 +106,10 @@ class GuardianBroker:
 
     def _call(self, method: str, path: str, tr_id: str, fields: dict[str, str], *, base: str = "") -> dict:  # type: ignore[type-arg]
         """One authorised request; a refusal of the business kind is trouble too, with KIS's code."""
+        token = self._bearer()
         headers = {
             "content-type": "application/json; charset=utf-8",
-            "authorization": f"Bearer {self._bearer()}",
+            "authorization": f"Bearer {token}",
             "appkey": self._access.appkey,
             "appsecret": self._access.appsecret,
             "tr_id": tr_id,
@@ -111,16 +117,18 @@ class GuardianBroker:
         }
         answer = self._request(base or self._access.base_url, method, path, headers, fields)
         if answer.get("msg_cd") in DEAD_TOKEN:
-            self._token = ""
+            self._token, self._refused = "", token
         if answer.get("rt_cd") != "0":
             raise GuardianTrouble(f"{path.rsplit('/', 1)[1]}: {answer.get('msg_cd')} {answer.get('msg1', '').strip()}")
         return answer
 
     def _bearer(self) -> str:
-        """The present token: ours, the saved one, or a new one (KIS allows one issue a minute)."""
+        """Our token, else the one the trader keeps, else a new one (KIS allows one issue a minute)."""
         now = time.time()
         if self._token and now < self._token_until:
             return self._token
+        if kept := self._trader_token():
+            return kept
         if time.monotonic() - self._issued_at < REISSUE_AFTER_S:
             raise GuardianTrouble("waiting before asking for another token")
         self._issued_at = time.monotonic()
@@ -136,6 +144,15 @@ class GuardianBroker:
         self._token = answer["access_token"]
         self._token_until = now + float(answer.get("expires_in", 86_400)) - TOKEN_MARGIN_S
         return self._token
+
+    def _trader_token(self) -> str:
+        """The token in the trader's file (adapters.kis.auth), unless KIS has refused it already."""
+        digest = hashlib.sha256(f"{self._access.base_url} {self._access.appkey}".encode()).hexdigest()[:16]
+        try:
+            text = json.loads((self._token_dir / f"kis-token-{digest}.json").read_bytes())["text"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+        return "" if text == self._refused else str(text)
 
     def _request(self, base: str, method: str, path: str, headers: dict[str, str], fields: dict[str, str]) -> dict:  # type: ignore[type-arg]
         address = urlsplit(base)

@@ -51,6 +51,8 @@ from services.venues import PriceBoard, open_broker
 log = logging.getLogger(__name__)
 URGENT, NORMAL = 0, 1
 TICK_S, REPEAT_HOLDINGS_S, PRICES_S = 1.0, 30.0, 30.0
+# longer than one call to the broker may take
+DRAIN_S = 10.0
 SECRETS = (
     "KIS_APPKEY",
     "KIS_APPSECRET",
@@ -90,6 +92,7 @@ class Trader:
         self._watch = BrokerWatch(runtime, broker, self._stage, self.tell)
         self._pump = OutboxPump(runtime, journal, runtime.bus, records)
         self._protect_seq = 0
+        self._closed = False
 
     async def run(self) -> None:
         """Recover, then work until the stop."""
@@ -98,10 +101,11 @@ class Trader:
         for sale in guardian_sales(self._runtime.settings.state_dir, now):
             await self._settle(self._stage.handle(sale))
         server = await serve_control(self._runtime.settings.socket("trader"), self.command)
+        processor = asyncio.create_task(self._process())
         try:
             await until_stopped(
                 self._runtime,
-                self._process(),
+                _follow(processor),
                 self._tick(),
                 self._watch.quotes(),
                 self._watch.orders(),
@@ -114,13 +118,23 @@ class Trader:
             )
         finally:
             server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._drain()
+            await self._drain(processor)
+
+    async def _drain(self, processor: asyncio.Task[None]) -> None:
+        """Let orders on their way report and be written down; what is left is in the journal and recovered from it."""
+        if self._tasks and not processor.done():
+            await asyncio.wait(self._tasks, timeout=DRAIN_S)
+        self._closed = True
+        for task in (*self._tasks, processor):
+            task.cancel()
+        while not self._mail.empty():
+            self._mail.get_nowait()[3].cancel()
+        await asyncio.gather(*self._tasks, processor, return_exceptions=True)
 
     async def tell(self, message: TradeInput, *, urgent: bool = False) -> Reply | None:
         """Put an input into the mailbox and wait until its outcome is committed."""
+        if self._closed:
+            raise asyncio.CancelledError
         done: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
         await self._mail.put((URGENT if urgent else NORMAL, next(self._numbers), message, done))
         return await done
@@ -312,11 +326,10 @@ class Trader:
             quote, power = await self._watch.entry_facts(signal.ticker, exchange)
         await self.tell(SignalArrived(at=now, signal=signal, quote=quote, power=power))
 
-    async def _drain(self) -> None:
-        """Answer whoever still waits in the mailbox; their inputs were not handled and come again."""
-        while not self._mail.empty():
-            _, _, _, done = self._mail.get_nowait()
-            done.cancel()
+
+async def _follow(task: asyncio.Task[None]) -> None:
+    """End when the task ends, with its error; being cancelled does not cancel it."""
+    await asyncio.shield(task)
 
 
 def _slow(delivery: Delivery) -> bool:

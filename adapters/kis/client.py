@@ -130,7 +130,8 @@ class KisGateway:
         return built
 
     def _fingerprint(self, domain: str, base: str) -> str:
-        return hashlib.sha256(f"{base} {self._key(domain)}".encode()).hexdigest()[:16]
+        """Names the token file; the guardian computes the same name for its own look at it."""
+        return hashlib.sha256(f"{base} {self._key(domain)['appkey']}".encode()).hexdigest()[:16]
 
     # -- threads -----------------------------------------------------------------------------------
 

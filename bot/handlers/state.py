@@ -84,8 +84,11 @@ async def health_view(context: AppContext) -> View:
     except StoreUnavailable:
         database = False
     trader = await ask.status_or_none(context)
+    guardian = await deps.guardian() if deps.guardian is not None else None
     # A scaled clock makes beats look old; stale_after is scaled with it.
-    return views.health(beats, trader, database=database, now=deps.clock.now(), old=deps.stale_after / 2, t=context.t)
+    return views.health(
+        beats, trader, database=database, now=deps.clock.now(), old=deps.stale_after / 2, guardian=guardian, t=context.t
+    )
 
 
 VIEWS: Mapping[str, Callable[[AppContext], Awaitable[View]]] = {

@@ -93,7 +93,7 @@ def keys(section: str, fields: Sequence[Field], values: Mapping[str, Value], t: 
 
 def key(field: Field, value: Value, t: Translator, *, problem: Problem | None = None) -> View:
     """One key: present value, unit, bounds, and buttons where there are choices."""
-    options = field.choices or (("on", "off") if field.kind == "bool" else ())
+    options = () if field.elsewhere else field.choices or (("on", "off") if field.kind == "bool" else ())
     buttons = [button(shown_choice(field, option, t), Act.SETTINGS, "val", option) for option in options]
     triples = [buttons[i : i + 3] for i in range(0, len(buttons), 3)]
     ask = t("Press the new value.") if options else t("Type the new value.")

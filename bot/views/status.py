@@ -7,7 +7,7 @@ from decimal import Decimal
 from bot import keyboards
 from bot.i18n import ET, Markup, Translator
 from bot.views.base import RULE, View, bounded, distance, lines, titled
-from bot.views.words import INTENT_STATES, MODES, PROCESSES, REFUSALS, VENUES, word
+from bot.views.words import GUARDIAN, INTENT_STATES, MODES, PROCESSES, REFUSALS, VENUES, word
 from core.model.commands import Lock, TraderStatus
 from core.model.order import Intent, Side
 from core.model.position import Plan, Position
@@ -210,6 +210,7 @@ def health(
     database: bool,
     now: dt.datetime,
     old: dt.timedelta,
+    guardian: bool | None,
     t: Translator,
 ) -> View:
     """Each process by its last sign of life, and the outside services as the trader sees them."""
@@ -219,6 +220,7 @@ def health(
             t("🩺 <b>Health</b>"),
             RULE,
             *rows,
+            None if guardian is None else _guardian(t, alive=guardian),
             t("🔴 Message bus: no answer") if beats is None else t("🟢 Message bus: OK"),
             t("🟢 Database: OK") if database else t("🔴 Database: no answer"),
             t("🔴 Trader's command socket: no answer") if trader is None else t("🟢 Trader's command socket: OK"),
@@ -226,6 +228,10 @@ def health(
         ),
         keyboards.refresh(t, "health"),
     )
+
+
+def _guardian(t: Translator, *, alive: bool) -> str:
+    return t("🟢 {who}: alive", who=t(GUARDIAN)) if alive else t("🔴 {who}: no sign of life", who=t(GUARDIAN))
 
 
 def _beat(name: str, fields: Mapping[str, str] | None, now: dt.datetime, old: dt.timedelta, t: Translator) -> str:

@@ -118,10 +118,10 @@ PROCESSES: Mapping[str, str] = {
     "analyzer": mark("Analyzer"),
     "trader": mark("Trader"),
     "bot": mark("Bot"),
-    "guardian": mark("Guardian"),
 }
+GUARDIAN = mark("Guardian")
 
-PLACES: Mapping[str, str] = {**PROCESSES, "reconcile": mark("Account check")}
+PLACES: Mapping[str, str] = {**PROCESSES, "guardian": GUARDIAN, "reconcile": mark("Account check")}
 
 TROUBLES: Mapping[str, str] = {
     "several_orders_match": mark("Several orders at the broker look like ours. Please check in the KIS app."),

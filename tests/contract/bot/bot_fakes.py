@@ -1,0 +1,354 @@
+"""Fakes with real behaviour for everything the bot is handed: clock, calendar, bus, trader, stores."""
+
+import asyncio
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from core.model.commands import (
+    Approve,
+    AskStatus,
+    Buy,
+    CancelOrders,
+    Ignore,
+    Panic,
+    Pause,
+    Reply,
+    ReplyKey,
+    Resume,
+    Sell,
+    SetMode,
+    TraderStatus,
+    Unlock,
+)
+from core.model.session import MarketSession
+from ports.bus import BusUnavailable, Delivery
+from ports.control import TraderUnreachable
+from ports.store import StoreUnavailable
+
+ET = ZoneInfo("America/New_York")
+HOLIDAYS = {dt.date(2026, 11, 26), dt.date(2026, 12, 25), dt.date(2027, 1, 1)}
+HALF_DAYS = {dt.date(2026, 11, 27), dt.date(2026, 12, 24)}
+
+
+class StillClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, at: dt.datetime) -> None:
+        self.at = at
+
+    def now(self) -> dt.datetime:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += dt.timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+class FakeCalendar:
+    """New York's sessions by rule."""
+
+    def session_on(self, on: dt.date) -> MarketSession | None:
+        if on.weekday() >= 5 or on in HOLIDAYS:
+            return None
+
+        def at(hour, minute=0):
+            return dt.datetime(on.year, on.month, on.day, hour, minute, tzinfo=ET).astimezone(dt.UTC)
+
+        half = on in HALF_DAYS
+        return MarketSession(
+            on=on,
+            pre_open_at=at(4),
+            open_at=at(9, 30),
+            close_at=at(13 if half else 16),
+            post_close_at=at(17 if half else 20),
+            half_day=half,
+        )
+
+    def current_or_next(self, at: dt.datetime) -> MarketSession:
+        day = at.astimezone(ET).date()
+        while (found := self.session_on(day)) is None or found.post_close_at <= at:
+            day += dt.timedelta(days=1)
+        return found
+
+    def previous(self, at: dt.datetime) -> MarketSession:
+        day = at.astimezone(ET).date()
+        while (found := self.session_on(day)) is None or found.close_at > at:
+            day -= dt.timedelta(days=1)
+        return found
+
+
+class FakeBus:
+    """Streams in memory: unacknowledged messages come again after a reconnect."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, list[Delivery]] = defaultdict(list)
+        self.acked: set[str] = set()
+        self.published: list = []
+        self.beats: dict[str, dict[str, str]] = {}
+        self.down = False
+        self._changed = asyncio.Condition()
+        self._taken: set[str] = set()
+
+    async def publish(self, channel, message) -> None:
+        if self.down:
+            raise BusUnavailable("down")
+        self.published.append((channel, message))
+        # A message makes the round trip through JSON, as it does in Redis.
+        copy = msgspec.json.decode(msgspec.json.encode(message), type=type(message))
+        receipt = f"{channel}-{len(self.entries[channel])}"
+        async with self._changed:
+            self.entries[channel].append(Delivery(channel=channel, receipt=receipt, message=copy))
+            self._changed.notify_all()
+
+    async def consume(self, group, channels):
+        self._taken = set(self.acked)
+        while True:
+            waiting = [d for c in channels for d in self.entries[c] if d.receipt not in self._taken]
+            for delivery in waiting:
+                self._taken.add(delivery.receipt)
+                yield delivery
+            if not waiting:
+                async with self._changed:
+                    known = sum(len(self.entries[c]) for c in channels)
+                    if known == len(self._taken & {d.receipt for c in channels for d in self.entries[c]}):
+                        await self._changed.wait()
+
+    async def ack(self, group, delivery) -> None:
+        self.acked.add(delivery.receipt)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def idle(self, *channels) -> None:
+        """Until everything published on these channels is acknowledged."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: all(d.receipt in self.acked for c in channels for d in self.entries[c])
+            )
+
+    async def history(self, channel, limit):
+        return [d.message for d in self.entries[channel]][-limit:]
+
+    async def beat(self, process, fields) -> None:
+        self.beats[process] = fields
+
+    async def heartbeats(self):
+        if self.down:
+            raise BusUnavailable("down")
+        return self.beats
+
+    async def close(self) -> None:
+        return None
+
+
+@dataclass
+class FakePlan:
+    """A proposal at the fake trader."""
+
+    ticker: str
+    nonce: str
+    state: str = "PROPOSED"
+    by: str = ""
+    price: str = "142.50"
+    moved_to: str = ""
+    refuse: str = ""
+
+
+@dataclass
+class FakeTrader:
+    """Decides as the real one does: nonce, state, first answer wins."""
+
+    clock: StillClock
+    plans: dict[str, FakePlan] = field(default_factory=dict)
+    positions: tuple = ()
+    locks: tuple = ()
+    orders: tuple = ()
+    mode: str = "approve"
+    paused: bool = False
+    panicked: bool = False
+    unreachable: bool = False
+    commands: list = field(default_factory=list)
+    hold: asyncio.Event | None = None
+
+    async def send(self, command) -> Reply:
+        if self.unreachable:
+            raise TraderUnreachable("no socket")
+        self.commands.append(command)
+        if self.hold is not None and not isinstance(command, Panic):
+            await self.hold.wait()
+        done = Reply(ok=True, key=ReplyKey.DONE)
+        match command:
+            case Approve() | Ignore():
+                return self._decide(command)
+            case AskStatus():
+                return Reply(ok=True, key=ReplyKey.DONE, status=self.status())
+            case Pause():
+                self.paused = True
+            case Resume():
+                self.paused = self.panicked = False
+            case Panic():
+                self.panicked = True
+            case SetMode(mode=mode):
+                self.mode = mode
+            case Sell(ticker=ticker) if all(p.ticker != ticker for p in self.positions):
+                return Reply(ok=False, key=ReplyKey.NOT_HELD)
+            case CancelOrders():
+                return Reply(ok=False, key=ReplyKey.NOTHING_TO_DO)
+            case Buy() | Sell() | Unlock():
+                pass
+        return done
+
+    def _decide(self, command) -> Reply:
+        plan = self.plans.get(command.plan_id)
+        if plan is None:
+            return Reply(ok=False, key=ReplyKey.UNKNOWN_PLAN)
+        if command.nonce != plan.nonce:
+            return Reply(ok=False, key=ReplyKey.WRONG_NONCE)
+        ignoring = isinstance(command, Ignore)
+        if plan.state != "PROPOSED" and not (ignoring and plan.state == "RUNNING"):
+            return Reply(ok=False, key=ReplyKey.ALREADY_DECIDED, values={"state": plan.state, "by": plan.by})
+        if ignoring:
+            plan.state, plan.by = "IGNORED", command.by
+            return Reply(ok=True, key=ReplyKey.IGNORED)
+        if plan.refuse:
+            return Reply(ok=False, key=ReplyKey.REFUSED, values={"reason": plan.refuse})
+        if plan.moved_to:
+            before, plan.price, plan.moved_to, plan.nonce = plan.price, plan.moved_to, "", plan.nonce + "b"
+            values = {"price_before": before, "price_after": plan.price, "nonce": plan.nonce}
+            return Reply(ok=False, key=ReplyKey.CHANGED, values=values)
+        plan.state, plan.by = "RUNNING", command.by
+        return Reply(ok=True, key=ReplyKey.APPROVED)
+
+    def status(self) -> TraderStatus:
+        return TraderStatus(
+            at=self.clock.now(),
+            venue="paper",
+            mode=self.mode,
+            paused=self.paused,
+            panicked=self.panicked,
+            entries_open=not (self.paused or self.panicked),
+            entry_blocks=("panicked",) if self.panicked else ("paused",) if self.paused else (),
+            broker_ok=True,
+            broker_checked_at=self.clock.now(),
+            positions=self.positions,
+            plans=(),
+            orders=self.orders,
+            locks=self.locks,
+            buying_power_usd=Decimal("5000.00"),
+            krw_per_usd=Decimal(1400),
+            bought_today_krw=Decimal(0),
+            realized_today_krw=Decimal(0),
+            round_trips_today=0,
+        )
+
+
+class FakeRecords:
+    """The user's tables in memory."""
+
+    def __init__(self) -> None:
+        self.signal_rows: list = []
+        self.trade_rows: list = []
+        self.held: list = []
+        self.trips: list = []
+        self.reports: dict = {}
+        self.down = False
+
+    def _up(self) -> None:
+        if self.down:
+            raise StoreUnavailable("down")
+
+    async def signals(self, *, limit, ticker=""):
+        self._up()
+        return [r for r in reversed(self.signal_rows) if ticker in {"", r.ticker}][:limit]
+
+    async def trades(self, since, until):
+        self._up()
+        return [r for r in self.trade_rows if since <= r.created_at < until]
+
+    async def positions(self):
+        self._up()
+        return self.held
+
+    async def round_trips(self, since, until):
+        self._up()
+        return [t for t in self.trips if since <= t.closed_at < until]
+
+    async def put_report(self, report) -> None:
+        self._up()
+        self.reports[report.on] = report
+
+    async def report(self, on):
+        return self.reports.get(on)
+
+
+class FakeChat:
+    """What the bot remembers, in memory; survives a bot that is stopped and started again."""
+
+    def __init__(self) -> None:
+        self.card_rows: dict = {}
+        self.seen: set = set()
+        self.audits: list = []
+        self.history: list = []
+        self.runs: dict = {}
+        self.preferences: dict = {}
+        self.down = False
+
+    def _up(self) -> None:
+        if self.down:
+            raise StoreUnavailable("down")
+
+    async def put_card(self, card) -> None:
+        self._up()
+        self.card_rows[(card.chat_id, card.message_id)] = card
+
+    async def cards(self, key):
+        self._up()
+        return [c for c in self.card_rows.values() if c.key == key]
+
+    async def recent_cards(self, kind, *, limit):
+        self._up()
+        return [c for c in reversed(self.card_rows.values()) if c.kind == kind][:limit]
+
+    async def first_time(self, event_id, at) -> bool:
+        self._up()
+        new = event_id not in self.seen
+        self.seen.add(event_id)
+        return new
+
+    async def audit(self, *, at, who, what, allowed, detail) -> None:
+        self._up()
+        self.audits.append((at, who, what, allowed, detail))
+
+    async def audit_entries(self, *, limit):
+        return self.audits[-limit:]
+
+    async def put_override(self, override) -> None:
+        self._up()
+        self.history.append(override)
+
+    async def overrides(self):
+        self._up()
+        return {o.key: o.new for o in self.history}
+
+    async def override_history(self, *, limit):
+        return list(reversed(self.history))[:limit]
+
+    async def last_run(self, job):
+        self._up()
+        return self.runs.get(job)
+
+    async def ran(self, job, at) -> None:
+        self._up()
+        self.runs[job] = at
+
+    async def preference(self, user_id, key):
+        self._up()
+        return self.preferences.get((user_id, key))
+
+    async def set_preference(self, user_id, key, value) -> None:
+        self._up()
+        self.preferences[(user_id, key)] = value
