@@ -17,7 +17,9 @@ import msgspec
 from cli.demo_story import DemoOptions, DemoResult, Story
 from config.params import ConfigError
 
-DEFAULT_ORIGIN = dt.datetime(2026, 11, 18, 19, 22, tzinfo=dt.UTC)
+# the story's first breakout; the programs get real seconds to start before it, whatever the speed
+BREAKOUT = dt.datetime(2026, 11, 18, 19, 37, tzinfo=dt.UTC)
+START_S = 17.0
 DEFAULT_SPEED, REPLAY_SPEED = 60.0, 300.0
 
 
@@ -48,11 +50,12 @@ def run(options: argparse.Namespace) -> int:
     state_dir = (options.state_dir or Path(tempfile.mkdtemp(prefix="seohak-demo-"))).resolve()
     state_dir.mkdir(parents=True, exist_ok=True)
     approve_after = options.approve_after if options.approve_after is not None else 2.0 if options.headless else 8.0
+    speed = options.speed or (DEFAULT_SPEED if day is None else REPLAY_SPEED)
     story = Story(
         DemoOptions(
             state_dir=state_dir,
-            origin=DEFAULT_ORIGIN if day is None else _replay_origin(day),
-            speed=options.speed or (DEFAULT_SPEED if day is None else REPLAY_SPEED),
+            origin=BREAKOUT - dt.timedelta(seconds=START_S * speed) if day is None else _replay_origin(day),
+            speed=speed,
             port=options.port,
             seed=options.seed,
             replay=options.replay,

@@ -51,11 +51,12 @@ class Analyzer:
         try:
             past: list[AnyMessage] = [*await bus.history(Channel.SCREENED, HISTORY_MESSAGES)]
             past += await bus.history(Channel.BARS, HISTORY_MESSAGES)
+            past += await bus.history(Channel.SIGNAL, HISTORY_MESSAGES)
             control = await bus.history(Channel.CONTROL, HISTORY_MESSAGES)
         except BusUnavailable:
             log.warning("Redis does not answer; starting without history")
             return
-        kept = [m for m in past if isinstance(m, Screened | BarsClosed)]
+        kept = [m for m in past if isinstance(m, Screened | BarsClosed | Signal)]
         for message in sorted(kept, key=lambda m: m.created_at):
             self._stage.remember(message)
         for late in control:

@@ -36,8 +36,9 @@ class Protected:
 
 @dataclass
 class Watch:
-    """What the guardian knows of one protected ticker."""
+    """What the guardian knows of one protected ticker; `floor` shares are the owner's own and stay."""
 
+    floor: int
     below: int = 0
     step: int = 0
     odno: str = ""
@@ -85,6 +86,25 @@ def us_date() -> str:
     return now.astimezone(ZoneInfo("America/New_York")).strftime("%Y%m%d")
 
 
+def floors(state_dir: Path) -> dict[str, int]:
+    """The owner's own shares by ticker, as recorded since the last takeover."""
+    found: dict[str, int] = {}
+    try:
+        lines = (state_dir / "guardian.ndjson").read_bytes().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue
+        if fields.get("event") == "watching":
+            found[fields["ticker"]] = int(fields["floor"])
+        elif fields.get("event") == "handed_back":
+            found.clear()
+    return found
+
+
 def sell_limit(last: Decimal, step: int) -> str:
     """A marketable limit on KIS's grid: two decimals from one dollar up, four below."""
     wanted = last * (1 - LADDER_PCT[min(step, len(LADDER_PCT) - 1)] / 100)
@@ -126,13 +146,13 @@ class Guardian:
 
     def _guard(self, broker: GuardianBroker, row: Protected) -> None:
         """Sell when the price was at or under the stop twice in a row; then climb down until the shares are gone."""
-        watch = self.watches.setdefault(row.ticker, Watch())
+        held, free = broker.shares(row.exchange).get(row.ticker, (0, 0))
+        watch = self.watches.get(row.ticker) or self._watch(row, held)
         last = Decimal(str(broker.price(row.ticker, row.exchange)))
         watch.below = watch.below + 1 if last <= row.stop_price else 0
         if watch.below < OBSERVATIONS and not watch.odno:
             return
-        free = broker.sellable(row.exchange).get(row.ticker, 0)
-        wanted = min(row.qty, free)
+        wanted = min(row.qty, free - watch.floor)
         if wanted > 0:
             limit = sell_limit(last, watch.step)
             # written before it is sent, so that the trader will know of it whatever happens
@@ -145,6 +165,15 @@ class Guardian:
             watch.step += 1
             watch.sent_at = time.monotonic()
             broker.cancel(row.ticker, row.exchange, watch.odno)
+
+    def _watch(self, row: Protected, held: int) -> Watch:
+        """Begin to watch a ticker. What the account holds beyond ours is remembered, also across our own restart."""
+        floor = floors(self.state_dir).get(row.ticker)
+        if floor is None:
+            floor = max(0, held - row.qty)
+            self._record(event="watching", ticker=row.ticker, floor=floor)
+        watch = self.watches[row.ticker] = Watch(floor=floor)
+        return watch
 
     def _kill_trader(self) -> None:
         """A hung trader must not wake up and trade beside us."""

@@ -56,8 +56,8 @@ class GuardianBroker:
         except (KeyError, TypeError, ValueError):
             raise GuardianTrouble(f"no price of {ticker}") from None
 
-    def sellable(self, exchange: str) -> dict[str, int]:
-        """Sellable shares by ticker (inquire-balance)."""
+    def shares(self, exchange: str) -> dict[str, tuple[int, int]]:
+        """Shares by ticker (inquire-balance): held, and sellable now."""
         tr = "VTTS3012R" if self._access.paper else "TTTS3012R"
         query = {
             **self._account,
@@ -68,7 +68,11 @@ class GuardianBroker:
         }
         answer = self._call("GET", "/uapi/overseas-stock/v1/trading/inquire-balance", tr, query)
         rows = answer.get("output1") or []
-        return {r["ovrs_pdno"]: int(float(r["ord_psbl_qty"])) for r in rows if r.get("ovrs_pdno")}
+        return {
+            r["ovrs_pdno"]: (int(float(r["ovrs_cblc_qty"])), int(float(r["ord_psbl_qty"])))
+            for r in rows
+            if r.get("ovrs_pdno")
+        }
 
     def sell(self, ticker: str, exchange: str, qty: int, limit: str) -> str:
         """Send one limit sell; returns its number without leading zeros. Raises GuardianTrouble where that is unclear."""

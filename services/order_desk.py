@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from core.model.commands import Reply
 from core.model.order import Intent, Side
 from core.stages.trade.inputs import (
     CancelAnswered,
@@ -18,7 +19,7 @@ from ports.broker import Broker, BrokerError, BrokerUnavailable, OrderRefused, O
 from ports.clock import Clock
 
 log = logging.getLogger(__name__)
-Tell = Callable[[TradeInput], Awaitable[object]]
+Tell = Callable[[TradeInput], Awaitable[Reply | None]]
 
 
 class OrderDesk:
@@ -35,7 +36,10 @@ class OrderDesk:
         if isinstance(not_sent, OrderNotSent):
             await self._tell(not_sent)
             return
-        await self._tell(OrderSending(at=self._clock.now(), intent_id=intent.id, baseline=not_sent))
+        reply = await self._tell(OrderSending(at=self._clock.now(), intent_id=intent.id, baseline=not_sent))
+        if reply is not None and not reply.ok:
+            # stopped while the baseline was being read
+            return
         sending = asyncio.ensure_future(self._broker.place(intent.request))
         try:
             ref = await asyncio.shield(sending)

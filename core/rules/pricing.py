@@ -26,11 +26,11 @@ def entry_limit(ask: Decimal, reference: Decimal, *, slippage_pct: Decimal, coll
     ceiling = reference * (1 + collar_pct / HUNDRED)
     if ask > ceiling:
         return None
-    wanted = ask * (1 + slippage_pct / HUNDRED)
-    if wanted >= ceiling:
+    wanted = round_limit(ask * (1 + slippage_pct / HUNDRED), Side.BUY)
+    if wanted > ceiling:
         # rounding up must not leave the collar
         return max(ceiling.quantize(tick(ceiling), rounding=ROUND_FLOOR), tick(ceiling))
-    return round_limit(wanted, Side.BUY)
+    return wanted
 
 
 def exit_limit(bid: Decimal, step: int) -> Decimal:

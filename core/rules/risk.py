@@ -105,8 +105,12 @@ def check_data(
 
 
 def check_entry(view: RiskView, ticker: str, params: TradingParams, *, own_plan: bool = False) -> Refused | None:
-    """Apply every limit that does not need a price. `own_plan`: a running plan does not stand in its own way."""
-    if blocks := standing_blocks(view, params):
+    """Apply every limit that does not need a price.
+
+    `own_plan`: a plan does not stand in its own way, and the mode, which is about signals, does not touch it.
+    """
+    blocks = [b for b in standing_blocks(view, params) if not (own_plan and b is RefusalReason.MODE_WATCH)]
+    if blocks:
         return Refused(blocks[0])
     if (lock := view.locks.get(ticker)) and lock.until > view.at:
         return Refused(RefusalReason.LOCKED, lock.reason)

@@ -43,11 +43,18 @@ class AnalyzeStage:
         self._params = params
         self._scanner = scanner
 
-    def remember(self, message: Screened | BarsClosed) -> None:
-        """Take bars from history after a restart without judging them."""
-        self._merge(message.bars)
-        if isinstance(message, Screened):
-            self._discoveries[message.ticker] = message.discovery
+    def remember(self, message: Screened | BarsClosed | Signal) -> None:
+        """Take one message of the past, in order of creation, after a restart, without judging it."""
+        match message:
+            case Signal():
+                if message.verdict.signal is SignalType.BUY:
+                    self._bought.add(message.ticker)
+            case Screened():
+                self._merge(message.bars)
+                self._discoveries[message.ticker] = message.discovery
+                self._bought.discard(message.ticker)
+            case BarsClosed():
+                self._merge(message.bars)
 
     def holdings_changed(self, message: HoldingsChanged) -> None:
         """Replace the held positions."""
@@ -120,7 +127,11 @@ class AnalyzeStage:
         return self._signal(bar.ticker, verdict, bar, at, discovery=_repriced(discovery, bar))
 
     def _merge(self, bars: Iterable[Bar]) -> list[Bar]:
-        """Insert or replace bars; returns those that are the newest of their ticker and were not known yet."""
+        """Insert or replace bars; returns those that are the newest of their ticker.
+
+        A bar that is known already counts as new too: after a restart the one that was not acknowledged comes again, and
+        a signal's id says whether it was acted on.
+        """
         fresh = []
         for bar in bars:
             if bar.start_ms >= self._day_end_ms:
@@ -129,9 +140,10 @@ class AnalyzeStage:
                 self._discoveries.clear()
                 self._bought.clear()
             known = self._bars.setdefault(bar.ticker, [])
+            if not known or bar.start_ms >= known[-1].start_ms:
+                fresh.append(bar)
             if not known or bar.start_ms > known[-1].start_ms:
                 known.append(bar)
-                fresh.append(bar)
                 continue
             at = bisect.bisect_left(known, bar.start_ms, key=lambda b: b.start_ms)
             if known[at].start_ms == bar.start_ms:

@@ -40,8 +40,9 @@ def on_command(book: Book, message: CommandArrived) -> Reply:
             return _ignore(book, command)
         case SetMode():
             book.put_state("mode", command.mode)
-            book.emit(EventKind.MODE_CHANGED, mode=command.mode, by=command.by)
-            return Reply(ok=True, key=ReplyKey.DONE, values={"mode": command.mode})
+            stopped = _stop_buying(book, "mode_watch", command.by) if command.mode == "watch" else 0
+            book.emit(EventKind.MODE_CHANGED, mode=command.mode, by=command.by, stopped=stopped)
+            return Reply(ok=True, key=ReplyKey.DONE, values={"mode": command.mode, "stopped": stopped})
         case Pause():
             return _pause(book, command.by)
         case Resume():

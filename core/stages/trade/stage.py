@@ -73,7 +73,7 @@ class TradeStage:
             case TrendArrived():
                 exits.on_trend(book, message)
             case OrderSending():
-                orders.on_sending(book, message)
+                reply = orders.on_sending(book, message)
             case OrderNotSent():
                 orders.on_not_sent(book, message)
             case OrderAcked():

@@ -1,0 +1,195 @@
+"""Booking fills: shares into positions, money into the ledger, finished round trips into the record."""
+
+import datetime as dt
+from decimal import Decimal
+
+import msgspec
+
+from core.model.journal import AddFill, AddLedger, AddTrip, LedgerKind
+from core.model.messages import EventKind, message_id
+from core.model.money import ZERO, krw
+from core.model.order import BrokerRef, Intent, Purpose, Side
+from core.model.position import Position, RoundTrip
+from core.rules.costs import fee_usd, realized
+from core.rules.pricing import stop_and_target
+from core.stages.trade.book import PROTECTIVE, Book
+
+
+def book_fill(book: Book, intent: Intent, ref: BrokerRef, qty: int, dollars: Decimal) -> Intent:
+    """Add newly filled shares to the intent, the ledger, the position and the day, all in one transaction."""
+    request = intent.request
+    rate = book.krw_per_usd
+    fee = fee_usd(dollars, request.side, book.params.commission_pct)
+    cumulative = intent.filled_qty + qty
+    book.change(
+        AddFill(
+            intent_id=intent.id,
+            ref=ref,
+            ticker=request.ticker,
+            side=request.side,
+            purpose=intent.purpose,
+            cum_qty=cumulative,
+            qty=qty,
+            usd=dollars,
+            fee_usd=fee,
+            krw_per_usd=rate,
+            at=book.at,
+        )
+    )
+    if request.side is Side.BUY:
+        spent = min(intent.reserved_usd, dollars + fee)
+        if spent:
+            book.change(AddLedger(intent.id, LedgerKind.POST, spent, book.at))
+        intent = msgspec.structs.replace(intent, reserved_usd=intent.reserved_usd - spent)
+        _bought(book, intent, qty, dollars, fee)
+    else:
+        _sold(book, intent, qty, dollars, fee)
+    intent = msgspec.structs.replace(
+        intent, filled_qty=cumulative, filled_usd=intent.filled_usd + dollars, updated_at=book.at
+    )
+    book.put_intent(intent)
+    return intent
+
+
+def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) -> None:
+    ticker, params, rate = intent.request.ticker, book.params, book.krw_per_usd
+    plan = book.plans.get(intent.plan_id)
+    held = book.positions.get(ticker)
+    cost = (held.cost_usd if held else ZERO) + dollars
+    total = (held.qty if held else 0) + qty
+    stop, target = stop_and_target(cost / total, params.stop_loss_pct, params.take_profit_pct)
+    position = Position(
+        ticker=ticker,
+        exchange=intent.request.exchange,
+        name=plan.name if plan else "",
+        name_ko=plan.name_ko if plan else "",
+        qty=total,
+        cost_usd=cost,
+        fees_usd=(held.fees_usd if held else ZERO) + fee,
+        cost_krw=(held.cost_krw if held else ZERO) + dollars * rate,
+        bought_qty=(held.bought_qty if held else 0) + qty,
+        bought_usd=(held.bought_usd if held else ZERO) + dollars,
+        buy_count=(held.buy_count if held else 0) + (1 if intent.filled_qty == 0 else 0),
+        target_count=plan.tranches if plan else 1,
+        stop_price=stop,
+        target_price=target,
+        opened_at=held.opened_at if held else book.at,
+        plan_id=intent.plan_id,
+        last_price=dollars / qty,
+        priced_at=book.at,
+        sold_qty=held.sold_qty if held else 0,
+        sold_usd=held.sold_usd if held else ZERO,
+        realized_usd=held.realized_usd if held else ZERO,
+        realized_krw=held.realized_krw if held else ZERO,
+    )
+    book.put_position(position)
+    book.put_day(msgspec.structs.replace(book.day, bought_krw=book.day.bought_krw + krw((dollars + fee) * rate)))
+    book.emit(
+        EventKind.TRANCHE_FILLED,
+        ticker=ticker,
+        subject=intent.plan_id,
+        name=position.name,
+        name_ko=position.name_ko,
+        tranche=intent.tranche,
+        of=position.target_count,
+        qty=qty,
+        price=(dollars / qty).quantize(Decimal("0.0001")),
+        total_qty=position.qty,
+        avg_price=position.avg_price,
+        invested_krw=krw(position.cost_krw),
+        stop_price=stop,
+        target_price=target,
+    )
+
+
+def _sold(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) -> None:
+    ticker, rate = intent.request.ticker, book.krw_per_usd
+    held = book.positions.get(ticker)
+    if held is None or held.qty == 0:
+        book.emit(EventKind.TROUBLE, ticker=ticker, where="trader", what="sold_more_than_held", qty=qty)
+        return
+    part = min(qty, held.qty)
+    share = Decimal(part) / held.qty
+    cost_usd, cost_krw, fees = held.cost_usd * share, held.cost_krw * share, held.fees_usd * share + fee
+    pnl_usd, pnl_krw, _ = realized(
+        qty=part,
+        sold_usd=dollars,
+        cost_usd=cost_usd,
+        fees_usd=fees,
+        cost_krw=cost_krw,
+        krw_per_usd=rate,
+    )
+    left = msgspec.structs.replace(
+        held,
+        qty=held.qty - part,
+        cost_usd=held.cost_usd - cost_usd,
+        cost_krw=held.cost_krw - cost_krw,
+        fees_usd=held.fees_usd - held.fees_usd * share,
+        sold_qty=held.sold_qty + part,
+        sold_usd=held.sold_usd + dollars,
+        realized_usd=held.realized_usd + pnl_usd,
+        realized_krw=held.realized_krw + pnl_krw,
+        last_price=dollars / qty,
+        priced_at=book.at,
+    )
+    closed = left.qty == 0
+    day = msgspec.structs.replace(
+        book.day, realized_krw=book.day.realized_krw + pnl_krw, trips=book.day.trips + (1 if closed else 0)
+    )
+    book.put_day(day)
+    run = book.exits.get(ticker)
+    if run is not None:
+        book.put_exit(msgspec.structs.replace(run, sold_qty=run.sold_qty + part))
+    if closed:
+        _close(book, left, intent.purpose)
+    else:
+        book.put_position(left)
+
+
+def _close(book: Book, position: Position, purpose: Purpose) -> None:
+    """The last share is sold: tell the round trip, drop the position, cool down after a stop."""
+    run = book.exits.get(position.ticker)
+    average = position.bought_usd / position.bought_qty
+    sell_price = position.sold_usd / position.sold_qty
+    pnl_pct = (sell_price / average - 1) * 100
+    grid = Decimal("0.0001")
+    trip = RoundTrip(
+        ticker=position.ticker,
+        name=position.name,
+        name_ko=position.name_ko,
+        buy_qty=position.bought_qty,
+        sell_qty=position.sold_qty,
+        avg_price=average.quantize(grid),
+        sell_price=sell_price.quantize(grid),
+        pnl_usd=position.realized_usd,
+        pnl_krw=position.realized_krw,
+        pnl_pct=pnl_pct.quantize(Decimal("0.01")),
+        tranches=position.buy_count,
+        reason=purpose.value,
+        opened_at=position.opened_at,
+        closed_at=book.at,
+    )
+    book.change(AddTrip(message_id("trip", position.ticker, position.opened_at.isoformat()), trip))
+    book.emit(
+        EventKind.SOLD,
+        ticker=position.ticker,
+        subject=position.ticker,
+        plan_id=position.plan_id,
+        name=position.name,
+        name_ko=position.name_ko,
+        qty=position.sold_qty,
+        sell_price=trip.sell_price,
+        avg_price=trip.avg_price,
+        pnl_pct=trip.pnl_pct,
+        pnl_krw=trip.pnl_krw,
+        pnl_usd=trip.pnl_usd,
+        reason=purpose.value,
+        conditions=",".join(c.value for c in run.conditions) if run else "",
+        urgent=purpose in PROTECTIVE,
+        opened_at=position.opened_at.isoformat(),
+    )
+    book.drop_position(position.ticker)
+    book.drop_exit(position.ticker)
+    if purpose in PROTECTIVE and book.params.stop_cooldown_min:
+        until = book.at + dt.timedelta(minutes=book.params.stop_cooldown_min)
+        book.lock(position.ticker, "cooldown", until)

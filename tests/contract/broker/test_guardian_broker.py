@@ -1,0 +1,112 @@
+"""The guardian's own client and its rounds, against the sandbox's real-account host over a socket."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+from decimal import Decimal
+
+import pytest
+
+from services.guardian import Guardian
+from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
+from services.protect import protection_key
+
+
+@pytest.fixture
+async def venue(open_venue):
+    return await open_venue(paper=False)
+
+
+@pytest.fixture
+def access(venue) -> Access:
+    keys = venue.credentials
+    return Access(
+        base_url=venue.url,
+        quote_url=venue.url,
+        appkey=keys.appkey,
+        appsecret=keys.appsecret,
+        account=keys.account,
+        paper=False,
+    )
+
+
+async def hold(venue, ticker: str, qty: int) -> None:
+    """Buy so that the account owns shares."""
+    await venue.broker.place(venue.request(ticker, qty=qty))
+    for _ in range(30):
+        venue.clock.advance(1)
+        if any(h.ticker == ticker and h.qty == qty for h in await venue.broker.holdings()):
+            return
+    raise AssertionError("the purchase did not fill")
+
+
+def protect(state_dir, *, ticker: str, exchange: str, qty: int, stop: str) -> None:
+    """protect.json as the trader writes it."""
+    body = json.dumps(
+        {
+            "seq": 1,
+            "written_at": "",
+            "venue": "kis_real",
+            "positions": [{"ticker": ticker, "exchange": exchange, "qty": qty, "stop_price": stop}],
+        }
+    ).encode()
+    digest = hmac.new(protection_key(state_dir), body, hashlib.sha256).hexdigest().encode()
+    (state_dir / "protect.json").write_bytes(body + b"\n" + digest + b"\n")
+
+
+async def test_prices_holdings_sales_and_cancels_speak_kis(venue, access):
+    await hold(venue, "NVDA", 3)
+    broker = GuardianBroker(access, venue.token_dir)
+    price = await asyncio.to_thread(broker.price, "NVDA", "NASD")
+    assert price == pytest.approx(venue.host.market.price_at("NVDA", venue.clock.now()), rel=0.01)
+    assert await asyncio.to_thread(broker.shares, "NASD") == {"NVDA": (3, 3)}
+    far = str((Decimal(str(price)) * 2).quantize(Decimal("0.01")))
+    odno = await asyncio.to_thread(broker.sell, "NVDA", "NASD", 3, far)
+    assert await asyncio.to_thread(broker.shares, "NASD") == {"NVDA": (3, 0)}
+    await asyncio.to_thread(broker.cancel, "NVDA", "NASD", odno)
+    venue.clock.advance(3)
+    assert await asyncio.to_thread(broker.shares, "NASD") == {"NVDA": (3, 3)}
+
+
+async def test_a_refusal_is_trouble_without_secrets(venue, access):
+    broker = GuardianBroker(access, venue.token_dir)
+    with pytest.raises(GuardianTrouble) as caught:
+        await asyncio.to_thread(broker.sell, "NVDA", "NASD", 1, "100.00")
+    assert access.appkey not in str(caught.value)
+    assert access.account[:8] not in str(caught.value)
+
+
+async def test_it_sells_at_the_stop_when_the_trader_is_silent(venue, access, tmp_path):
+    """Two observations under the stop, then one sale of what is protected, written down for the trader."""
+    await hold(venue, "NVDA", 5)
+    price = venue.host.market.price_at("NVDA", venue.clock.now())
+    protect(tmp_path, ticker="NVDA", exchange="NASD", qty=3, stop=str(round(price * 1.1, 2)))
+    guardian = Guardian(tmp_path, GuardianBroker(access, venue.token_dir))
+    before = venue.posts()
+    await asyncio.to_thread(guardian.round)
+    assert venue.posts() == before, "one bad print must not sell"
+    for _ in range(3):
+        await asyncio.to_thread(guardian.round)
+        venue.clock.advance(1)
+    assert {h.ticker: h.qty for h in await venue.broker.holdings()} == {"NVDA": 2}
+    events = [json.loads(line) for line in (tmp_path / "guardian.ndjson").read_text().splitlines()]
+    sold = [e for e in events if e["event"] == "sold"]
+    assert sum(e["qty"] for e in sold) == 3
+    refs = {o.ref.odno for o in (await venue.broker.order_book()).orders}
+    assert {e["odno"] for e in sold} <= refs
+
+
+async def test_it_keeps_still_while_the_trader_beats(venue, access, tmp_path):
+    await hold(venue, "NVDA", 3)
+    protect(tmp_path, ticker="NVDA", exchange="NASD", qty=3, stop="100000.00")
+    beat = tmp_path / "beats" / "trader"
+    beat.parent.mkdir()
+    beat.write_text(json.dumps({"pid": os.getpid()}))
+    guardian = Guardian(tmp_path, GuardianBroker(access, venue.token_dir))
+    before = venue.posts()
+    for _ in range(4):
+        await asyncio.to_thread(guardian.round)
+    assert venue.posts() == before
+    assert not guardian.in_charge
