@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bot.bars import BarMemory
-from bot.card import CardModel, Phase, with_event, with_reply, with_signal
+from bot.card import FINAL, CardModel, Phase, with_event, with_reply, with_signal
 from bot.deps import BotDeps
 from bot.i18n import Language, Translator
 from bot.messenger import Messenger, Picture, Sent
@@ -196,7 +196,8 @@ class Board:
         """One message per plan, a reply to the card, edited with each tranche."""
         tranche = whole(event.values, "tranche")
         async with slot.lock:
-            if tranche < slot.tranche or not self._params().notification.alert_on_buy:
+            late = tranche < slot.tranche or slot.model.phase in FINAL
+            if late or not self._params().notification.alert_on_buy:
                 return
             slot.tranche = tranche
             await self._edit_all(slot.progress, lambda t: fills.progress(event, t))

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import sys
+import time
 from collections.abc import Sequence
 
 from adapters.calendar import load_calendar
@@ -22,6 +23,7 @@ from services.runtime import VERSION, Runtime, run, until_stopped
 BARS_LOOKBACK = dt.timedelta(hours=8)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
+GUARDIAN_FRESH_S = 10.0
 
 
 async def main(runtime: Runtime) -> None:
@@ -43,6 +45,13 @@ async def main(runtime: Runtime) -> None:
     async def halt() -> None:
         await asyncio.to_thread((settings.state_dir / "HALT").touch)
 
+    async def guardian() -> bool:
+        beat = settings.state_dir / "beats" / "guardian"
+        try:
+            return time.time() - beat.stat().st_mtime < GUARDIAN_FRESH_S
+        except OSError:
+            return False
+
     deps = BotDeps(
         token=telegram.token,
         owners=telegram.owners,
@@ -58,6 +67,7 @@ async def main(runtime: Runtime) -> None:
         bars=bars,
         api_base=telegram.api_url or None,
         halt=halt,
+        guardian=guardian,
         stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),
     )
     try:

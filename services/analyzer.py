@@ -5,6 +5,7 @@ import logging
 import sys
 from collections import deque
 
+from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from core.model.messages import (
@@ -121,6 +122,7 @@ class Analyzer:
 async def main(runtime: Runtime) -> None:
     """Wire the analyzer."""
     engine = open_engine(runtime.settings.database_url)
+    await runtime.load_overrides(SqlChatStore(engine))
     try:
         await Analyzer(runtime, SqlRecordStore(engine)).run()
     finally:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 
 from adapters.calendar import load_calendar
+from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.polygon.rest import PolygonReference
@@ -183,6 +184,7 @@ async def main(runtime: Runtime) -> None:
     polygon = environment.polygon(runtime.env)
     calendar = load_calendar(runtime.settings.state_dir, runtime.clock.now().date())
     engine = open_engine(runtime.settings.database_url)
+    await runtime.load_overrides(SqlChatStore(engine))
 
     def expects_data(at: dt.datetime) -> bool:
         return calendar.current_or_next(at).phase(at) is Phase.REGULAR

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from config.params import ConfigError, load_params
 from core.model.messages import Value
 from core.model.params import Params
 from ports.bus import Bus, BusUnavailable
+from ports.store import ChatStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
@@ -44,13 +45,22 @@ class Runtime(msgspec.Struct, kw_only=True):
         """Facts for the next heartbeat: progress, not just being alive."""
         self.progress.update((k, str(v)) for k, v in fields.items())
 
-    def with_overrides(self, overrides: dict[str, Value]) -> Params:
+    def with_overrides(self, overrides: Mapping[str, Value]) -> Params:
         """config.yaml with the chat's overrides; a bad override is refused and the present values stay."""
         try:
             self.params = load_params(self.settings.config_path, overrides)
         except ConfigError:
             log.exception("an override was refused")
         return self.params
+
+    async def load_overrides(self, chat: ChatStore) -> None:
+        """Start with what the chat has changed; without a database config.yaml alone decides."""
+        try:
+            found = {key: value for key, value in (await chat.overrides()).items() if value is not None}
+        except StoreUnavailable:
+            log.warning("the database does not answer; the chat's settings are not known yet")
+            return
+        self.with_overrides(found)
 
     async def every(self, seconds: float, work: Callable[[], Awaitable[None]], *, least_s: float = 0.05) -> None:
         """Do `work` each `seconds` of the clock (never more often than `least_s` real seconds) until the stop."""

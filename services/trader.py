@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 
 from adapters.calendar import load_calendar
 from adapters.control import serve_control
+from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.journal import SqliteJournal
@@ -341,10 +342,11 @@ def _slow(delivery: Delivery) -> bool:
 async def main(runtime: Runtime) -> None:
     """Wire the trader."""
     settings = runtime.settings
+    engine = open_engine(settings.database_url)
+    await runtime.load_overrides(SqlChatStore(engine))
     board = PriceBoard()
     broker = open_broker(runtime, board)
     journal = SqliteJournal(settings.state_dir / "journal.db")
-    engine = open_engine(settings.database_url)
     try:
         trader = Trader(
             runtime,

@@ -48,8 +48,20 @@ def titled(ticker: str, name: str, name_ko: str, t: Translator) -> str:
 
 
 def distance(level: Decimal, base: Decimal, t: Translator) -> str:
-    """How far a level lies from a price, as the label's +30%."""
-    return t.level_pct((level / base - 1) * 100) if base > 0 else "?"
+    """How far a level lies from a price, as the label's +30%.
+
+    A level is rounded to cents, so on a cheap share it lies a little off: the roundest percentage that gives the same
+    level to the cent is the one that was meant.
+    """
+    if base <= 0:
+        return "?"
+    exact = (level / base - 1) * 100
+    step = Decimal("0.01") if base >= 1 else Decimal("0.0001")
+    for places in (0, 1):
+        rounded = round(exact, places)
+        if abs(base * (1 + rounded / 100) - level) <= step:
+            return t.level_pct(rounded)
+    return t.level_pct(exact)
 
 
 def levels(target: Decimal | None, stop: Decimal | None, base: Decimal | None, t: Translator) -> list[str]:

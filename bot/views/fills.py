@@ -8,6 +8,7 @@ from bot.views.base import RULE, View, levels, lines
 from bot.views.words import CONDITIONS, PURPOSES, word
 from core.model.messages import Event
 from core.model.order import Purpose
+from core.model.signal import Condition
 
 URGENT_REASONS = frozenset({Purpose.STOP.value, Purpose.GUARD.value})
 MAX_CELLS = 10
@@ -106,7 +107,8 @@ def sold(event: Event, t: Translator) -> View:
 def sale_reason(v: Values, t: Translator) -> str:
     """추세 꺾임 감지 (MACD 음전환)"""
     reason = word(PURPOSES, text(v, "reason"), t)
-    named = [key for key in text(v, "conditions").split(",") if key]
+    # the stop's only condition is the reason itself
+    named = [key for key in text(v, "conditions").split(",") if key and key != Condition.STOP_REACHED]
     if not named:
         return reason
     details = Markup(", ".join(word(CONDITIONS, key, t) for key in named))
