@@ -19,8 +19,6 @@ from ports.broker import BrokerUnavailable, OrderBook, OrderRefused
 
 KEPT_ORDERS = 500
 
-KEPT_ORDERS = 500
-
 
 class PaperOrder(msgspec.Struct, kw_only=True):
     """One order of the paper account."""
@@ -104,7 +102,7 @@ class PaperBroker:
     async def order_book(self) -> OrderBook:
         """All orders of the file, matched against the newest prices."""
         self._match()
-        return OrderBook(orders=tuple(_row(o) for o in self._account.orders[-KEPT_ORDERS:]), complete=True)
+        return OrderBook(orders=tuple(_row(o) for o in self._account.orders), complete=True)
 
     async def holdings(self) -> tuple[Holding, ...]:
         """Shares in the account."""
@@ -154,7 +152,7 @@ class PaperBroker:
 
     def _match(self) -> None:
         """Fill what the newest prices allow; an order never fills at a price that was known when it was placed."""
-        changed = False
+        changed = self._expire()
         for order in [*self._open(Side.SELL), *self._open(Side.BUY)]:
             quote = self._price_of(order.request.ticker)
             if quote is None:
@@ -168,6 +166,17 @@ class PaperBroker:
                 changed = True
         if changed:
             self._save()
+
+    def _expire(self) -> bool:
+        """Orders are good for one US day; finished ones beyond the last few hundred are forgotten."""
+        today = self._us_date()
+        late = [o for side in Side for o in self._open(side) if o.ref.ord_dt < today]
+        for order in late:
+            order.cancelled = True
+        extra = len(self._account.orders) - KEPT_ORDERS
+        if extra > 0:
+            self._account.orders = self._account.orders[extra:]
+        return bool(late) or extra > 0
 
     def _fill(self, order: PaperOrder, price: Decimal) -> None:
         request, account = order.request, self._account

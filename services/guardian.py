@@ -42,7 +42,7 @@ class Watch:
     below: int = 0
     step: int = 0
     odno: str = ""
-    sent_at: float = 0.0
+    sent_at: float = float("-inf")
 
 
 def read_protection(state_dir: Path) -> tuple[str, list[Protected]]:
@@ -161,10 +161,12 @@ class Guardian:
             watch.sent_at = time.monotonic()
             sale = {"ticker": row.ticker, "qty": wanted, "limit": limit, "ord_dt": us_date(), "odno": watch.odno}
             self._record(event="sold", **sale)
-        elif watch.odno and time.monotonic() - watch.sent_at > STEP_PATIENCE_S:
-            watch.step += 1
+        elif held > watch.floor and time.monotonic() - watch.sent_at > STEP_PATIENCE_S:
+            # our shares are bound by an order that does not fill: ours, the trader's, or one whose answer was lost
+            watch.step += 1 if watch.odno else 0
             watch.sent_at = time.monotonic()
-            broker.cancel(row.ticker, row.exchange, watch.odno)
+            for odno in broker.open_sells(row.ticker):
+                broker.cancel(row.ticker, row.exchange, odno)
 
     def _watch(self, row: Protected, held: int) -> Watch:
         """Begin to watch a ticker. What the account holds beyond ours is remembered, also across our own restart."""

@@ -92,6 +92,27 @@ class GuardianBroker:
         output = self._call("POST", "/uapi/overseas-stock/v1/trading/order", tr, body)["output"]
         return str(output["ODNO"]).lstrip("0")
 
+    def open_sells(self, ticker: str) -> list[str]:
+        """Numbers of this ticker's sells that may still fill (inquire-nccs; the paper host has only inquire-ccnl)."""
+        paging = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
+        root = "/uapi/overseas-stock/v1/trading/"
+        if self._access.paper:
+            fields = ("PDNO", "ORD_STRT_DT", "ORD_END_DT", "OVRS_EXCG_CD", "ORD_DT", "ORD_GNO_BRNO", "ODNO")
+            query = {**self._account, **dict.fromkeys(fields, ""), "SORT_SQN": "DS", **paging}
+            today = time.strftime("%Y%m%d", time.gmtime(time.time() - 5 * 3600))
+            query |= {"ORD_STRT_DT": today, "ORD_END_DT": today, "SLL_BUY_DVSN": "00", "CCLD_NCCS_DVSN": "00"}
+            answer = self._call("GET", f"{root}inquire-ccnl", "VTTS3035R", query)
+        else:
+            query = {**self._account, "OVRS_EXCG_CD": "NASD", "SORT_SQN": "DS", **paging}
+            answer = self._call("GET", f"{root}inquire-nccs", "TTTS3018R", query)
+        rows = answer.get("output") or []
+        rows = [rows] if isinstance(rows, dict) else rows
+        return [
+            r["odno"].lstrip("0")
+            for r in rows
+            if r.get("pdno") == ticker and r.get("sll_buy_dvsn_cd") == "01" and float(r.get("nccs_qty") or 0) > 0
+        ]
+
     def cancel(self, ticker: str, exchange: str, odno: str) -> None:
         """Ask to cancel what is left of an order."""
         body = {

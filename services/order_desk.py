@@ -1,6 +1,7 @@
 """The order desk: carries one intent to the broker, at most once, and reports what is known afterwards."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -62,16 +63,16 @@ class OrderDesk:
             except BrokerUnavailable as error:
                 return OrderNotSent(at=self._clock.now(), intent_id=intent.id, reason=f"no baseline: {error}")
             return tuple(o.ref.odno for o in book.orders if o.ticker == intent.request.ticker)
-        try:
+        with contextlib.suppress(BrokerUnavailable):
             held = {h.ticker: h.sellable_qty for h in await self._broker.holdings()}
+            sellable = held.get(intent.request.ticker, 0)
+            if sellable < intent.request.qty:
+                reason = f"only {sellable} sellable"
+                return OrderNotSent(at=self._clock.now(), intent_id=intent.id, reason=reason, sellable=sellable)
+        try:
             book = await self._broker.order_book()
         except BrokerUnavailable:
             return ()
-        sellable = held.get(intent.request.ticker, 0)
-        if sellable < intent.request.qty:
-            return OrderNotSent(
-                at=self._clock.now(), intent_id=intent.id, reason=f"only {sellable} sellable", sellable=sellable
-            )
         return tuple(o.ref.odno for o in book.orders if o.ticker == intent.request.ticker)
 
     async def cancel(self, intent: Intent) -> None:

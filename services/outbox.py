@@ -28,7 +28,7 @@ class OutboxPump:
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Deliver until the stop, then once more what can be delivered."""
+        """Deliver until the stop; the journal keeps what is left for the next start."""
         while not self._runtime.stop.is_set():
             self.wake.clear()
             if await self._drain():

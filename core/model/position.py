@@ -137,6 +137,7 @@ class ExitRun(msgspec.Struct, frozen=True, kw_only=True):
     started_at: dt.datetime
     step: int = 0
     sold_qty: int = 0
+    attempts: int = 0
     retry_at: dt.datetime | None = None
     conditions: tuple[Condition, ...] = ()
     by: str = ""

@@ -35,7 +35,9 @@ def fill_delta(intent: Intent, row: BrokerOrder) -> tuple[int, Decimal]:
     qty = row.filled_qty - intent.filled_qty
     if qty <= 0:
         return 0, Decimal(0)
-    return qty, max(row.filled_usd - intent.filled_usd, Decimal(0))
+    dollars = row.filled_usd - intent.filled_usd
+    # a row that grew in shares but not in money is priced at its limit until the broker says better
+    return qty, dollars if dollars > 0 else qty * intent.request.limit
 
 
 def matches(intent: Intent, row: BrokerOrder, linked: AbstractSet[BrokerRef]) -> bool:

@@ -134,7 +134,10 @@ def budget(
     """The budget of a plan in KRW: the smallest of wish, buying power and what the day leaves."""
     if buying_power_krw < price_krw:
         return Refused(RefusalReason.NO_BUYING_POWER, str(int(buying_power_krw)))
-    granted = min(wanted_krw, buying_power_krw, allowance_krw(view, params))
+    left = allowance_krw(view, params)
+    if left < price_krw <= params.daily_buy_limit:
+        return Refused(RefusalReason.DAILY_LIMIT, str(params.daily_buy_limit))
+    granted = min(wanted_krw, buying_power_krw, left)
     if granted < price_krw:
         return Refused(RefusalReason.TOO_EXPENSIVE, str(int(price_krw)))
     return granted

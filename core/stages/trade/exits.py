@@ -180,9 +180,9 @@ def _step(book: Book, run: ExitRun) -> None:
 
 def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:
     """Prepare one sell of the ladder."""
-    attempts = sum(1 for i in book.intents.values() if i.request.ticker == run.ticker and i.request.side is Side.SELL)
+    book.put_exit(msgspec.structs.replace(run, attempts=run.attempts + 1))
     request = OrderRequest(ticker=run.ticker, exchange=position.exchange, side=Side.SELL, qty=qty, limit=limit)
-    key = f"exit:{run.ticker}:{run.started_at.isoformat()}:{attempts}"
+    key = f"exit:{run.ticker}:{run.started_at.isoformat()}:{run.attempts}"
     entries.prepare_order(book, request, purpose=run.purpose, plan_id=position.plan_id, key=key)
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from core.model.order import Side
 from services.guardian import Guardian
 from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
 from services.protect import protection_key
@@ -65,6 +66,7 @@ async def test_prices_holdings_sales_and_cancels_speak_kis(venue, access):
     far = str((Decimal(str(price)) * 2).quantize(Decimal("0.01")))
     odno = await asyncio.to_thread(broker.sell, "NVDA", "NASD", 3, far)
     assert await asyncio.to_thread(broker.shares, "NASD") == {"NVDA": (3, 0)}
+    assert await asyncio.to_thread(broker.open_sells, "NVDA") == [odno]
     await asyncio.to_thread(broker.cancel, "NVDA", "NASD", odno)
     venue.clock.advance(3)
     assert await asyncio.to_thread(broker.shares, "NASD") == {"NVDA": (3, 3)}
@@ -96,6 +98,19 @@ async def test_it_sells_at_the_stop_when_the_trader_is_silent(venue, access, tmp
     assert sum(e["qty"] for e in sold) == 3
     refs = {o.ref.odno for o in (await venue.broker.order_book()).orders}
     assert {e["odno"] for e in sold} <= refs
+
+
+async def test_it_frees_shares_that_an_order_of_the_dead_trader_binds(venue, access, tmp_path):
+    """The trader died with a sell resting far above the market: the guardian cancels it and sells."""
+    await hold(venue, "NVDA", 3)
+    await venue.broker.place(venue.request("NVDA", side=Side.SELL, qty=3, away="1.5"))
+    price = venue.host.market.price_at("NVDA", venue.clock.now())
+    protect(tmp_path, ticker="NVDA", exchange="NASD", qty=3, stop=str(round(price * 1.1, 2)))
+    guardian = Guardian(tmp_path, GuardianBroker(access, venue.token_dir))
+    for _ in range(6):
+        await asyncio.to_thread(guardian.round)
+        venue.clock.advance(2)
+    assert await venue.broker.holdings() == ()
 
 
 async def test_it_keeps_still_while_the_trader_beats(venue, access, tmp_path):

@@ -1,0 +1,174 @@
+"""The repository's own rules (design: style.md)."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.params import settings
+from core.model.params import Params
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("core", "ports", "adapters", "config", "charts", "services", "bot", "cli", "sandbox")
+MODULES = sorted(p for folder in PRODUCT for p in (ROOT / folder).rglob("*.py"))
+NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
+# the keys of the user's own config.yaml (design: user-plan.md)
+USERS_KEYS = {
+    "scanner": "min_price min_market_cap min_volume price_change_pct volume_spike_pct timeframe volume_timeframe",
+    "trading": "total_buy_amount split_count split_interval_sec max_positions take_profit_pct stop_loss_pct",
+    "analyzer": "ema_fast ema_slow rsi_period rsi_overbought rsi_oversold macd_fast macd_slow macd_signal "
+    "min_signals_for_sell",
+    "schedule": "start_time active_trading_after market_close timezone",
+    "notification": "telegram_enabled report_time alert_on_buy alert_on_sell alert_on_discovery alert_on_error",
+}
+# what only tests and the sandbox set; a person never puts these into .env
+INTERNAL = {"SEOHAK_ENV_FILE"}
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def calls(tree: ast.AST) -> list[str]:
+    """Dotted names of everything that is called."""
+    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_a_module_says_what_lives_there_and_stays_readable(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    if path.name == "__init__.py" and not text.strip():
+        pytest.skip("an empty package")
+    assert ast.get_docstring(ast.parse(text)), "no docstring"
+    first = text.split("\n", 1)[1] if text.startswith("#!") else text
+    assert first.startswith(('"""', 'r"""')), "the docstring is not the first line"
+    assert text.count("\n") <= 500, "too long"
+
+
+def test_nothing_in_the_core_reads_a_clock() -> None:
+    clocks = re.compile(r"(^|\.)(now|today|utcnow|time_ns|monotonic|perf_counter|sleep)$|^time\.time$")
+    found = [
+        (str(path.relative_to(ROOT)), call)
+        for path in MODULES
+        if path.is_relative_to(ROOT / "core")
+        for call in calls(ast.parse(path.read_text(encoding="utf-8")))
+        if clocks.search(call)
+    ]
+    assert not found
+
+
+def test_only_the_terminal_programs_print() -> None:
+    found = [
+        name
+        for path, name in zip(MODULES, NAMES, strict=True)
+        if not name.startswith(("cli/", "sandbox/"))
+        and "print" in calls(ast.parse(path.read_text(encoding="utf-8")))
+        and name != "services/runtime.py"
+    ]
+    assert not found, "services/runtime.py tells one line to the person at the terminal; nobody else prints"
+
+
+def test_no_work_is_left_as_a_marker() -> None:
+    marker = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    found = [name for path, name in zip(MODULES, NAMES, strict=True) if marker.search(path.read_text(encoding="utf-8"))]
+    assert not found
+
+
+def test_config_yaml_has_every_key_with_its_default() -> None:
+    document = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    written = {f"{section}.{key}": value for section, keys in document.items() for key, value in keys.items()}
+    defaults = {key: list(s.default) if isinstance(s.default, tuple) else s.default for key, s in settings().items()}
+    assert written == defaults
+
+
+def test_config_yaml_has_every_key_of_the_users_plan() -> None:
+    known = set(settings())
+    wanted = {f"{section}.{key}" for section, keys in USERS_KEYS.items() for key in keys.split()}
+    assert wanted <= known
+    assert set(USERS_KEYS) == set(Params.__struct_fields__)
+
+
+def environment_names() -> set[str]:
+    """Names that config/environment.py reads, prefixes filled in."""
+    tree = ast.parse((ROOT / "config" / "environment.py").read_text(encoding="utf-8"))
+    words = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    plain = {w for w in words if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", w)}
+    virtual = {f"KIS_{kind}{name}" for kind in ("", "VIRTUAL_") for name in ("ACCOUNT", "APPKEY", "APPSECRET")}
+    return (plain | virtual) - INTERNAL
+
+
+ENV_EXAMPLE = set(
+    re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+)
+
+
+def test_env_example_names_every_secret() -> None:
+    secrets = {n for n in environment_names() if n.endswith(("KEY", "SECRET", "ACCOUNT", "TOKEN", "IDS", "HTS_ID"))}
+    assert secrets - {"MASSIVE_API_KEY"} <= ENV_EXAMPLE, "MASSIVE_API_KEY is the vendor's second name for the same key"
+
+
+def test_env_example_names_every_variable() -> None:
+    assert not environment_names() - ENV_EXAMPLE
+
+
+def test_env_example_holds_no_secret() -> None:
+    filled = re.findall(r"^([A-Z][A-Z0-9_]+)=(\S+)", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert not filled
+
+
+def test_no_tracked_file_names_a_package_registry() -> None:
+    """Where packages come from is the installer's business; a mirror's address must not be baked in."""
+    host = re.compile(
+        rb"https?://[^\s\"']*(pypi|pythonhosted|devpi|nexus|artifactory|/simple/?)[^\s\"']*", re.IGNORECASE
+    )
+    found = [str(p.relative_to(ROOT)) for p in tracked() if host.search(p.read_bytes())]
+    assert not found
+
+
+def test_no_env_file_or_state_is_tracked() -> None:
+    names = {str(p.relative_to(ROOT)) for p in tracked()}
+    assert ".env" not in names
+    assert not [n for n in names if n.startswith("state/") or n.endswith((".db", ".sock", ".pyc"))]
+
+
+def test_the_migrations_folder_does_not_shadow_its_library() -> None:
+    assert not (ROOT / "alembic" / "__init__.py").exists()
+
+
+def catalogue(language: str) -> dict[str, object]:
+    from babel.messages.pofile import read_po
+
+    path = ROOT / "locales" / language / "LC_MESSAGES" / "seohak.po"
+    if not path.exists():
+        pytest.skip("no locales yet")
+    with path.open("rb") as file:
+        return {m.id: m for m in read_po(file, locale=language) if m.id}
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_every_text_is_translated(language: str) -> None:
+    missing = [
+        m.id
+        for m in catalogue(language).values()
+        if not m.string or (isinstance(m.string, tuple) and not all(m.string))
+    ]
+    assert not missing
+    assert not [m.id for m in catalogue(language).values() if m.fuzzy]
+
+
+def test_both_languages_have_the_same_texts_and_placeholders() -> None:
+    korean, english = catalogue("ko"), catalogue("en")
+    assert korean.keys() == english.keys()
+    field = re.compile(r"\{(\w+)")
+
+    def fields(message: object) -> set[str]:
+        text = message.string if isinstance(message.string, str) else " ".join(message.string)
+        return set(field.findall(text))
+
+    assert not [key for key in korean if fields(korean[key]) != fields(english[key])]

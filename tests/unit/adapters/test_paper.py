@@ -1,0 +1,141 @@
+"""The paper account."""
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from adapters.paper import PaperBroker
+from core.model.instrument import Exchange
+from core.model.order import Side
+from core.model.quote import Quote
+from ports.broker import BrokerUnavailable, OrderRefused
+from tests.unit.core.builders import NOON, TICKER, quote, request, seconds
+
+D = Decimal
+
+
+class Market:
+    """Prices that the paper account sees."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.now = NOON
+        self.quotes: dict[str, Quote] = {}
+        self.broker = self.open()
+
+    def open(self) -> PaperBroker:
+        return PaperBroker(
+            self.path,
+            price_of=self.quotes.get,
+            cash_krw=10_000_000,
+            krw_per_usd=1000.0,
+            commission_pct=0.25,
+            us_date=lambda: "20261117",
+        )
+
+    def show(self, last: str, ticker: str = TICKER) -> None:
+        self.now += seconds(60)
+        self.quotes[ticker] = quote(last, at=self.now, ticker=ticker)
+
+    async def cash(self) -> Decimal:
+        return (await self.broker.buying_power(TICKER, Exchange.NASD, "1")).usd
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    found = Market(tmp_path / "paper.json")
+    found.show("100.00")
+    return found
+
+
+async def test_an_order_never_fills_at_the_price_that_was_known_when_it_was_placed(market: Market) -> None:
+    await market.broker.place(request(limit="101.00"))
+    assert (await market.broker.order_book()).orders[0].filled_qty == 0
+    market.show("100.50")
+    (found,) = (await market.broker.order_book()).orders
+    assert (found.filled_qty, found.filled_usd, found.open_qty) == (10, D(1005), 0)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "fills"),
+    [
+        (Side.BUY, "100.00", True),
+        (Side.BUY, "100.01", False),
+        (Side.BUY, "99.00", True),
+        (Side.SELL, "100.00", True),
+        (Side.SELL, "99.99", False),
+        (Side.SELL, "101.00", True),
+    ],
+)
+async def test_a_limit_fills_only_when_the_price_is_as_good(
+    market: Market, side: Side, price: str, *, fills: bool
+) -> None:
+    if side is Side.SELL:
+        await market.broker.place(request(limit="100.00"))
+        market.show("100.00")
+        await market.broker.order_book()
+    await market.broker.place(request(side, limit="100.00"))
+    market.show(price)
+    assert ((await market.broker.order_book()).orders[-1].filled_qty == 10) is fills
+
+
+async def test_a_round_trip_moves_cash_shares_and_commission(market: Market) -> None:
+    await market.broker.place(request(limit="100.00"))
+    market.show("100.00")
+    (held,) = await market.broker.holdings()
+    assert (held.qty, held.sellable_qty, held.avg_price) == (10, 10, D("100.0000"))
+    assert await market.cash() == D("8997.50")
+    await market.broker.place(request(Side.SELL, limit="90.00"))
+    assert (await market.broker.holdings())[0].sellable_qty == 0
+    market.show("110.00")
+    assert await market.broker.holdings() == ()
+    assert await market.cash() == D("10094.75")
+
+
+async def test_open_buys_bind_their_cash(market: Market) -> None:
+    await market.broker.place(request(qty=90, limit="100.00"))
+    assert await market.cash() == D("977.50")
+    with pytest.raises(OrderRefused) as refused:
+        await market.broker.place(request(qty=10, limit="100.00", ticker="AMD"))
+    assert refused.value.code == "PAPER_CASH"
+
+
+async def test_more_than_is_held_is_never_sold(market: Market) -> None:
+    with pytest.raises(OrderRefused) as refused:
+        await market.broker.place(request(Side.SELL))
+    assert refused.value.code == "PAPER_SHARES"
+
+
+async def test_a_cancelled_order_never_fills_and_is_final(market: Market) -> None:
+    ref = await market.broker.place(request(limit="90.00"))
+    await market.broker.cancel(ref, request(limit="90.00"))
+    market.show("80.00")
+    (found,) = (await market.broker.order_book()).orders
+    assert (found.filled_qty, found.open_qty, found.cancelled) == (0, 0, True)
+    with pytest.raises(OrderRefused):
+        await market.broker.cancel(ref, request(limit="90.00"))
+
+
+async def test_the_account_survives_a_restart(market: Market) -> None:
+    first = await market.broker.place(request(limit="100.00"))
+    market.show("100.00")
+    before = await market.broker.holdings()
+    market.broker = market.open()
+    assert await market.broker.holdings() == before
+    assert await market.broker.place(request(limit="1.00")) != first
+
+
+async def test_a_ticker_without_a_price_can_not_be_quoted(market: Market) -> None:
+    with pytest.raises(BrokerUnavailable):
+        await market.broker.quote("AMD", Exchange.NASD)
+    assert (await market.broker.quote(TICKER, Exchange.NASD)).last == 100
+
+
+async def test_an_order_placed_before_any_price_waits_for_the_first(market: Market) -> None:
+    await market.broker.place(request(ticker="AMD"))
+    assert (await market.broker.order_book()).orders[0].filled_qty == 0
+    market.show("99.00", "AMD")
+    assert (await market.broker.order_book()).orders[0].filled_qty == 10
+    assert market.now > NOON + dt.timedelta(seconds=1)

@@ -1,0 +1,114 @@
+"""The intents table and the matching of lost orders."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from core.model.order import LIVE_STATES, BrokerRef, IntentState, Side
+from core.rules.intents import TRANSITIONS, IntentEvent, next_state
+from core.rules.reconcile import CLOCK_SKEW, event_of, fill_delta, find, matches, superset
+from tests.unit.core.builders import NOON, intent, request, row, seconds
+
+D = Decimal
+S, E = IntentState, IntentEvent
+PAIRS = [(s, e) for s in IntentState for e in IntentEvent]
+
+
+def test_every_state_has_a_row_and_can_be_reached_from_prepared() -> None:
+    assert set(TRANSITIONS) == set(IntentState)
+    reached, waiting = {S.PREPARED}, [S.PREPARED]
+    while waiting:
+        fresh = set(TRANSITIONS[waiting.pop()].values()) - reached
+        reached |= fresh
+        waiting += fresh
+    assert reached == set(IntentState)
+
+
+@pytest.mark.parametrize(("state", "event"), PAIRS)
+def test_a_transition_is_in_the_table_or_a_bug(state: IntentState, event: IntentEvent) -> None:
+    if event in TRANSITIONS[state]:
+        assert next_state(state, event) is TRANSITIONS[state][event]
+    else:
+        with pytest.raises(AssertionError, match=state.value):
+            next_state(state, event)
+
+
+def test_a_final_state_never_lives_again() -> None:
+    """NOT_PLACED is a conclusion from silence, so only it may be revived by the broker's list."""
+    for state in set(IntentState) - LIVE_STATES - {S.NOT_PLACED}:
+        assert not set(TRANSITIONS[state].values()) & LIVE_STATES, state
+
+
+def test_only_a_prepared_intent_is_sent_and_only_once() -> None:
+    assert [s for s in IntentState if E.SEND in TRANSITIONS[s]] == [S.PREPARED]
+    assert S.PREPARED not in {t for row_ in TRANSITIONS.values() for t in row_.values()}
+
+
+def test_an_unknown_order_is_never_called_refused() -> None:
+    assert E.REFUSE not in TRANSITIONS[S.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("filled", "more", "event"),
+    [
+        (0, {}, E.SEE_WORKING),
+        (3, {}, E.FILL_PART),
+        (10, {}, E.FILL_ALL),
+        (0, {"open_qty": 0, "cancelled": True}, E.CANCEL),
+        (3, {"open_qty": 0, "cancelled": True}, E.CANCEL),
+        (0, {"open_qty": 0, "rejected": True}, E.BROKER_REJECT),
+        (0, {"open_qty": 0, "expired": True}, E.EXPIRE),
+        (10, {"cancelled": True}, E.FILL_ALL),
+    ],
+)
+def test_what_a_row_means(filled: int, more: dict[str, object], event: IntentEvent) -> None:
+    assert event_of(intent(), row(filled=filled, **more)) is event
+
+
+def test_only_newly_filled_shares_are_booked() -> None:
+    booked = intent(filled_qty=3, filled_usd=D(300))
+    assert fill_delta(booked, row(filled=5)) == (2, D(200))
+    assert fill_delta(booked, row(filled=3)) == (0, D(0))
+    assert fill_delta(booked, row(filled=2)) == (0, D(0))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"is_cancel_row": True},
+        {"from_api": False},
+        {"ticker": "AMD"},
+        {"side": Side.SELL},
+        {"qty": 9},
+        {"limit": D("100.01")},
+        {"limit": D("99.99")},
+        {"ordered_at": NOON - CLOCK_SKEW - seconds(1)},
+        {"ref": BrokerRef("20261117", "B", "7")},
+        {"ref": BrokerRef("20261117", "B", "8")},
+    ],
+    ids=lambda c: next(iter(c)),
+)
+def test_a_row_that_differs_is_not_the_lost_order(changes: dict[str, object]) -> None:
+    lost = intent(S.UNKNOWN, baseline=("7",), sent_at=NOON)
+    linked = {BrokerRef("20261117", "B", "8")}
+    assert matches(lost, row(), linked)
+    assert not matches(lost, msgspec.structs.replace(row(), **changes), linked)
+
+
+def test_a_row_may_be_a_little_older_than_the_sending_because_clocks_differ() -> None:
+    lost = intent(S.UNKNOWN, sent_at=NOON)
+    assert matches(lost, row(ordered_at=NOON - CLOCK_SKEW), set())
+    assert matches(lost, row(ordered_at=None), set())
+
+
+def test_all_candidates_are_found() -> None:
+    lost = intent(S.UNKNOWN, sent_at=NOON)
+    rows = [row("1"), row("2"), row("3", order=request(qty=1))]
+    assert [r.ref.odno for r in find(lost, rows, set())] == ["1", "2"]
+
+
+def test_a_list_that_misses_an_order_seen_before_is_not_trusted() -> None:
+    assert superset([row("1"), row("2")], {row("1").ref})
+    assert not superset([row("2")], {row("1").ref})
+    assert superset([], set())

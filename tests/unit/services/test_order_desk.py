@@ -1,0 +1,184 @@
+"""The order desk: nothing is sent before its commit, and nothing twice."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from core.model.instrument import Exchange
+from core.model.order import BrokerOrder, BrokerRef, Holding, OrderRequest, Side
+from core.stages.trade.inputs import (
+    CancelAnswered,
+    OrderAcked,
+    OrderLost,
+    OrderNotSent,
+    OrderSending,
+    OrderWasRefused,
+    TradeInput,
+)
+from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown
+from services.order_desk import OrderDesk
+from tests.unit.core.builders import TICKER, intent, request, row
+from tests.unit.services.conftest import StillClock
+
+REF = BrokerRef("20261117", "B", "9")
+SELL = request(Side.SELL)
+
+
+class ScriptedBroker:
+    """Answers as told and keeps a diary that it shares with the desk's listener."""
+
+    def __init__(self, diary: list[object]) -> None:
+        self.diary = diary
+        self.outcome: Exception | None = None
+        self.unavailable: set[str] = set()
+        self.rows: tuple[BrokerOrder, ...] = (row("1"), row("2", order=request(ticker="AMD")))
+        self.sellable = 10
+        self.gate: asyncio.Event | None = None
+
+    async def place(self, order: OrderRequest) -> BrokerRef:
+        self.diary.append("place")
+        if self.gate:
+            await self.gate.wait()
+            self.diary.append("answered")
+        if self.outcome:
+            raise self.outcome
+        return REF
+
+    async def cancel(self, ref: BrokerRef, order: OrderRequest) -> None:
+        self.diary.append("cancel")
+        if self.outcome:
+            raise self.outcome
+
+    async def order_book(self) -> OrderBook:
+        if "orders" in self.unavailable:
+            raise BrokerUnavailable("timeout")
+        return OrderBook(orders=self.rows, complete=True)
+
+    async def holdings(self) -> tuple[Holding, ...]:
+        if "holdings" in self.unavailable:
+            raise BrokerUnavailable("timeout")
+        return (Holding(ticker=TICKER, exchange=Exchange.NASD, qty=10, sellable_qty=self.sellable, avg_price=1),)
+
+
+class Desk:
+    """A desk whose reports go into a diary."""
+
+    def __init__(self) -> None:
+        self.diary: list[object] = []
+        self.broker = ScriptedBroker(self.diary)
+        self.refuse: Callable[[TradeInput], None] = lambda _: None
+        self.desk = OrderDesk(self.broker, StillClock(), self.tell)
+
+    async def tell(self, message: TradeInput) -> None:
+        self.refuse(message)
+        self.diary.append(message)
+
+    @property
+    def kinds(self) -> list[object]:
+        return [entry if isinstance(entry, str) else type(entry) for entry in self.diary]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.mark.parametrize("order", [request(), SELL], ids=["buy", "sell"])
+async def test_the_sending_is_committed_before_the_first_byte(desk: Desk, order: OrderRequest) -> None:
+    await desk.desk.place(intent(order=order))
+    assert desk.kinds == [OrderSending, "place", OrderAcked]
+    assert desk.diary[0].baseline == ("1",), "the ticker's known orders"
+    assert desk.diary[2].ref == REF
+
+
+async def test_nothing_is_sent_when_the_commit_fails(desk: Desk) -> None:
+    def fail(message: TradeInput) -> None:
+        if isinstance(message, OrderSending):
+            raise OSError("disk full")
+
+    desk.refuse = fail
+    with pytest.raises(OSError, match="disk"):
+        await desk.desk.place(intent())
+    assert desk.diary == []
+
+
+async def test_a_refusal_is_definite(desk: Desk) -> None:
+    desk.broker.outcome = OrderRefused("no cash", code="APBK0952")
+    await desk.desk.place(intent())
+    assert desk.kinds == [OrderSending, "place", OrderWasRefused]
+    assert (desk.diary[-1].code, desk.diary[-1].message) == ("APBK0952", "no cash")
+
+
+async def test_silence_is_unknown_and_never_repeated(desk: Desk) -> None:
+    desk.broker.outcome = OrderUnknown("timeout")
+    await desk.desk.place(intent())
+    assert desk.kinds == [OrderSending, "place", OrderLost]
+
+
+async def test_a_cancelled_task_makes_the_order_unknown_and_lets_the_call_finish(desk: Desk) -> None:
+    desk.broker.gate = asyncio.Event()
+    task = asyncio.create_task(desk.desk.place(intent()))
+    while "place" not in desk.diary:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert desk.kinds == [OrderSending, "place", OrderLost]
+    desk.broker.gate.set()
+    while "answered" not in desk.diary:
+        await asyncio.sleep(0)
+    assert desk.kinds.count("place") == 1
+
+
+async def test_a_sale_of_more_than_is_sellable_is_not_sent(desk: Desk) -> None:
+    desk.broker.sellable = 4
+    await desk.desk.place(intent(order=SELL))
+    (told,) = desk.diary
+    assert isinstance(told, OrderNotSent)
+    assert told.sellable == 4
+
+
+async def test_a_buy_without_baseline_is_not_sent(desk: Desk) -> None:
+    desk.broker.unavailable = {"orders"}
+    await desk.desk.place(intent())
+    assert desk.kinds == [OrderNotSent]
+
+
+@pytest.mark.parametrize("missing", ["orders", "holdings"])
+async def test_a_sale_without_baseline_is_sent(desk: Desk, missing: str) -> None:
+    desk.broker.unavailable = {missing}
+    await desk.desk.place(intent(order=SELL))
+    assert desk.kinds == [OrderSending, "place", OrderAcked]
+    assert desk.diary[0].baseline == (() if missing == "orders" else ("1",))
+
+
+async def test_a_sale_beyond_its_shares_is_not_sent_although_the_order_list_is_silent(desk: Desk) -> None:
+    desk.broker.unavailable = {"orders"}
+    desk.broker.sellable = 0
+    await desk.desk.place(intent(order=SELL))
+    assert desk.kinds == [OrderNotSent]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "known", "code"),
+    [
+        (None, True, ""),
+        (OrderRefused("done", code="APBK0001"), True, "APBK0001"),
+        (OrderUnknown("timeout"), False, ""),
+        (BrokerUnavailable("no", code="X"), False, "X"),
+    ],
+)
+async def test_the_answer_to_a_cancel_is_only_reported(
+    desk: Desk, outcome: Exception | None, known: bool, code: str
+) -> None:
+    desk.broker.outcome = outcome
+    await desk.desk.cancel(intent(ref=REF))
+    (_, told) = desk.diary
+    assert isinstance(told, CancelAnswered)
+    assert (told.known, told.code) == (known, code)
+
+
+async def test_an_order_without_a_number_can_not_be_cancelled(desk: Desk) -> None:
+    await desk.desk.cancel(intent())
+    assert desk.diary == []
