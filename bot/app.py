@@ -87,7 +87,7 @@ def build(deps: BotDeps) -> App:
         .token(deps.token)
         .request(_request(deps, POOL))
         .get_updates_request(_request(deps, 1))
-        .rate_limiter(AppRateLimiter())
+        .rate_limiter(AppRateLimiter(pace=deps.pace))
         .defaults(defaults)
         .context_types(ContextTypes(context=AppContext))
         .concurrent_updates(PriorityUpdateProcessor(deps.owners, gate.urgent))

@@ -187,8 +187,12 @@ class Board:
 
     async def _redraw(self, slot: Slot) -> None:
         while slot.drawn != slot.model:
-            model = slot.model
-            await self._edit_all(slot.posted, partial(self._card, model))
+            drawn, model = slot.drawn, slot.model
+            for owner, sent in slot.posted.items():
+                t = self._speak(owner)
+                view = self._card(model, t)
+                if drawn is None or view != self._card(drawn, t):
+                    await self._messenger.patiently(partial(self._messenger.edit, sent, view))
             slot.drawn = model
             await self._store(slot)
 

@@ -40,6 +40,7 @@ class BotDeps:
     halt: Callable[[], Awaitable[None]] | None = None
     guardian: Callable[[], Awaitable[bool]] | None = None
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
+    pace: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.owners:

@@ -50,8 +50,11 @@ class AppRateLimiter(BaseRateLimiter[int]):
         self,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pace: float = 1.0,
     ) -> None:
+        """`pace` is how many times Telegram's own limits the server allows: 1 for Telegram, more for a sandbox."""
         self._now = now
+        self._pace = pace
         self._sleep = sleep
         self._chats: OrderedDict[str, _Bucket] = OrderedDict()
         self._overall = _Bucket(OVERALL_PER_S, OVERALL_BURST, OVERALL_BURST, now())
@@ -136,7 +139,7 @@ class AppRateLimiter(BaseRateLimiter[int]):
         raise AssertionError("unreachable")
 
     def _bucket(self, chat: str) -> _Bucket:
-        bucket = self._chats.setdefault(chat, _Bucket(1 / PER_CHAT_S, CHAT_BURST, CHAT_BURST, self._now()))
+        bucket = self._chats.setdefault(chat, _Bucket(self._pace / PER_CHAT_S, CHAT_BURST, CHAT_BURST, self._now()))
         self._chats.move_to_end(chat)
         while len(self._chats) > CHATS:
             self._chats.popitem(last=False)

@@ -9,7 +9,7 @@ from charts.scene import FOOTER, HEADER, LEGEND, MARGIN, Panels, Scene, compose,
 from charts.spec import DEFAULT_SIZE, ChartSpec
 from charts.tags import TAG, draw_tags, gutter, level_tags
 from charts.theme import fade
-from charts.timeaxis import TimeAxis, time_axis
+from charts.timeaxis import BAR_MS, TimeAxis, time_axis
 from charts.typeface import typeset
 
 _TICK = 23.0
@@ -22,7 +22,11 @@ def render(spec: ChartSpec) -> bytes:
         canvas = Canvas(spec.size, DEFAULT_SIZE, scene.colours.background)
         places = panels(scene, canvas.width, canvas.height, gutter(canvas, scene))
         axis = time_axis(
-            scene.bars.start_ms, spec.tz, daily=spec.timeframe == "1d", gap=max(1.0, 112.0 / places.price.slot)
+            scene.bars.start_ms,
+            spec.tz,
+            daily=spec.timeframe == "1d",
+            gap=max(1.0, 112.0 / places.price.slot),
+            bar_ms=BAR_MS[spec.timeframe],
         )
         _header(canvas, scene)
         _frame(canvas, scene, places, axis)

@@ -1,12 +1,14 @@
 """Ticks of the index axis: round times or dates where bars exist, and where the day or year changes."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from charts.spec import IntArray, Zone
 
+# a daily bar is named by its date, not by its end
+BAR_MS: Mapping[str, int] = {"1m": 60_000, "5m": 300_000, "1d": 0}
 _MAX_TICKS = 7
 _DAY_MS = 86_400_000
 
@@ -77,7 +79,7 @@ def zone_of(start_ms: IntArray, tz: Zone, *, daily: bool) -> tzinfo:
     return ZoneInfo("America/New_York") if daily else ZoneInfo(tz)
 
 
-def time_axis(start_ms: IntArray, tz: Zone, *, daily: bool, gap: float) -> TimeAxis:
+def time_axis(start_ms: IntArray, tz: Zone, *, daily: bool, gap: float, bar_ms: int = 0) -> TimeAxis:
     """Ticks at least `gap` bars apart for bars starting at `start_ms`."""
     zone = zone_of(start_ms, tz, daily=daily)
     times = [datetime.fromtimestamp(ms / 1000, tz=zone) for ms in start_ms.tolist()]
@@ -94,5 +96,7 @@ def time_axis(start_ms: IntArray, tz: Zone, *, daily: bool, gap: float) -> TimeA
         Tick(i, f"{times[i].year}" if daily else f"{times[i].month}/{times[i].day}") for i in (*first, *marks)
     )
     zone_name = "" if daily else " KST" if tz == "Asia/Seoul" else " ET"
-    last = f"{times[-1]:%Y-%m-%d}" if daily else f"{times[-1]:%Y-%m-%d %H:%M}{zone_name}"
+    # what is known is known as of the bar's end
+    end = times[-1] + timedelta(milliseconds=bar_ms)
+    last = f"{end:%Y-%m-%d}" if daily else f"{end:%Y-%m-%d %H:%M}{zone_name}"
     return TimeAxis(ticks, lower, last)

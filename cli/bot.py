@@ -24,6 +24,7 @@ BARS_LOOKBACK = dt.timedelta(hours=8)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
 GUARDIAN_FRESH_S = 10.0
+MAX_PACE = 6.0
 
 
 async def main(runtime: Runtime) -> None:
@@ -68,6 +69,8 @@ async def main(runtime: Runtime) -> None:
         api_base=telegram.api_url or None,
         halt=halt,
         guardian=guardian,
+        # a sandbox's clock runs faster than ours, and so may its chat
+        pace=max(1.0, min(clock.speed / 10, MAX_PACE)) if telegram.api_url else 1.0,
         stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),
     )
     try:

@@ -98,7 +98,7 @@ class Story:
         try:
             family = await self._start(family, redis)
             async with aiohttp.ClientSession() as http:
-                await self._greet(http, family)
+                await self._bot_listens(http, family)
                 self._say(
                     f"\n  채팅 페이지를 여세요 / open the chat page:  {self._ready['chat_url']}\n  끝내려면 Ctrl-C / Ctrl-C stops\n"
                 )
@@ -141,6 +141,7 @@ class Story:
             arguments += ["--scenario", "story"]
         child = await family.start("sandbox", "sandbox", *arguments)
         self._ready = await self._sandbox_ready(family, child)
+        await self._greet()
         upgrade(f"sqlite+aiosqlite:///{options.state_dir / 'seohak.db'}")
         redis.start()
         self._say("프로그램을 시작하는 중 / starting the programs")
@@ -186,13 +187,16 @@ class Story:
             await asyncio.sleep(0.05)
         raise ConfigError(f"the sandbox did not start: {family.last_words('sandbox')}")
 
-    async def _greet(self, http: aiohttp.ClientSession, family: Family) -> None:
-        """A bot can't write first: the owner says /start as soon as the bot listens."""
+    async def _greet(self) -> None:
+        """A bot can't write first: the owner's /start waits for it."""
+        async with aiohttp.ClientSession() as http:
+            await http.post(self._url("/sim/send"), json={"user": OWNER, "text": "/start"})
+
+    async def _bot_listens(self, http: aiohttp.ClientSession, family: Family) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
             state = await self._get(http, "/sim/state")
             if state.get("polling"):
-                await http.post(self._url("/sim/send"), json={"user": OWNER, "text": "/start"})
                 return
             if refused := family.refused():
                 raise ConfigError(family.last_words(refused.name))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from bot.bars import five_minutes
 from bot.card import CardModel
 from bot.i18n import Translator
-from bot.values import decimal
+from bot.values import decimal, instant
 from charts.spec import MAX_BARS, ChartBars, ChartSpec, IndicatorParams, Labels, Level, LevelKind, Marker, Timeframe
 from core.model.bar import Bar, columns
 from core.model.messages import Event
@@ -132,12 +132,16 @@ def sale_levels(event: Event) -> list[Level]:
 
 
 def sale_markers(event: Event, bars: Sequence[Bar], *, stopped: bool) -> list[Marker]:
-    """The sale on its bar."""
+    """The sale on its bar, and the first purchase on its own where the bars reach back that far."""
     price = decimal(event.values, "sell_price")
     if price is None or price <= 0 or not bars:
         return []
     at_ms = min(int(event.at.timestamp() * 1000), bars[-1].start_ms)
-    return [Marker(max(at_ms, bars[0].start_ms), float(price), "stop" if stopped else "sell")]
+    sale = Marker(max(at_ms, bars[0].start_ms), float(price), "stop" if stopped else "sell")
+    opened, average = instant(event.values, "opened_at"), decimal(event.values, "avg_price")
+    if opened is None or not average or opened < bars[0].start_at:
+        return [sale]
+    return [Marker(int(opened.timestamp() * 1000), float(average), "buy"), sale]
 
 
 def caption(ticker: str, last: Bar, now: dt.datetime, t: Translator) -> str:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -73,9 +74,22 @@ def report(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summ
     )
 
 
+def steps(trips: Sequence[RoundTrip]) -> list[tuple[dt.datetime, Decimal]]:
+    """The cumulative result as a stair that starts at zero when the first position was opened."""
+    stair: list[tuple[dt.datetime, Decimal]] = []
+    before = Decimal(0)
+    start = min((trip.opened_at for trip in trips), default=None)
+    for at, total in curve(trips):
+        for moment, value in ((start, before), (at - dt.timedelta(seconds=1), before), (at, total)):
+            if moment is not None and (not stair or moment > stair[-1][0]) and moment <= at:
+                stair.append((moment, value))
+        before, start = total, None
+    return stair
+
+
 def picture(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summary, t: Translator) -> ReportSpec:
     """The report's picture."""
-    points = curve(trips)
+    points = steps(trips)
     by_size = sorted(trips, key=lambda trip: abs(trip.pnl_krw), reverse=True)[:PICTURE_ROWS]
     tone: Tone = "up" if result.pnl_krw > 0 else "down" if result.pnl_krw < 0 else "neutral"
     return ReportSpec(

@@ -37,6 +37,8 @@ class AnalyzeStage:
         self._discoveries: dict[str, Discovery] = {}
         self._bought: set[str] = set()
         self._held: dict[str, HeldPosition] = {}
+        # sold inside a bar that is still open: that bar may yet bear witness to the stop
+        self._sold: dict[str, HeldPosition] = {}
 
     def settings_changed(self, params: AnalyzerParams, scanner: ScannerParams) -> None:
         """Use new parameters from the next bar on."""
@@ -58,7 +60,9 @@ class AnalyzeStage:
 
     def holdings_changed(self, message: HoldingsChanged) -> None:
         """Replace the held positions."""
-        self._held = {p.ticker: p for p in message.positions}
+        held = {p.ticker: p for p in message.positions}
+        self._sold |= {ticker: p for ticker, p in self._held.items() if ticker not in held}
+        self._held = held
 
     def screened(self, message: Screened, at: dt.datetime) -> list[Signal]:
         """Judge a ticker that passed the screen: BUY or WATCH."""
@@ -78,6 +82,8 @@ class AnalyzeStage:
         for bar in fresh:
             if bar.ticker in self._held:
                 signals += self._judge_held(bar, at)
+            elif (sold := self._sold.pop(bar.ticker, None)) and Decimal(str(bar.close)) <= sold.stop_price:
+                signals.append(self._stop(bar, at))
             elif late := self._judge_late_entry(bar, at):
                 signals.append(late)
         return signals
@@ -103,15 +109,19 @@ class AnalyzeStage:
         held = self._held[bar.ticker]
         window = columns(self._window(bar.ticker, bar.start_ms))
         if Decimal(str(bar.close)) <= held.stop_price:
-            verdict = Verdict(
-                signal=SignalType.STOP,
-                confidence=100.0,
-                met=(Condition.STOP_REACHED,),
-                indicators=IndicatorSeries(window, self._params).latest(),
-            )
-            return [self._signal(bar.ticker, verdict, bar, at)]
+            return [self._stop(bar, at)]
         broken = judge_exit(window, self._params)
         return [self._signal(bar.ticker, broken, bar, at)] if broken else []
+
+    def _stop(self, bar: Bar, at: dt.datetime) -> Signal:
+        window = columns(self._window(bar.ticker, bar.start_ms))
+        verdict = Verdict(
+            signal=SignalType.STOP,
+            confidence=100.0,
+            met=(Condition.STOP_REACHED,),
+            indicators=IndicatorSeries(window, self._params).latest(),
+        )
+        return self._signal(bar.ticker, verdict, bar, at)
 
     def _judge_late_entry(self, bar: Bar, at: dt.datetime) -> Signal | None:
         discovery = self._discoveries.get(bar.ticker)
@@ -137,6 +147,7 @@ class AnalyzeStage:
             if bar.start_ms >= self._day_end_ms:
                 self._day_end_ms = us_day_bounds_ms(bar.start_ms)[1]
                 self._bars.clear()
+                self._sold.clear()
                 self._discoveries.clear()
                 self._bought.clear()
             known = self._bars.setdefault(bar.ticker, [])

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from sandbox.telegram.errors import ApiError, SimError
 from sandbox.telegram.model import (
@@ -159,7 +158,7 @@ class TelegramState:
     def log(self, method: str, params: Params, error: ApiError | None, result: object) -> None:
         """Add a finished call to the outbox."""
         self._seq += 1
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        at = self.clock.now().isoformat(timespec="milliseconds")
         message_id = result.get("message_id") if isinstance(result, dict) else None
         entry = OutboxEntry(
             seq=self._seq,

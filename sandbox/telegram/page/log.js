@@ -2,7 +2,7 @@
 import { el } from "/page/message.js";
 
 const KEPT = 400;
-const TIME = new Intl.DateTimeFormat("ko-KR", { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const TIME = new Intl.DateTimeFormat("ko-KR", { timeZone: "Asia/Seoul", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 export class CallLog {
   constructor(panel, list, polls) {

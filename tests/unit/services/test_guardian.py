@@ -13,7 +13,7 @@ from services import guardian as module
 from services.guardian import Guardian, access_from, heartbeat_age_s, read_protection, sell_limit, us_date
 from services.guardian_broker import GuardianTrouble
 from services.protect import guardian_sales, write_protection
-from tests.unit.core.builders import NOON, TICKER, Decimal, position
+from tests.unit.core.builders import NOON, TICKER, position
 
 
 class ObedientBroker:
