@@ -1,6 +1,7 @@
 """The paper account: a broker in a file, filled against live or replayed prices, for people without an account.
 
-A limit order fills in full at the first price seen after it was placed that is as good as its limit, at that price.
+A limit order fills in full within the first minute bar that arrives after it was placed and is good enough: at the
+bar's open where that is as good as the limit, else at the limit itself where the bar reached it.
 """
 
 import datetime as dt
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import msgspec
 
+from core.model.bar import Bar
 from core.model.instrument import Exchange
-from core.model.money import ZERO, usd
+from core.model.money import ZERO, price, usd
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import Quote
 from ports.broker import BrokerUnavailable, OrderBook, OrderRefused
 
 KEPT_ORDERS = 500
+Arrival = tuple[Bar, dt.datetime]
 
 
 class PaperOrder(msgspec.Struct, kw_only=True):
@@ -41,20 +44,20 @@ class PaperAccount(msgspec.Struct, kw_only=True):
 
 
 class PaperBroker:
-    """Implements ports.broker.Broker. `price_of` gives the newest known price of a ticker, or None."""
+    """Implements ports.broker.Broker. `newest` gives a ticker's newest closed bar and its arrival, or None."""
 
     def __init__(
         self,
         path: Path,
         *,
-        price_of: Callable[[str], Quote | None],
+        newest: Callable[[str], Arrival | None],
         cash_krw: int,
         krw_per_usd: float,
         commission_pct: float,
         us_date: Callable[[], str],
     ) -> None:
         self._path = path
-        self._price_of = price_of
+        self._newest = newest
         self._rate = Decimal(str(krw_per_usd))
         self._fee = Decimal(str(commission_pct)) / 100
         self._us_date = us_date
@@ -84,9 +87,9 @@ class PaperBroker:
         elif request.qty > self._sellable(request.ticker):
             raise OrderRefused("not enough shares", code="PAPER_SHARES")
         ref = BrokerRef(self._us_date(), "PAPER", str(account.next_number))
-        quote = self._price_of(request.ticker)
+        known = self._newest(request.ticker)
         account.next_number += 1
-        account.orders.append(PaperOrder(ref=ref, request=request, seen_until=quote.at if quote else None))
+        account.orders.append(PaperOrder(ref=ref, request=request, seen_until=known[1] if known else None))
         self._save()
         return ref
 
@@ -125,10 +128,11 @@ class PaperBroker:
 
     async def quote(self, ticker: str, exchange: Exchange) -> Quote:  # noqa: ARG002  (the feed knows no venue)
         """The newest price of the feed."""
-        quote = self._price_of(ticker)
-        if quote is None:
+        known = self._newest(ticker)
+        if known is None:
             raise BrokerUnavailable(f"no price of {ticker} yet")
-        return quote
+        bar, at = known
+        return Quote(ticker=ticker, last=price(bar.close), at=at, source="feed")
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -154,15 +158,12 @@ class PaperBroker:
         """Fill what the newest prices allow; an order never fills at a price that was known when it was placed."""
         changed = self._expire()
         for order in [*self._open(Side.SELL), *self._open(Side.BUY)]:
-            quote = self._price_of(order.request.ticker)
-            if quote is None:
+            known = self._newest(order.request.ticker)
+            if known is None or (order.seen_until is not None and known[1] <= order.seen_until):
                 continue
-            if order.seen_until is not None and quote.at <= order.seen_until:
-                continue
-            is_buy = order.request.side is Side.BUY
-            good = quote.last <= order.request.limit if is_buy else quote.last >= order.request.limit
-            if good:
-                self._fill(order, quote.last)
+            at = _fill_price(order.request, known[0])
+            if at is not None:
+                self._fill(order, at)
                 changed = True
         if changed:
             self._save()
@@ -178,9 +179,9 @@ class PaperBroker:
             self._account.orders = self._account.orders[extra:]
         return bool(late) or extra > 0
 
-    def _fill(self, order: PaperOrder, price: Decimal) -> None:
+    def _fill(self, order: PaperOrder, paid: Decimal) -> None:
         request, account = order.request, self._account
-        amount = request.qty * price
+        amount = request.qty * paid
         exchange, owned, cost = account.shares.get(request.ticker, (request.exchange, 0, ZERO))
         order.filled_qty, order.filled_usd = request.qty, amount
         if request.side is Side.BUY:
@@ -190,6 +191,14 @@ class PaperBroker:
             account.cash_usd += amount * (1 - self._fee)
             left = owned - request.qty
             account.shares[request.ticker] = (exchange, left, cost * left / owned if owned else ZERO)
+
+
+def _fill_price(request: OrderRequest, bar: Bar) -> Decimal | None:
+    """Where a limit order fills inside a bar, or None where the bar never reached it."""
+    limit, opened = request.limit, price(bar.open)
+    if request.side is Side.BUY:
+        return opened if opened <= limit else limit if price(bar.low) <= limit else None
+    return opened if opened >= limit else limit if price(bar.high) >= limit else None
 
 
 def _row(order: PaperOrder) -> BrokerOrder:

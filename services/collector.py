@@ -51,6 +51,7 @@ class Collector:
         self._lookups: set[asyncio.Task[None]] = set()
         self._held: tuple[str, ...] = ()
         self._watched: tuple[str, ...] = ()
+        self._down = False
         self._bars = self._published = self._lost = 0
 
     async def run(self) -> None:
@@ -90,8 +91,11 @@ class Collector:
         log.info("feed: %s %s", status.key, status.detail)
         if status.up:
             self._stage.feed_started(int(at.timestamp() * 1000))
-        kind = EventKind.FEED_UP if status.up else EventKind.FEED_DOWN
-        await self._tell(kind, at, key=status.key, detail=status.detail)
+        if status.up == self._down:
+            # the first connection is no news
+            self._down = not status.up
+            kind = EventKind.FEED_UP if status.up else EventKind.FEED_DOWN
+            await self._tell(kind, at, key=status.key, detail=status.detail)
         self._runtime.note(feed=status.key)
 
     async def _tell(self, kind: EventKind, at: dt.datetime, **values: str) -> None:

@@ -6,10 +6,9 @@ from urllib.parse import urlsplit
 from adapters.paper import PaperBroker
 from config import environment
 from config.params import ConfigError
+from core.model.bar import Bar
 from core.model.instrument import Exchange
 from core.model.messages import BarsClosed, Screened
-from core.model.money import price
-from core.model.quote import Quote
 from core.rules.days import us_date
 from ports.broker import Broker
 from services.runtime import Runtime
@@ -18,15 +17,15 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class PriceBoard:
-    """The newest price, names and venue of each ticker that the feed has shown."""
+    """The newest bar, names and venue of each ticker that the feed has shown."""
 
     def __init__(self) -> None:
-        self._quotes: dict[str, Quote] = {}
+        self._bars: dict[str, tuple[Bar, dt.datetime]] = {}
         self._names: dict[str, tuple[str, str]] = {}
         self._exchanges: dict[str, Exchange] = {}
 
     def see(self, message: Screened | BarsClosed, at: dt.datetime) -> None:
-        """Take the prices of closed bars; `at` is when they arrived."""
+        """Take closed bars; `at` is when they arrived."""
         if isinstance(message, Screened):
             self._names[message.ticker] = (message.discovery.name, message.discovery.name_ko)
             self._exchanges[message.ticker] = Exchange(message.discovery.exchange)
@@ -34,11 +33,13 @@ class PriceBoard:
         else:
             bars = message.bars
         for bar in bars:
-            self._quotes[bar.ticker] = Quote(ticker=bar.ticker, last=price(bar.close), at=at, source="feed")
+            known = self._bars.get(bar.ticker)
+            if known is None or bar.start_ms > known[0].start_ms:
+                self._bars[bar.ticker] = (bar, at)
 
-    def quote(self, ticker: str) -> Quote | None:
-        """The newest price, or None."""
-        return self._quotes.get(ticker)
+    def newest(self, ticker: str) -> tuple[Bar, dt.datetime] | None:
+        """The newest closed bar and when it arrived, or None."""
+        return self._bars.get(ticker)
 
     def names(self, ticker: str) -> tuple[str, str]:
         """English and Korean name, empty where unknown."""
@@ -55,7 +56,7 @@ def open_broker(runtime: Runtime, board: PriceBoard) -> Broker:
     if trading.venue == "paper":
         return PaperBroker(
             runtime.settings.state_dir / "paper.json",
-            price_of=board.quote,
+            newest=board.newest,
             cash_krw=trading.paper_cash,
             krw_per_usd=trading.paper_krw_per_usd,
             commission_pct=trading.commission_pct,

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from adapters.paper import PaperBroker
+from core.model.bar import Bar
 from core.model.instrument import Exchange
 from core.model.order import Side
-from core.model.quote import Quote
 from ports.broker import BrokerUnavailable, OrderRefused
-from tests.unit.core.builders import NOON, TICKER, quote, request, seconds
+from tests.unit.core.builders import NOON, TICKER, request, seconds
 
 D = Decimal
 
@@ -22,22 +22,25 @@ class Market:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.now = NOON
-        self.quotes: dict[str, Quote] = {}
+        self.bars: dict[str, tuple[Bar, dt.datetime]] = {}
         self.broker = self.open()
 
     def open(self) -> PaperBroker:
         return PaperBroker(
             self.path,
-            price_of=self.quotes.get,
+            newest=self.bars.get,
             cash_krw=10_000_000,
             krw_per_usd=1000.0,
             commission_pct=0.25,
             us_date=lambda: "20261117",
         )
 
-    def show(self, last: str, ticker: str = TICKER) -> None:
+    def show(self, last: str, ticker: str = TICKER, *, low: str = "", high: str = "", opened: str = "") -> None:
+        """A closed bar arrives; without more it is flat at `last`."""
         self.now += seconds(60)
-        self.quotes[ticker] = quote(last, at=self.now, ticker=ticker)
+        o, h, lo, c = (float(v) for v in (opened or last, high or last, low or last, last))
+        bar = Bar(ticker, int(self.now.timestamp() * 1000) - 60_000, o, max(o, h, c), min(o, lo, c), c, 100)
+        self.bars[ticker] = (bar, self.now)
 
     async def cash(self) -> Decimal:
         return (await self.broker.buying_power(TICKER, Exchange.NASD, "1")).usd
@@ -139,3 +142,21 @@ async def test_an_order_placed_before_any_price_waits_for_the_first(market: Mark
     market.show("99.00", "AMD")
     assert (await market.broker.order_book()).orders[0].filled_qty == 10
     assert market.now > NOON + dt.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("opened", "low", "high", "filled"),
+    [
+        ("99.50", "99.00", "103.00", "99.50"),
+        ("101.00", "99.90", "103.00", "100.00"),
+        ("101.00", "100.50", "103.00", None),
+    ],
+)
+async def test_a_buy_fills_at_the_open_or_where_the_bar_came_down_to_it(
+    market: Market, opened: str, low: str, high: str, filled: str | None
+) -> None:
+    """A bar that ran away after the open still filled what was marketable at its open."""
+    await market.broker.place(request(limit="100.00"))
+    market.show("102.00", opened=opened, low=low, high=high)
+    row = (await market.broker.order_book()).orders[-1]
+    assert row.filled_usd == (10 * D(filled) if filled else 0)
