@@ -95,7 +95,7 @@ class Collector:
             # the first connection is no news
             self._down = not status.up
             kind = EventKind.FEED_UP if status.up else EventKind.FEED_DOWN
-            await self._tell(kind, at, key=status.key, detail=status.detail)
+            await self._tell(kind, at, key=status.key, detail="" if status.up else status.detail)
         self._runtime.note(feed=status.key)
 
     async def _tell(self, kind: EventKind, at: dt.datetime, **values: str) -> None:

@@ -39,6 +39,7 @@ class AnalyzeStage:
         self._held: dict[str, HeldPosition] = {}
         # sold inside a bar that is still open: that bar may yet bear witness to the stop
         self._sold: dict[str, HeldPosition] = {}
+        self._witnessed: set[str] = set()
 
     def settings_changed(self, params: AnalyzerParams, scanner: ScannerParams) -> None:
         """Use new parameters from the next bar on."""
@@ -61,7 +62,9 @@ class AnalyzeStage:
     def holdings_changed(self, message: HoldingsChanged) -> None:
         """Replace the held positions."""
         held = {p.ticker: p for p in message.positions}
-        self._sold |= {ticker: p for ticker, p in self._held.items() if ticker not in held}
+        gone = {ticker: p for ticker, p in self._held.items() if ticker not in held}
+        self._sold |= {ticker: p for ticker, p in gone.items() if ticker not in self._witnessed}
+        self._witnessed &= held.keys()
         self._held = held
 
     def screened(self, message: Screened, at: dt.datetime) -> list[Signal]:
@@ -109,6 +112,7 @@ class AnalyzeStage:
         held = self._held[bar.ticker]
         window = columns(self._window(bar.ticker, bar.start_ms))
         if Decimal(str(bar.close)) <= held.stop_price:
+            self._witnessed.add(bar.ticker)
             return [self._stop(bar, at)]
         broken = judge_exit(window, self._params)
         return [self._signal(bar.ticker, broken, bar, at)] if broken else []
