@@ -3,7 +3,6 @@
 import argparse
 
 from adapters.db.engine import upgrade
-
 from config.environment import base, environment
 
 

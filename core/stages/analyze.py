@@ -1,6 +1,5 @@
 """The analyzer's machine: screened tickers, closed bars and questions in; signals and answers out."""
 
-import bisect
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -18,6 +17,7 @@ from core.model.messages import (
 )
 from core.model.params import AnalyzerParams, ScannerParams
 from core.model.signal import Condition, Discovery, SignalType, TrendState, Verdict
+from core.rules import history
 from core.rules.days import us_day_bounds_ms
 from core.rules.indicators import IndicatorSeries
 from core.rules.trend import judge_entry, judge_exit, trend_state
@@ -157,20 +157,11 @@ class AnalyzeStage:
             known = self._bars.setdefault(bar.ticker, [])
             if not known or bar.start_ms >= known[-1].start_ms:
                 fresh.append(bar)
-            if not known or bar.start_ms > known[-1].start_ms:
-                known.append(bar)
-                continue
-            at = bisect.bisect_left(known, bar.start_ms, key=lambda b: b.start_ms)
-            if known[at].start_ms == bar.start_ms:
-                known[at] = bar
-            else:
-                known.insert(at, bar)
+            history.put(known, bar)
         return fresh
 
     def _window(self, ticker: str, upto_ms: int) -> Sequence[Bar]:
-        bars = self._bars[ticker]
-        end = bisect.bisect_right(bars, upto_ms, key=lambda b: b.start_ms)
-        return bars[max(0, end - WINDOW_BARS) : end]
+        return history.newest(self._bars[ticker], upto_ms, WINDOW_BARS)
 
     def _signal(
         self, ticker: str, verdict: Verdict, bar: Bar, at: dt.datetime, *, discovery: Discovery | None = None

@@ -1,6 +1,5 @@
 """The collector's machine: bars in, screened tickers and requests for missing facts out."""
 
-import bisect
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +10,7 @@ from core.model.instrument import Instrument
 from core.model.messages import BarsClosed, Screened, message_id
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
+from core.rules import history
 from core.rules.days import us_day_bounds_ms
 from core.rules.screen import Measures, ScreenRule, cap_rule, cheap_rules, fake_rule, measure, type_rule
 
@@ -96,7 +96,7 @@ class CollectStage:
             if not self._day[0] <= bar.start_ms < self._day[1]:
                 continue
             state = self._state(bar.ticker)
-            self._insert(state, bar)
+            history.put(state.bars, bar)
             effects += self._screen(state, bar, at)
             if bar.ticker in self._followed or bar.ticker in self._screened_today:
                 forward.append(bar)
@@ -113,7 +113,7 @@ class CollectStage:
         known = {b.start_ms for b in state.bars}
         for bar in bars:
             if bar.start_ms not in known and self._day[0] <= bar.start_ms < self._day[1]:
-                self._insert(state, bar)
+                history.put(state.bars, bar)
         return self._retry(state, at)
 
     def history_failed(self, ticker: str) -> None:
@@ -155,26 +155,13 @@ class CollectStage:
             state = self._tickers[ticker] = _Ticker(complete=complete)
         return state
 
-    @staticmethod
-    def _insert(state: _Ticker, bar: Bar) -> None:
-        """Append, or replace the bar with the same start."""
-        bars = state.bars
-        if not bars or bar.start_ms > bars[-1].start_ms:
-            bars.append(bar)
-            return
-        at = bisect.bisect_left(bars, bar.start_ms, key=lambda b: b.start_ms)
-        if bars[at].start_ms == bar.start_ms:
-            bars[at] = bar
-        else:
-            bars.insert(at, bar)
-
     def _retry(self, state: _Ticker, at: dt.datetime) -> list[CollectEffect]:
         waiting, state.pending = state.pending, []
         effects: list[CollectEffect] = []
         for start_ms in waiting:
-            found = bisect.bisect_left(state.bars, start_ms, key=lambda b: b.start_ms)
-            if found < len(state.bars) and state.bars[found].start_ms == start_ms:
-                effects += self._screen(state, state.bars[found], at)
+            bar = history.at_start(state.bars, start_ms)
+            if bar is not None:
+                effects += self._screen(state, bar, at)
         return effects
 
     def _reject(self, rule: ScreenRule) -> list[CollectEffect]:
@@ -225,7 +212,6 @@ class CollectStage:
         announce = state.announced_ms is None or bar.start_ms - state.announced_ms >= cooldown_ms
         if announce:
             state.announced_ms = bar.start_ms
-        upto = bisect.bisect_right(state.bars, bar.start_ms, key=lambda b: b.start_ms)
         return Screened(
             id=message_id("screened", bar.ticker, bar.start_ms),
             ticker=bar.ticker,
@@ -243,7 +229,7 @@ class CollectStage:
             ),
             reference_close=measured.reference_close,
             average_volume=measured.average_volume,
-            bars=tuple(state.bars[max(0, upto - HISTORY_BARS) : upto]),
+            bars=tuple(history.newest(state.bars, bar.start_ms, HISTORY_BARS)),
             feed_delay_ms=max(0, int(at.timestamp() * 1000) - bar.end_ms),
             created_at=at,
         )

@@ -5,7 +5,6 @@ import collections
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,41 +16,9 @@ from adapters.kis.broker import KisBroker
 from adapters.kis.client import KisGateway
 from core.model.instrument import Exchange
 from core.model.order import OrderRequest, Side
-from sandbox import scenarios
-from sandbox.faults import Faults
 from sandbox.kis import PAPER, REAL, Host, create_host, create_kis_app
-from sandbox.market import Market
+from tests.contract.serving import listening
 from tests.unit.sandbox.manual_clock import ManualClock
-
-DAY = date(2026, 11, 18)
-START = datetime(2026, 11, 18, 19, 30, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def market() -> Market:
-    return scenarios.build("story", DAY)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@contextlib.asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, shutdown_timeout=0.2)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @dataclass
@@ -108,7 +75,7 @@ async def open_venue(market, clock, faults, tmp_path) -> AsyncIterator[Opener]:
             venue = Venue(host, "", credentials, clock, tmp_path / host.name)
             app = create_kis_app(host, faults)
             app.middlewares.insert(0, _witness(venue))
-            venue.url = await stack.enter_async_context(listening(app))
+            venue.url = "http://" + await stack.enter_async_context(listening(app))
             venue.broker = venue.connect()
             venues.append(venue)
             return venue

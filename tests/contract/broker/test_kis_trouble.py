@@ -13,7 +13,7 @@ from adapters.kis import codes
 from core.model.instrument import Exchange
 from ports.broker import BrokerUnavailable, OrderRefused, OrderUnknown
 from sandbox.faults import parse
-from tests.contract.broker.conftest import listening
+from tests.contract.serving import listening
 
 
 def fault(**changes):
@@ -119,8 +119,8 @@ async def test_a_hanging_query_leaves_room_for_an_order(venue):
 
 async def test_an_unreachable_broker_is_a_refusal_because_nothing_left(venue):
     await venue.broker.holdings()
-    async with listening(web.Application()) as url:
-        pass
+    async with listening(web.Application()) as address:
+        url = f"http://{address}"
     broker = venue.connect()
     await broker.holdings()
     gateway = broker._gateway
@@ -141,7 +141,8 @@ async def test_an_answer_that_proves_nothing_is_unknown(venue, body):
     await venue.broker.holdings()
     app = web.Application()
     app.router.add_post("/uapi/overseas-stock/v1/trading/order", answer)
-    async with listening(app) as url:
+    async with listening(app) as address:
+        url = f"http://{address}"
         gateway = venue.broker._gateway
         gateway._bases[gateway._domain] = url
         gateway._session(gateway._domain).mount(url, gateway._orders)
@@ -156,7 +157,8 @@ async def test_a_redirected_order_is_not_followed(venue):
     await venue.broker.holdings()
     app = web.Application()
     app.router.add_post("/uapi/overseas-stock/v1/trading/order", move)
-    async with listening(app) as url:
+    async with listening(app) as address:
+        url = f"http://{address}"
         gateway = venue.broker._gateway
         gateway._bases[gateway._domain] = url
         gateway._session(gateway._domain).mount(url, gateway._orders)

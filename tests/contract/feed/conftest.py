@@ -1,53 +1,20 @@
 """Our Polygon adapter against the sandbox, and against a server that says whatever a test puts into its mouth."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 
 import pytest
 from aiohttp import WSMsgType, web
 
 from adapters.polygon.stream import Patience, PolygonStream
 from ports.market_data import FeedStatus
-from sandbox import scenarios
-from sandbox.faults import Faults
-from sandbox.market import Market
 from sandbox.polygon import Stream, create_polygon_app
+from tests.contract.serving import listening
 from tests.unit.sandbox.manual_clock import ManualClock
 
-DAY = date(2026, 11, 18)
-START = datetime(2026, 11, 18, 19, 30, tzinfo=UTC)
 KEY = "sandbox-polygon-key"
-
-
-@pytest.fixture(scope="session")
-def market() -> Market:
-    return scenarios.build("story", DAY)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@contextlib.asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, shutdown_timeout=0.2)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

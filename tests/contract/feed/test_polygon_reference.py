@@ -11,7 +11,8 @@ from adapters.polygon.rest import PolygonReference
 from core.model.instrument import Exchange
 from ports.market_data import ReferenceUnavailable
 from sandbox.faults import parse
-from tests.contract.feed.conftest import KEY, listening
+from tests.contract.feed.conftest import KEY
+from tests.contract.serving import listening
 
 
 @pytest.fixture

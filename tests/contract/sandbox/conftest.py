@@ -1,50 +1,15 @@
 """Sandbox servers on real sockets in the test's own loop, with a clock that the test moves."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 
 import pytest
-from aiohttp import web
 
-from sandbox import scenarios
-from sandbox.faults import Faults
 from sandbox.kis import Host, create_host, create_kis_app
-from sandbox.market import Market
 from sandbox.polygon import Stream, create_polygon_app
+from tests.contract.serving import listening
 from tests.unit.sandbox.manual_clock import ManualClock
-
-DAY = date(2026, 11, 18)
-START = datetime(2026, 11, 18, 19, 30, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def market() -> Market:
-    return scenarios.build("story", DAY)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@contextlib.asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, shutdown_timeout=0.2)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

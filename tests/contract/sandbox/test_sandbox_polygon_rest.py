@@ -10,7 +10,7 @@ from polygon.exceptions import BadResponse
 
 from sandbox.calendar import previous_trading_day
 from sandbox.faults import parse
-from tests.contract.sandbox.conftest import DAY
+from tests.contract.conftest import DAY
 
 KEY = "sandbox-polygon-key"
 BASE = "/v2/snapshot/locale/us/markets/stocks/tickers"

@@ -15,7 +15,7 @@ from pykis.api.account.orderable_amount import foreign_orderable_amount
 from pykis.api.account.pending_order import pending_orders
 from pykis.client.exceptions import KisHTTPError
 
-from tests.contract.sandbox.conftest import DAY
+from tests.contract.conftest import DAY
 
 
 @pytest.fixture(autouse=True)
