@@ -17,6 +17,7 @@ import yaml
 from adapters.db.engine import upgrade
 from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
+from cli.demo_progress import Commentary
 from cli.processes import ROOT, Child, Family
 from config.params import ConfigError
 from core.model.messages import Channel, Screened
@@ -24,7 +25,7 @@ from core.model.messages import Channel, Screened
 OWNER = 7001
 READY_TIMEOUT_S = 40.0
 STEP_S = 0.5
-MANY = 5000
+MANY, RECENT = 5000, 50
 # At many times the real speed a second of this machine is minutes of the market's: limits of age grow with it.
 SLOW_MACHINE_S = 5.0
 
@@ -102,9 +103,13 @@ class Story:
                 self._say(
                     f"\n  채팅 페이지를 여세요 / open the chat page:  {self._ready['chat_url']}\n  끝내려면 Ctrl-C / Ctrl-C stops\n"
                 )
-                await self._play(http, family, stop, began)
+                bus = RedisBus(redis.url, consumer="demo")
+                try:
+                    await self._play(http, bus, family, stop, began)
+                    screened = [m for m in await bus.history(Channel.SCREENED, MANY) if isinstance(m, Screened)]
+                finally:
+                    await bus.close()
                 sandbox = await self._sandbox_facts(http)
-                screened = await self._screened(redis.url)
         finally:
             await family.stop()
             redis.stop()
@@ -211,8 +216,10 @@ class Story:
             found: dict[str, Any] = await answer.json()
             return found
 
-    async def _play(self, http: aiohttp.ClientSession, family: Family, stop: asyncio.Event, began: float) -> None:
-        options = self._options
+    async def _play(
+        self, http: aiohttp.ClientSession, bus: RedisBus, family: Family, stop: asyncio.Event, began: float
+    ) -> None:
+        options, commentary = self._options, Commentary()
         while not stop.is_set():
             if options.seconds is not None and time.monotonic() - began >= options.seconds:
                 return
@@ -222,6 +229,9 @@ class Story:
             if options.replay is not None and state.get("replay_done"):
                 await asyncio.sleep(3.0)
                 return
+            for channel in (Channel.SCREENED, Channel.EVENTS):
+                for line in commentary.lines(await bus.history(channel, RECENT)):
+                    self._say(line)
             if options.approve_after_s is not None:
                 await self._press(http)
             with contextlib.suppress(TimeoutError):
@@ -249,14 +259,6 @@ class Story:
             "orders": await self._get(http, "/control/orders"),
             "state": await self._get(http, "/sim/state"),
         }
-
-    async def _screened(self, redis_url: str) -> list[Screened]:
-        bus = RedisBus(redis_url, consumer="demo")
-        try:
-            found = await bus.history(Channel.SCREENED, MANY)
-        finally:
-            await bus.close()
-        return [m for m in found if isinstance(m, Screened)]
 
     def _count(self, sandbox: dict[str, Any], screened: list[Screened], family: Family) -> DemoResult:
         """Read what the programs left behind: database, journal, logs, sandbox."""
