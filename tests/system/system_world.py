@@ -133,6 +133,10 @@ class Books:
         intents = [json.loads(body) for (body,) in found]
         return [i for i in intents if not ticker or i["request"]["ticker"] == ticker]
 
+    def trips(self) -> list[Json]:
+        """Finished round trips, oldest first."""
+        return [json.loads(row[0]) for row in rows(self.journal, "SELECT body FROM trip ORDER BY rowid")]
+
     def journal_positions(self) -> dict[str, int]:
         found = rows(self.journal, "SELECT ticker, body FROM position")
         return {ticker: json.loads(body)["qty"] for ticker, body in found if json.loads(body)["qty"]}

@@ -249,6 +249,9 @@ def on_guardian_sold(book: Book, message: GuardianSold) -> None:
     if marker in book.state or position is None:
         return
     book.put_state(marker, message.ticker)
+    plan = book.running_plan(message.ticker)
+    if plan is not None:
+        entries.end_plan(book, plan, PlanState.STOPPED, Purpose.GUARD.value)
     limit = OrderRequest(
         ticker=message.ticker, exchange=position.exchange, side=Side.SELL, qty=message.qty, limit=message.limit
     )
