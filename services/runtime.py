@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import logging
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -58,7 +60,7 @@ class Runtime(msgspec.Struct, kw_only=True):
         try:
             found = {key: value for key, value in (await chat.overrides()).items() if value is not None}
         except StoreUnavailable:
-            log.warning("the database does not answer; the chat's settings are not known yet")
+            log.warning("the chat's settings can't be read yet; config.yaml alone decides")
             return
         self.with_overrides(found)
 
@@ -108,6 +110,19 @@ async def until_stopped(runtime: Runtime, *work: Coroutine[object, object, None]
         await asyncio.gather(*tasks, stopper, return_exceptions=True)
 
 
+def only_instance(name: str, state_dir: Path) -> BinaryIO:
+    """Hold the kernel's lock of this process name on this state directory for as long as the file is open."""
+    folder = state_dir / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / f"{name}.lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ConfigError(f"another {name} already runs on {state_dir}; stop it first") from None
+    return file
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent dies, where the starter wants that."""
     if os.environ.get("SEOHAK_DIE_WITH_PARENT") and sys.platform == "linux":
@@ -123,7 +138,8 @@ def run(name: str, main: Callable[[Runtime], Awaitable[None]], secrets: tuple[st
         logs.set_up(settings.log_level, [env.get(key, "") for key in secrets])
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         params = load_params(settings.config_path)
-        return asyncio.run(_run(name, main, settings, params, env))
+        with only_instance(name, settings.state_dir):
+            return asyncio.run(_run(name, main, settings, params, env))
     except ConfigError as error:
         print(f"seohak {name}: {error}", file=sys.stderr)  # noqa: T201  (one line for the person at the terminal)
         return 2

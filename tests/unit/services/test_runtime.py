@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
-from services.runtime import Runtime, until_stopped
+from config.params import ConfigError
+from services.runtime import Runtime, only_instance, until_stopped
 
 
 async def test_the_first_part_to_fail_ends_the_process_and_its_error_is_told(runtime: Runtime) -> None:
@@ -62,3 +64,12 @@ def test_a_bad_override_keeps_the_present_values(runtime: Runtime) -> None:
     before = runtime.params
     assert runtime.with_overrides({"trading.split_count": 0}) is before
     assert runtime.with_overrides({"trading.split_count": 4}).trading.split_count == 4
+
+
+def test_a_second_instance_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    """Two traders on one account would buy twice; the lock goes with the process that holds it."""
+    with only_instance("trader", tmp_path):
+        with pytest.raises(ConfigError, match="another trader already runs"):
+            only_instance("trader", tmp_path)
+        only_instance("collector", tmp_path).close()
+    only_instance("trader", tmp_path).close()
