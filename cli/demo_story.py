@@ -171,6 +171,7 @@ class Story:
             "POLYGON_REST_URL": f"http://{ready['polygon']}",
             "KIS_BASE_URL": f"http://{ready['kis']}",
             "KIS_VIRTUAL_BASE_URL": f"http://{ready['kis_paper']}",
+            "KIS_MASTER_URL": f"http://{ready['kis']}",
             "KIS_HTS_ID": kis["hts_id"],
             "KIS_ACCOUNT": kis["account"],
             "KIS_APPKEY": kis["appkey"],

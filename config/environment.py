@@ -65,6 +65,7 @@ class TelegramSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 REAL_HOST = "https://openapi.koreainvestment.com:9443"
+MASTER_HOST = "https://new.real.download.dws.co.kr"
 PAPER_HOST = "https://openapivts.koreainvestment.com:29443"
 
 
@@ -95,6 +96,11 @@ def base(env: Mapping[str, str]) -> Base:
         database_url=database,
         log_level=env.get("SEOHAK_LOG_LEVEL", "INFO"),
     )
+
+
+def master_url(env: Mapping[str, str]) -> str:
+    """Where KIS offers its symbol files; they need no key."""
+    return env.get("KIS_MASTER_URL", MASTER_HOST)
 
 
 def polygon(env: Mapping[str, str]) -> PolygonSettings:

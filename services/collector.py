@@ -4,16 +4,18 @@ import asyncio
 import datetime as dt
 import logging
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from adapters.calendar import load_calendar
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
+from adapters.kis.master import fetch_listings
 from adapters.polygon.rest import PolygonReference
 from adapters.polygon.stream import PolygonStream
 from config import environment
 from core.model.bar import Bar
+from core.model.instrument import Listing
 from core.model.messages import (
     BarsClosed,
     Channel,
@@ -36,16 +38,26 @@ from services.runtime import Runtime, run, until_stopped
 log = logging.getLogger(__name__)
 PARALLEL_LOOKUPS = 8
 INSTRUMENT_MAX_AGE = dt.timedelta(hours=24)
+LISTINGS_EVERY = dt.timedelta(hours=24)
 
 
 class Collector:
     """Connects the feed to the stage and the stage to the bus."""
 
-    def __init__(self, runtime: Runtime, stream: BarStream, reference: ReferenceData, records: RecordStore) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        stream: BarStream,
+        reference: ReferenceData,
+        records: RecordStore,
+        listings: Callable[[], Mapping[str, Listing]],
+    ) -> None:
+        """`listings` blocks; it runs in a thread of its own."""
         self._runtime = runtime
         self._stream = stream
         self._reference = reference
         self._records = records
+        self._listings = listings
         self._stage = CollectStage(runtime.params.scanner)
         self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
         self._lookups: set[asyncio.Task[None]] = set()
@@ -57,7 +69,7 @@ class Collector:
     async def run(self) -> None:
         """Work until the stop."""
         await self._load_instruments()
-        await until_stopped(self._runtime, self._feed(), self._control())
+        await until_stopped(self._runtime, self._feed(), self._control(), self._keep_listings())
         for task in self._lookups:
             task.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
@@ -78,6 +90,16 @@ class Collector:
         self._stage.know(listed)
         self._stage.know(cached)
         self._runtime.note(instruments=len(listed), cached=len(cached))
+
+    async def _keep_listings(self) -> None:
+        """The broker's venues and Korean names, renewed once a day; until they are here the vendor's must do."""
+
+        async def renew() -> None:
+            found = await asyncio.to_thread(self._listings)
+            self._stage.listings_known(found)
+            self._runtime.note(listings=len(found))
+
+        await self._runtime.every(LISTINGS_EVERY.total_seconds(), renew, least_s=60.0)
 
     async def _feed(self) -> None:
         async for item in self._stream.events():
@@ -197,7 +219,8 @@ async def main(runtime: Runtime) -> None:
     reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock)
     try:
         records = SqlRecordStore(engine)
-        await Collector(runtime, stream, reference, records).run()
+        url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"
+        await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder)).run()
     finally:
         await stream.close()
         await reference.close()

@@ -1,15 +1,24 @@
 """KIS's list of US symbols (the .cod master files, kis.md section 8): ticker, exchange and names."""
 
+import datetime as dt
+import logging
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import requests
 
 from adapters.kis.wire import symbol_of, ticker_of
-from core.model.instrument import Exchange
+from core.model.instrument import Exchange, Listing
 
-__all__ = ["MasterRow", "load_master", "parse_master", "symbol_of", "ticker_of"]
+__all__ = ["MasterRow", "fetch_listings", "load_master", "parse_master", "symbol_of", "ticker_of"]
+
+log = logging.getLogger(__name__)
+FILES = ("nasmst.cod.zip", "nysmst.cod.zip", "amsmst.cod.zip")
+MAX_AGE = dt.timedelta(hours=24)
+TIMEOUT_S = (3.0, 20.0)
 
 ENCODING = "cp949"
 COLUMNS = 24
@@ -55,3 +64,34 @@ def load_master(path: Path) -> dict[str, MasterRow]:
     else:
         data = path.read_bytes()
     return {row.ticker: row for row in parse_master(data)}
+
+
+def fetch_listings(base_url: str, folder: Path) -> dict[str, Listing]:
+    """Every US security that KIS lists, from its public files, at most a day old where KIS can be reached.
+
+    Blocks. Files that can't be renewed serve on; empty where there never were any.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        path = folder / name
+        if path.exists() and time.time() - path.stat().st_mtime < MAX_AGE.total_seconds():
+            continue
+        try:
+            _download(f"{base_url.rstrip('/')}/common/master/{name}", path)
+        except (requests.RequestException, OSError, zipfile.BadZipFile) as error:
+            log.warning("KIS's %s can't be renewed: %s", name, type(error).__name__)
+    rows = load_master(folder)
+    return {t: Listing(ticker=t, exchange=row.exchange, name_ko=row.name_ko) for t, row in rows.items()}
+
+
+def _download(url: str, path: Path) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(url, timeout=TIMEOUT_S)
+    answer.raise_for_status()
+    partial = path.with_suffix(".part")
+    partial.write_bytes(answer.content)
+    if not load_master(partial):
+        partial.unlink()
+        raise zipfile.BadZipFile(path.name)
+    partial.replace(path)

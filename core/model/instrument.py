@@ -18,6 +18,14 @@ class Exchange(enum.StrEnum):
         return {"NASD": "NAS", "NYSE": "NYS", "AMEX": "AMS"}[self.value]
 
 
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """How the broker knows a security: its venue, which decides where an order goes, and its Korean name."""
+
+    ticker: str
+    exchange: Exchange
+    name_ko: str = ""
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """A listed security; `shares_outstanding` is None where the data vendor does not know it."""
 

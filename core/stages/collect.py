@@ -1,12 +1,12 @@
 """The collector's machine: bars in, screened tickers and requests for missing facts out."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from core.model.bar import Bar
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, Listing
 from core.model.messages import BarsClosed, Screened, message_id
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
@@ -61,6 +61,7 @@ class CollectStage:
         self._day = (0, 0)
         self._tickers: dict[str, _Ticker] = {}
         self._instruments: dict[str, Instrument] = {}
+        self._listings: dict[str, Listing] = {}
         self._asked: set[str] = set()
         self._fired: set[tuple[str, int]] = set()
         self._followed: frozenset[str] = frozenset()
@@ -80,6 +81,10 @@ class CollectStage:
     def know(self, instruments: Iterable[Instrument]) -> None:
         """Take cached reference data; a share count that is unknown here is looked up when it is needed."""
         self._instruments.update((i.ticker, i) for i in instruments)
+
+    def listings_known(self, listings: Mapping[str, Listing]) -> None:
+        """Take the broker's own venues and Korean names; they outrank the market data vendor's."""
+        self._listings = dict(listings)
 
     def feed_started(self, at_ms: int) -> None:
         """The stream begins (or begins again after a gap): earlier bars of the day must come from history."""
@@ -212,6 +217,7 @@ class CollectStage:
         announce = state.announced_ms is None or bar.start_ms - state.announced_ms >= cooldown_ms
         if announce:
             state.announced_ms = bar.start_ms
+        listing = self._listings.get(bar.ticker)
         return Screened(
             id=message_id("screened", bar.ticker, bar.start_ms),
             ticker=bar.ticker,
@@ -222,8 +228,8 @@ class CollectStage:
                 volume_ratio_pct=measured.volume_ratio_pct,
                 market_cap=instrument.market_cap(bar.close),
                 name=instrument.name,
-                name_ko=instrument.name_ko,
-                exchange=instrument.exchange.value,
+                name_ko=listing.name_ko if listing else instrument.name_ko,
+                exchange=(listing or instrument).exchange.value,
                 announce=announce,
                 bar_end_at=bar.end_at,
             ),

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from sandbox.faults import Fault, Faults, fault_middleware
+from sandbox.kis import master
 from sandbox.kis.credentials import PAPER, REAL
 from sandbox.kis.gateway import Gateway, json_reply
 from sandbox.kis.host import Host, create_host
@@ -20,5 +21,6 @@ def _injected(fault: Fault) -> web.Response:
 def create_kis_app(host: Host, faults: Faults) -> web.Application:
     app = web.Application(middlewares=[fault_middleware(faults, LINKS[host.paper], _injected)])
     others = REAL.appkey if host.paper else PAPER.appkey
+    app.add_routes(master.routes(host.market))
     app.add_routes(Gateway(host, others).routes())
     return app

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from core.model.bar import Bar
+from core.model.instrument import Exchange, Listing
 from core.model.messages import BarsClosed, Screened
 from core.model.params import ScannerParams
 from core.rules.screen import ScreenRule
@@ -197,3 +198,10 @@ def test_new_thresholds_apply_from_the_next_bar(stage: CollectStage) -> None:
     assert not screened(stage.bars_arrived([jump(price=104.0)], AT))
     stage.settings_changed(ScannerParams(price_change_pct=3.0))
     assert screened(stage.bars_arrived([jump(21, 104.0, 1e7)], AT))
+
+
+def test_the_brokers_own_venue_and_korean_name_outrank_the_vendors(stage: CollectStage) -> None:
+    """KIS's master file decides where an order goes, not the data vendor's exchange."""
+    stage.listings_known({TICKER: Listing(ticker=TICKER, exchange=Exchange.AMEX, name_ko="엔비디아")})
+    (found,) = screened(stage.bars_arrived([jump()], AT))
+    assert (found.discovery.exchange, found.discovery.name_ko) == ("AMEX", "엔비디아")
