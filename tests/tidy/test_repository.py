@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,9 @@ def test_both_languages_have_the_same_texts_and_placeholders() -> None:
         return set(field.findall(text))
 
     assert not [key for key in korean if fields(korean[key]) != fields(english[key])]
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Test folders are no packages, so two files of one name would be the same module to pytest."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert not [name for name, count in names.items() if count > 1]
