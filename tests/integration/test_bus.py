@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 
 from adapters.redis import keys
 from adapters.redis.bus import RedisBus
@@ -306,10 +307,20 @@ async def test_a_restart_of_the_server_keeps_messages_and_the_place_of_each_grou
         assert ids(await take(bus.consume("bot", [Channel.EVENTS]), 2)) == ["e1", "e2"]
 
 
-async def test_a_killed_server_keeps_what_it_confirmed(own_server: EmbeddedRedis) -> None:
+def written(url: str) -> bool:
+    """Whether the server has handed everything to its append-only file; with everysec that may follow the reply."""
+    with redis.Redis.from_url(url) as client:
+        state = client.info("persistence")
+    return state["aof_buffer_length"] == 0 and state["aof_pending_bio_fsync"] == 0
+
+
+async def test_a_killed_server_keeps_what_it_had_written(own_server: EmbeddedRedis) -> None:
     async with RedisBus(own_server.url, consumer="c") as bus:
         for number in range(50):
             await bus.publish(Channel.EVENTS, event(number))
+        async with asyncio.timeout(10):
+            while not written(own_server.url):
+                await asyncio.sleep(0.01)
         assert own_server.pid is not None
         os.kill(own_server.pid, signal.SIGKILL)
         own_server.stop()
