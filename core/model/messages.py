@@ -150,7 +150,6 @@ class EventKind(enum.StrEnum):
     FEED_UP = "feed_up"
     BROKER_DOWN = "broker_down"
     BROKER_UP = "broker_up"
-    PROCESS_STARTED = "process_started"
     TROUBLE = "trouble"
 
 

@@ -101,7 +101,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     indicators: Indicators | None = None
     decided_by: str = ""
     reason: str = ""
-    rechecked: bool = False
 
     @property
     def open(self) -> bool:

@@ -192,7 +192,6 @@ def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
         reference_price=fresh.reference_price,
         nonce=message_id("nonce", plan.id, book.at.isoformat())[:8] if changed else plan.nonce,
         expires_at=fresh.expires_at if changed else plan.expires_at,
-        rechecked=changed,
     )
 
 
