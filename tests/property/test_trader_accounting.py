@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.model.commands import CancelOrders, Panic
@@ -66,6 +66,7 @@ def check(world: World) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ACCIDENTS, max_size=8), STEPS)
+@example([], [("drop", 1), ("liquidate", 1)])
 def test_the_books_add_up_after_any_sequence_of_fills_cancels_and_restarts(
     accidents: list[str], steps: list[tuple[str, int]]
 ) -> None:

@@ -180,9 +180,12 @@ def _step(book: Book, run: ExitRun) -> None:
 
 def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:
     """Prepare one sell of the ladder."""
-    book.put_exit(msgspec.structs.replace(run, attempts=run.attempts + 1))
+    attempt = run.attempts
+    # two sales of a ticker may start at one instant: the second must not write over the first one's order
+    while message_id("intent", key := f"exit:{run.ticker}:{run.started_at.isoformat()}:{attempt}") in book.intents:
+        attempt += 1
+    book.put_exit(msgspec.structs.replace(run, attempts=attempt + 1))
     request = OrderRequest(ticker=run.ticker, exchange=position.exchange, side=Side.SELL, qty=qty, limit=limit)
-    key = f"exit:{run.ticker}:{run.started_at.isoformat()}:{run.attempts}"
     entries.prepare_order(book, request, purpose=run.purpose, plan_id=position.plan_id, key=key)
 
 
