@@ -67,6 +67,7 @@ def check(world: World) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ACCIDENTS, max_size=8), STEPS)
 @example([], [("drop", 1), ("liquidate", 1)])
+@example(["ok", "rest", "vanish", "lose"], [("drop", 2)])
 def test_the_books_add_up_after_any_sequence_of_fills_cancels_and_restarts(
     accidents: list[str], steps: list[tuple[str, int]]
 ) -> None:

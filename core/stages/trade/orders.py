@@ -172,8 +172,11 @@ def on_orders_read(book: Book, message: OrdersRead) -> None:
         if intent is not None and not row.is_cancel_row:
             _apply_row(book, intent, row)
     missing = {IntentState.UNKNOWN, IntentState.NOT_PLACED}
-    for intent in [i for i in book.intents.values() if i.state in missing and i.ref is None]:
-        _resolve_unknown(book, intent, message.orders, set(by_ref), complete=complete)
+    lost = [i for i in book.intents.values() if i.state in missing and i.ref is None]
+    linked: set[BrokerRef | None] = set(by_ref)
+    # an order belongs to one intent only, and rather to the one that still waits than to one that was given up
+    for intent in sorted(lost, key=lambda i: i.state is IntentState.NOT_PLACED):
+        _resolve_unknown(book, intent, message.orders, linked, complete=complete)
     if complete:
         book.orders_reconciled = True
 
