@@ -26,17 +26,18 @@ from core.model.journal import (
     PutExit,
     PutIntent,
     PutLock,
+    PutManual,
     PutPlan,
     PutPosition,
     PutState,
     SawOrders,
     Snapshot,
 )
-from core.model.order import LIVE_STATES, BrokerRef, Intent
+from core.model.order import LIVE_STATES, BrokerRef, Intent, ManualOrder
 from core.model.position import ExitRun, Plan, Position
 from ports.journal import JournalConflict, Outgoing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _LIVE = ", ".join(f"'{s.value}'" for s in sorted(LIVE_STATES))
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS intent (
@@ -52,6 +53,8 @@ CREATE TABLE IF NOT EXISTS lock (ticker TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS seen_order (
   ord_dt TEXT NOT NULL, branch TEXT NOT NULL, odno TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (ord_dt, branch, odno));
+CREATE TABLE IF NOT EXISTS manual_order (
+  ord_dt TEXT NOT NULL, odno TEXT NOT NULL, seen_at TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (ord_dt, odno));
 CREATE TABLE IF NOT EXISTS fill (
   ord_dt TEXT NOT NULL, branch TEXT NOT NULL, odno TEXT NOT NULL, cum_qty INTEGER NOT NULL, intent_id TEXT NOT NULL,
   body BLOB NOT NULL, PRIMARY KEY (ord_dt, branch, odno, cum_qty));
@@ -109,6 +112,7 @@ class SqliteJournal:
             decisions=frozenset(row[0] for row in self._db.execute("SELECT signal_id FROM decision")),
             locks=self._bodies(Lock, "SELECT body FROM lock"),
             seen=frozenset(BrokerRef(*row) for row in refs),
+            manual=self._bodies(ManualOrder, "SELECT body FROM manual_order WHERE seen_at >= ?", since),
             state=dict(self._db.execute("SELECT key, value FROM state")),
         )
 
@@ -182,6 +186,9 @@ class SqliteJournal:
                 for ref in refs:
                     row4 = (ref.ord_dt, ref.branch, ref.odno, at.isoformat())
                     put("INSERT OR IGNORE INTO seen_order VALUES (?, ?, ?, ?)", *row4)
+            case PutManual(order):
+                row5 = (order.ref.ord_dt, order.ref.odno, order.seen_at.isoformat(), _encode(order))
+                put("INSERT OR REPLACE INTO manual_order VALUES (?, ?, ?, ?)", *row5)
             case AddTrip(key, trip):
                 put("INSERT OR IGNORE INTO trip VALUES (?, ?)", key, _encode(trip))
             case Emit():

@@ -17,7 +17,7 @@ from core.model.instrument import Exchange
 from core.model.money import ZERO, price, usd
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import Quote
-from ports.broker import BrokerUnavailable, OrderBook, OrderRefused
+from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, Urgency
 
 KEPT_ORDERS = 500
 Arrival = tuple[Bar, dt.datetime]
@@ -102,12 +102,12 @@ class PaperBroker:
         order.cancelled = True
         self._save()
 
-    async def order_book(self) -> OrderBook:
+    async def order_book(self, urgency: Urgency = Urgency.RECONCILE) -> OrderBook:  # noqa: ARG002  (a file has no queue)
         """All orders of the file, matched against the newest prices."""
         self._match()
         return OrderBook(orders=tuple(_row(o) for o in self._account.orders), complete=True)
 
-    async def holdings(self) -> tuple[Holding, ...]:
+    async def holdings(self, urgency: Urgency = Urgency.RECONCILE) -> tuple[Holding, ...]:  # noqa: ARG002  (nor here)
         """Shares in the account."""
         self._match()
         return tuple(
@@ -126,13 +126,22 @@ class PaperBroker:
         """Free cash at the configured rate."""
         return BuyingPower(usd=usd(self._free_cash()), krw_per_usd=self._rate)
 
-    async def quote(self, ticker: str, exchange: Exchange) -> Quote:  # noqa: ARG002  (the feed knows no venue)
+    async def quote(
+        self,
+        ticker: str,
+        exchange: Exchange,  # noqa: ARG002  (the feed knows no venue)
+        urgency: Urgency = Urgency.ENTRY,  # noqa: ARG002  (and has no queue)
+    ) -> Quote:
         """The newest price of the feed."""
         known = self._newest(ticker)
         if known is None:
             raise BrokerUnavailable(f"no price of {ticker} yet")
         bar, at = known
         return Quote(ticker=ticker, last=price(bar.close), at=at, source="feed")
+
+    def clock_skew_s(self) -> float | None:
+        """There is no other clock."""
+        return None
 
     async def close(self) -> None:
         """Nothing to release."""

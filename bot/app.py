@@ -28,7 +28,7 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import decisions, emergency, preferences, state, trading
+from bot.handlers import decisions, emergency, guardian, preferences, questions, state, trading
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
 from bot.processor import PriorityUpdateProcessor
@@ -36,6 +36,7 @@ from bot.ratelimit import AppRateLimiter
 from bot.registry import COMMANDS
 from bot.router import Router
 from bot.scheduler import TICK_S, Scheduler
+from bot.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 GATE_GROUP = -100
@@ -54,6 +55,9 @@ BUTTONS = (
     (Act.DISMISS, trading.dismiss),
     (Act.REFRESH, state.refresh),
     (Act.LANGUAGE, preferences.pressed),
+    (Act.ANSWER, questions.pressed),
+    (Act.HANDBACK_ASK, guardian.ask_pressed),
+    (Act.HANDBACK, guardian.confirmed),
 )
 
 
@@ -150,6 +154,9 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
         assert app.job_queue is not None
         assert app.updater is not None
         app.job_queue.run_repeating(Scheduler(desk).tick, interval=TICK_S, first=0.0, name="schedule")
+        if deps.beats is not None:
+            look = Watchdog(desk).look
+            app.job_queue.run_repeating(look, interval=deps.beats_every_s, first=0.0, name="watchdog")
         await app.start()
         await app.updater.start_polling(
             timeout=POLL_S, bootstrap_retries=-1, allowed_updates=list(ALLOWED_UPDATES), drop_pending_updates=False

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from bot.board import Work
@@ -12,13 +12,13 @@ from bot.pictures import draw
 from bot.views import chart
 from bot.views.fills import urgent
 from bot.views.notices import Notice, notice
-from core.model.messages import BarsClosed, Channel, Event, EventKind, Screened, Signal
+from core.model.messages import BarsClosed, Channel, Event, EventKind, HoldingsChanged, Screened, Signal
 from ports.bus import BusUnavailable, Delivery
 from ports.store import Card, StoreUnavailable
 
 log = logging.getLogger(__name__)
 GROUP = "bot"
-CHANNELS = (Channel.SCREENED, Channel.BARS, Channel.SIGNAL, Channel.EVENTS)
+CHANNELS = (Channel.SCREENED, Channel.BARS, Channel.SIGNAL, Channel.EVENTS, Channel.CONTROL)
 NOTICE = "notice"
 IN_WORK = 64
 RETRY_S = 2.0
@@ -96,20 +96,34 @@ class Consumer:
             case Signal():
                 return await self._desk.board.signal(message)
             case Event():
-                work = await self._desk.board.event(message) if message.kind in ON_BOARD else None
-                if self._desk.params.notification.telegram_enabled:
-                    await self._notify(message)
-                return work
+                return await self._event(message)
+            case HoldingsChanged():
+                return self._desk.pinned.holdings(message) if self._enabled else None
             case _:
                 log.debug("nothing to say about %s", message.id)
         return None
+
+    @property
+    def _enabled(self) -> bool:
+        return self._desk.params.notification.telegram_enabled
+
+    async def _event(self, event: Event) -> Work | None:
+        """Cards and messages in place are brought up to date after the notice went out."""
+        desk = self._desk
+        works = [await desk.board.event(event) if event.kind in ON_BOARD else None]
+        if self._enabled:
+            works += [await desk.questions.event(event), await desk.liquidations.event(event), desk.pinned.event(event)]
+            await self._notify(event)
+        found = [work for work in works if work is not None]
+        return found[0] if len(found) == 1 else _together(found) if found else None
 
     async def _notify(self, event: Event) -> None:
         """Tell each owner once: the record of the message is the guard against telling twice."""
         desk = self._desk
         settings = desk.params.notification
+        standing = await desk.pinned.last_known() if event.kind is EventKind.UNWATCHED else None
         for owner in sorted(desk.deps.owners):
-            told = notice(event, settings, desk.speak(owner))
+            told = notice(event, settings, desk.speak(owner), standing=standing)
             # Whoever gave the command has had the answer to it already.
             if told is None or event.values.get("by") == str(owner) or await self._told(event.id, owner):
                 continue
@@ -131,6 +145,7 @@ class Consumer:
             told.view,
             picture=picture,
             quiet=told.quiet,
+            urgent=told.urgent,
             reply_to=card.message_id if card else None,
         )
         sent = await desk.messenger.patiently(send)
@@ -158,3 +173,10 @@ class Consumer:
             levels=chart.sale_levels(event),
             markers=markers,
         )
+
+
+async def _together(works: Sequence[Work]) -> None:
+    """All of them, also where one fails; the first failure is raised."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

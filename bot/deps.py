@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from bot.beats import Beats
 from charts.worker import ChartWorker
 from core.model.bar import Bar
 from core.model.params import Params
+from core.model.safety import Caps
 from ports.bus import Bus
 from ports.clock import Calendar, Clock
 from ports.control import TraderControl
@@ -20,8 +22,10 @@ class BotDeps:
     `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up recent
     minute bars of a ticker that is not in memory, oldest first, empty where the vendor does not know it. `api_base` is
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
-    trader. `guardian` tells whether the guardian, which knows no bus, shows signs of life. `stale_after` is in the
-    clock's own time.
+    trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
+    first `beats_grace_s` seconds raise no alarm about silence; where it is not given, `guardian` tells whether the
+    guardian lives. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `caps` are the
+    owner's hard limits, which no setting made in chat may exceed. `stale_after` is in the clock's own time.
     """
 
     token: str = field(repr=False)
@@ -39,6 +43,11 @@ class BotDeps:
     api_base: str | None = None
     halt: Callable[[], Awaitable[None]] | None = None
     guardian: Callable[[], Awaitable[bool]] | None = None
+    beats: Callable[[], Awaitable[Beats]] | None = None
+    beats_every_s: float = 3.0
+    beats_grace_s: float = 30.0
+    handback: Callable[[], Awaitable[None]] | None = None
+    caps: Caps = field(default_factory=Caps)
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
     pace: float = 1.0
 

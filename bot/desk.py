@@ -9,12 +9,16 @@ from bot.bars import BarMemory
 from bot.board import Board
 from bot.deps import BotDeps
 from bot.i18n import Language, Translator, language, translators
+from bot.liquidation import Liquidations
 from bot.messenger import Messenger
 from bot.nonces import Nonces
+from bot.pinned import Pinned
+from bot.questions import Questions
 from bot.settings import with_overrides
 from bot.spec import CommandSpec
 from core.model.messages import Channel, SettingsChanged, Value, message_id
 from core.model.params import Params
+from core.model.safety import tightened
 from ports.bus import BusUnavailable
 from ports.store import Override, StoreUnavailable
 
@@ -36,6 +40,9 @@ class Desk:
         self._translators = translators()
         self._languages: dict[int, Language] = {}
         self.board = Board(deps, messenger, self.bars, self.speak, lambda: self._params)
+        self.questions = Questions(deps, messenger, self.speak)
+        self.liquidations = Liquidations(deps, messenger, self.speak)
+        self.pinned = Pinned(deps, messenger, self.speak)
 
     @property
     def params(self) -> Params:
@@ -67,10 +74,12 @@ class Desk:
 
     def _adopt(self, overrides: dict[str, Value]) -> None:
         try:
-            self._params = with_overrides(self.deps.params, overrides)
+            params = with_overrides(self.deps.params, overrides)
         except (msgspec.ValidationError, ValueError) as trouble:
             log.error("overrides kept in the database do not fit and are left out: %s", trouble)
             return
+        # the services obey the caps whatever an older override says, so that is what is shown
+        self._params = msgspec.structs.replace(params, trading=tightened(params.trading, self.deps.caps))
         self.overrides = overrides
 
     async def set_language(self, user_id: int, chosen: Language) -> None:

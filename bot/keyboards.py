@@ -27,6 +27,9 @@ class Act(enum.StrEnum):
     MODE = "m"
     DISMISS = "x"
     SETTINGS = "s"
+    ANSWER = "u"
+    HANDBACK_ASK = "h"
+    HANDBACK = "H"
 
 
 _ACTS = {act.value: act for act in Act}
@@ -127,3 +130,48 @@ def sell_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:
 
 def resume_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:
     return rows([button(t.plain("▶️ Allow buying again"), Act.RESUME, nonce), button(t.plain("Cancel"), Act.DISMISS)])
+
+
+def manual(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    """Shares bought by hand: guard them like ours, or leave them alone."""
+    return rows(
+        [
+            button(t.plain("🤖 Let the bot guard them"), Act.ANSWER, nonce, "y", style="success"),
+            button(t.plain("🙋 Leave them alone"), Act.ANSWER, nonce, "n"),
+        ]
+    )
+
+
+def frozen(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    """A frozen ticker: go on with the broker's number of shares."""
+    return rows([button(t.plain("Take the broker's share count"), Act.ANSWER, nonce, "y")])
+
+
+def matching(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    """Several orders look like ours."""
+    return rows(
+        [
+            button(t.plain("It is the bot's order"), Act.ANSWER, nonce, "y"),
+            button(t.plain("No, it is not"), Act.ANSWER, nonce, "n"),
+        ]
+    )
+
+
+def handback_ask(t: Translator) -> InlineKeyboardMarkup:
+    """The way to giving the watch back; the question that follows carries the one-time token."""
+    return rows([button(t.plain("🤝 Give the watch back"), Act.HANDBACK_ASK)])
+
+
+def handback_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:
+    return rows(
+        [
+            button(t.plain("🤝 Yes, give it back"), Act.HANDBACK, nonce),
+            button(t.plain("Cancel"), Act.DISMISS),
+        ]
+    )
+
+
+def guardian(t: Translator, *, keeps: bool) -> InlineKeyboardMarkup:
+    """Under the guardian's state."""
+    ask = [button(t.plain("🤝 Give the watch back"), Act.HANDBACK_ASK)] if keeps else []
+    return rows(ask, [button(t.plain("🔄 Refresh"), Act.REFRESH, "guardian")])

@@ -106,6 +106,13 @@ class Messenger:
             return False
         return True
 
+    async def pin(self, sent: Sent) -> None:
+        """Pin a message without a sound; one that can't be pinned is only less easy to find."""
+        try:
+            await self._bot.pin_chat_message(sent.chat_id, sent.message_id, disable_notification=True)
+        except (BadRequest, Forbidden, NetworkError, RetryAfter) as trouble:
+            log.warning("message %s in %s is not pinned: %s", sent.message_id, sent.chat_id, type(trouble).__name__)
+
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat until Telegram can be reached: what people must hear waits rather than being dropped."""
         wait = FIRST_WAIT_S

@@ -1,6 +1,6 @@
 """The one table of commands: menus, /help, plain words and the gate are made from it."""
 
-from bot.handlers import emergency, finding, preferences, results, state, trading
+from bot.handlers import emergency, finding, guardian, preferences, results, state, trading
 from bot.i18n import mark
 from bot.spec import CommandSpec, Group
 
@@ -18,6 +18,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec("orders", Group.STATE, mark("Open orders"), state.orders, words=("주문", "미체결")),
     CommandSpec("balance", Group.STATE, mark("Buying power and today's sums"), state.balance, words=("잔고", "예수금")),
     CommandSpec("health", Group.STATE, mark("Are all parts well?"), state.health, words=("건강", "점검")),
+    CommandSpec(
+        "guardian",
+        Group.STATE,
+        mark("Who guards the stops, and what is promised"),
+        guardian.guardian,
+        words=("감시견", "손절보장"),
+    ),
     CommandSpec(
         "schedule", Group.STATE, mark("The session's times in Korea"), state.schedule, words=("일정", "스케줄")
     ),
@@ -110,6 +117,14 @@ COMMANDS: tuple[CommandSpec, ...] = (
         words=("패닉", "긴급정지", "긴급", "비상"),
         changes=True,
         urgent=True,
+    ),
+    CommandSpec(
+        "handback",
+        Group.EMERGENCY,
+        mark("Give the watch back from the guardian to the trader"),
+        guardian.handback,
+        words=("감시돌려주기",),
+        changes=True,
     ),
     CommandSpec(
         "report",

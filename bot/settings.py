@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from core.model.messages import Value
 from core.model.params import Params
+from core.model.safety import CAPPED, Caps, exceeds
 
 # Which account orders go to is decided in a terminal, the mode has its own command, the rest has one sensible value.
 ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode", "scanner.security_types": "file"}
@@ -36,7 +37,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a value was not taken: `kind` is number, range, pattern, choice, smaller or invalid."""
+    """Why a value was not taken: `kind` is number, range, pattern, choice, smaller, cap or invalid."""
 
     kind: str
     field: Field
@@ -145,8 +146,20 @@ def parse(field: Field, text: str) -> Value | Problem:
     return text
 
 
-def check(base: Params, overrides: Mapping[str, Value], field: Field, value: Value) -> Problem | None:
-    """Whether the whole configuration still makes sense with the new value."""
+def cap_of(field: Field, caps: Caps) -> float | None:
+    """The owner's hard cap on a key, None where there is none."""
+    section, _, name = field.key.partition(".")
+    return caps.limit_of(name) if section == "trading" else None
+
+
+def check(
+    base: Params, overrides: Mapping[str, Value], field: Field, value: Value, caps: Caps | None = None
+) -> Problem | None:
+    """Whether the value keeps to the caps and the whole configuration still makes sense with it."""
+    name = field.key.removeprefix("trading.")
+    capped = caps if caps is not None and cap_of(field, caps) is not None else None
+    if capped is not None and isinstance(value, int | float) and exceeds(name, value, capped):
+        return Problem(kind="cap", field=field, given=str(value), other=CAPPED[name])
     try:
         with_overrides(base, {**overrides, field.key: value})
     except (msgspec.ValidationError, ValueError) as trouble:

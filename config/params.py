@@ -9,7 +9,9 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 import msgspec
 import yaml
 
+from config.caps import CapsError, caps_path, load_caps
 from core.model.params import Params
+from core.model.safety import tightened
 
 
 class ConfigError(Exception):
@@ -121,7 +123,7 @@ def params_from(document: object, overrides: Mapping[str, object] = types.Mappin
 
 
 def load_params(path: Path, overrides: Mapping[str, object] = types.MappingProxyType({})) -> Params:
-    """Read config.yaml; a missing file is an error, an empty one means all defaults."""
+    """Read config.yaml, tightened by the caps beside it; a missing file is an error, an empty one means all defaults."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -131,6 +133,10 @@ def load_params(path: Path, overrides: Mapping[str, object] = types.MappingProxy
         where = f" line {place.line + 1}" if place else ""
         raise ConfigError(f"{path}:{where} is not valid YAML") from None
     try:
-        return params_from(document, overrides)
+        params = params_from(document, overrides)
+        caps = load_caps(caps_path(path))
+    except CapsError as error:
+        raise ConfigError(str(error)) from None
     except ConfigError as error:
         raise ConfigError(f"{path.name}: {error}") from None
+    return msgspec.structs.replace(params, trading=tightened(params.trading, caps))

@@ -1,5 +1,6 @@
 """What the trader needs from a broker, and the three ways it can fail."""
 
+import enum
 from typing import Protocol
 
 import msgspec
@@ -18,7 +19,14 @@ class BrokerError(Exception):
 
 
 class OrderRefused(BrokerError):
-    """The broker definitely did not take the order: its code is on the allow-list of refusals."""
+    """The broker definitely did not take the order: its code is on the allow-list of refusals.
+
+    `passing`: for a reason that goes away by itself (rate, token, not sent), so that the same thing may be tried again.
+    """
+
+    def __init__(self, message: str, *, code: str = "", passing: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.passing = passing
 
 
 class OrderUnknown(BrokerError):
@@ -27,6 +35,14 @@ class OrderUnknown(BrokerError):
 
 class BrokerUnavailable(BrokerError):
     """A query could not be answered now; nothing was changed."""
+
+
+class Urgency(enum.IntEnum):
+    """Who goes first where the broker limits the rate: sales and their prices, then reconciling, then entries."""
+
+    EXIT = 0
+    RECONCILE = 1
+    ENTRY = 2
 
 
 class OrderBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +63,11 @@ class Broker(Protocol):
         """Ask to cancel what is left of an order; acknowledgement is not final. Raises OrderRefused or OrderUnknown."""
         ...
 
-    async def order_book(self) -> OrderBook:
+    async def order_book(self, urgency: Urgency = Urgency.RECONCILE) -> OrderBook:
         """Read all orders of the present and the previous US date. Raises BrokerUnavailable."""
         ...
 
-    async def holdings(self) -> tuple[Holding, ...]:
+    async def holdings(self, urgency: Urgency = Urgency.RECONCILE) -> tuple[Holding, ...]:
         """Read the shares in the account, real-time. Raises BrokerUnavailable."""
         ...
 
@@ -59,8 +75,12 @@ class Broker(Protocol):
         """Read what may be spent on `ticker` at `limit` USD. Raises BrokerUnavailable."""
         ...
 
-    async def quote(self, ticker: str, exchange: Exchange) -> Quote:
+    async def quote(self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY) -> Quote:
         """Read the present price. Raises BrokerUnavailable."""
+        ...
+
+    def clock_skew_s(self) -> float | None:
+        """How far the broker's clock was ahead of ours when it last answered, in real seconds; None where unknown."""
         ...
 
     async def close(self) -> None:

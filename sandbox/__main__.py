@@ -37,9 +37,24 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--telegram-token", default=DEFAULT_TOKEN)
     parser.add_argument("--revise-every", type=int, default=0, help="send every Nth bar short at first, then complete")
     parser.add_argument("--no-partial", action="store_true", help="orders of any size fill at once")
+    parser.add_argument(
+        "--proxy",
+        action="append",
+        default=[],
+        type=_proxy,
+        metavar="NAME=UPSTREAM",
+        help="put a TCP proxy before a listener (polygon, kis, kis_paper, telegram), host:port or unix:/path",
+    )
     for name in servers.LISTENERS:
         parser.add_argument(f"--{name.replace('_', '-')}-port", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
+
+
+def _proxy(text: str) -> tuple[str, str]:
+    name, equals, upstream = text.partition("=")
+    if not equals or not name or not upstream:
+        raise argparse.ArgumentTypeError(f"{text}: NAME=UPSTREAM is needed")
+    return name, upstream
 
 
 def _market(options: argparse.Namespace, clock: SandboxClock) -> Market:
@@ -66,12 +81,13 @@ def _world(options: argparse.Namespace) -> World:
     )
 
 
-def _ready(world: World, addresses: dict[str, str]) -> str:
+def _ready(world: World, running: servers.Servers) -> str:
     return json.dumps(
         {
             "ready": True,
-            **addresses,
-            "chat_url": f"http://{addresses['control']}/",
+            **running.addresses,
+            "proxies": {proxy.name: str(proxy.listen) for proxy in running.proxies.all()},
+            "chat_url": f"http://{running.addresses['control']}/",
             "scenario": world.scenario,
             "day": str(world.market.day),
             "credentials": world.credentials(),
@@ -89,13 +105,15 @@ def _journals(options: argparse.Namespace, world: World) -> list[Journal]:
     return journals
 
 
-async def _run(world: World, ports: dict[str, int], journals: list[Journal], parent: int) -> None:
+async def _run(
+    world: World, ports: dict[str, int], journals: list[Journal], proxies: dict[str, str], parent: int
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    running = await servers.start(world, ports, journals)
-    print(_ready(world, running.addresses), flush=True)
+    running = await servers.start(world, ports, journals, proxies)
+    print(_ready(world, running), flush=True)
     ends = [asyncio.ensure_future(work) for work in (stopping.wait(), servers.parent_gone(parent), running.failure())]
     try:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         world = _world(options)
         ports = {name: getattr(options, f"{name}_port") for name in servers.LISTENERS}
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_run(world, ports, _journals(options, world), parent))
+            asyncio.run(_run(world, ports, _journals(options, world), dict(options.proxy), parent))
     except (replay.ReplayError, servers.PortBusyError, JournalError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return USAGE_ERROR

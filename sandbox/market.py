@@ -1,23 +1,14 @@
-"""One day of an immutable, deterministic market: instruments, minute bars and the price path inside a minute."""
+"""A readable, deterministic market: instruments, minute bars and the price path inside a minute."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
-import numpy as np
-import numpy.typing as npt
-
 from sandbox import calendar
-
-MINUTE_MS = 60_000
-MINUTE_S = 60
-# seconds into a minute at which the path touches its four prices
-PATH_AT = (0, 15, 45, 59)
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from sandbox.bars import MINUTE_MS, MINUTE_S, Bar, Series, tick_decimals
+from sandbox.tape import Tape
 
 KIS_EXCHANGES = MappingProxyType({"XNAS": ("NASD", "NAS"), "XNYS": ("NYSE", "NYS"), "XASE": ("AMEX", "AMS")})
 
@@ -58,78 +49,13 @@ class Instrument:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One minute; `start_ms` is its first millisecond in Unix time."""
+class Split:
+    """`new` shares for `old`."""
 
-    start_ms: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-
-    @property
-    def end_ms(self) -> int:
-        return self.start_ms + MINUTE_MS
-
-    @property
-    def vwap(self) -> float:
-        return round((self.open + self.high + self.low + self.close) / 4, 4)
-
-    def path(self) -> tuple[float, float, float, float]:
-        """Open, the two extremes in the order that suits the close, close."""
-        if self.close >= self.open:
-            return self.open, self.low, self.high, self.close
-        return self.open, self.high, self.low, self.close
-
-    def price_after(self, seconds: float) -> float:
-        """Price that many seconds into the minute, on straight lines between the path's four prices."""
-        return round(float(np.interp(seconds, PATH_AT, self.path())), 4)
-
-    def volume_until(self, second: int) -> int:
-        """Shares printed in the minute's first `second` seconds."""
-        return self.volume * second // MINUTE_S
-
-
-class Series:
-    """The day's bars of one ticker, by minute since 04:00 ET."""
-
-    def __init__(self, minutes: Ints, prices: Floats, volumes: Ints) -> None:
-        """`minutes` ascending and unique (n,), `prices` (n, 4) as open, high, low, close, `volumes` (n,)."""
-        if len(minutes) != len(prices) or len(minutes) != len(volumes):
-            raise ValueError("columns differ in length")
-        if len(minutes) and (np.diff(minutes).min(initial=1) < 1 or minutes[0] < 0):
-            raise ValueError("minutes must ascend")
-        if len(minutes):
-            highest, lowest = prices[:, 1], prices[:, 2]
-            body_high = np.maximum(prices[:, 0], prices[:, 3])
-            body_low = np.minimum(prices[:, 0], prices[:, 3])
-            if (highest < body_high).any() or (lowest > body_low).any() or not (lowest > 0).all():
-                raise ValueError("impossible bar")
-        self.minutes, self.prices, self.volumes = minutes, prices, volumes
-        for column in (minutes, prices, volumes):
-            column.setflags(write=False)
-        self._row = np.full(calendar.DAY_MINUTES, -1, dtype=np.int16)
-        self._row[minutes] = np.arange(len(minutes))
-        self._rows_before = np.searchsorted(minutes, np.arange(calendar.DAY_MINUTES + 1)).astype(np.int16)
-        self._cumulative_volume = np.cumsum(volumes)
-        self._cumulative_value = np.cumsum(np.round(prices.mean(axis=1), 4) * volumes)
-
-    def row(self, minute: int) -> int | None:
-        """Index of the bar of that minute, None where nothing traded."""
-        if not 0 <= minute < calendar.DAY_MINUTES:
-            return None
-        index = int(self._row[minute])
-        return None if index < 0 else index
-
-    def rows_before(self, minute: int) -> int:
-        return int(self._rows_before[min(max(minute, 0), calendar.DAY_MINUTES)])
-
-    def accumulated(self, rows: int) -> tuple[int, float]:
-        """(volume, value) of the first `rows` bars."""
-        if rows <= 0:
-            return 0, 0.0
-        return int(self._cumulative_volume[rows - 1]), float(self._cumulative_value[rows - 1])
+    symbol: str
+    on: date
+    new: int
+    old: int
 
 
 @dataclass(frozen=True)
@@ -137,10 +63,6 @@ class Quote:
     bid: float
     ask: float
     last: float
-
-
-def tick_decimals(price: float) -> int:
-    return 2 if price >= 1 else 4
 
 
 def spread_around(price: float) -> Quote:
@@ -152,15 +74,22 @@ def spread_around(price: float) -> Quote:
 
 
 class Market:
-    """Instruments and their bars on one ET day. Nothing here knows what time it is: callers pass instants."""
+    """Instruments and their bars on one ET day. Nothing here knows what time it is: callers pass instants.
+
+    What is done to a symbol (move, halt, resume, split) rewrites its bars from that instant on; a split, all of them.
+    """
 
     def __init__(self, day: date, listed: Iterable[tuple[Instrument, Series]]) -> None:
         self.day = day
         self.opened_at = calendar.at(day, calendar.OPEN_AT)
         self.opened_ms = int(self.opened_at.timestamp()) * 1000
         pairs = sorted(listed, key=lambda pair: pair[0].symbol)
-        self.instruments: Mapping[str, Instrument] = MappingProxyType({i.symbol: i for i, _ in pairs})
-        self.series: Mapping[str, Series] = MappingProxyType({i.symbol: s for i, s in pairs})
+        self._instruments = {i.symbol: i for i, _ in pairs}
+        self._series = {i.symbol: s for i, s in pairs}
+        self.instruments: Mapping[str, Instrument] = MappingProxyType(self._instruments)
+        self.series: Mapping[str, Series] = MappingProxyType(self._series)
+        self._tapes: dict[str, Tape] = {}
+        self.splits: list[Split] = []
         if len(self.instruments) != len(pairs):
             raise ValueError("a symbol is listed twice")
         self.symbols = tuple(self.instruments)
@@ -196,6 +125,9 @@ class Market:
 
     def price_at(self, symbol: str, instant: datetime) -> float:
         """Last price: on the minute's path while its bar runs, else the last close, else yesterday's."""
+        tape = self._tapes.get(symbol)
+        if tape is not None:
+            return tape.price(self._second(instant))
         minute = self.minute_of(instant)
         running = self.bar_of_minute(symbol, minute)
         if running is not None:
@@ -214,7 +146,23 @@ class Market:
         running = self.bar_of_minute(symbol, minute)
         if running is None:
             return done
-        return done + running.volume_until(int((instant - self.minute_at(minute)).total_seconds()))
+        return done + self.printed(symbol, minute, int((instant - self.minute_at(minute)).total_seconds()))
+
+    def printed(self, symbol: str, minute: int, second: int) -> int:
+        """Shares printed in the minute's first `second` seconds."""
+        tape = self._tapes.get(symbol)
+        if tape is not None:
+            return tape.printed(minute, second)
+        bar = self.bar_of_minute(symbol, minute)
+        return bar.volume_until(second) if bar else 0
+
+    def price_before(self, symbol: str, minute: int, second: int) -> float:
+        """The price with which that many seconds of a minute with prints end."""
+        tape = self._tapes.get(symbol)
+        if tape is not None:
+            return tape.price_before(minute * MINUTE_S + second)
+        bar = self.bar_of_minute(symbol, minute)
+        return bar.price_after(second) if bar else self.price_at(symbol, self.minute_at(minute))
 
     def day_range(self, symbol: str, instant: datetime, *, regular_only: bool = True) -> Bar | None:
         """The day's bar so far, from closed minutes; None before the first one."""
@@ -233,3 +181,44 @@ class Market:
             float(prices[-1][3]),
             int(volumes.sum()),
         )
+
+    # -- what is done to a symbol ------------------------------------------------------------------
+
+    def move(self, symbol: str, instant: datetime, factor: float) -> None:
+        """From the instant on every price is multiplied."""
+        if not (math.isfinite(factor) and factor > 0):
+            raise ValueError("a price can only move to one above zero")
+        self._touch(symbol, lambda tape: tape.move(self._second(instant), factor))
+
+    def halt(self, symbol: str, instant: datetime) -> None:
+        """No prints until it resumes; raises ValueError when it is halted already."""
+        self._touch(symbol, lambda tape: tape.halt(self._second(instant)))
+
+    def resume(self, symbol: str, instant: datetime) -> None:
+        """Raises ValueError when it is not halted."""
+        self._touch(symbol, lambda tape: tape.resume(self._second(instant)))
+
+    def split(self, symbol: str, new: int, old: int) -> None:
+        """`new` shares for `old`: the whole day's prices and volumes, yesterday's too, as a vendor adjusts them."""
+        self._touch(symbol, lambda tape: tape.split(new, old))
+        was = self.instruments[symbol]
+        shares = None if was.shares_outstanding is None else was.shares_outstanding * new // old
+        self._instruments[symbol] = replace(
+            was,
+            prev_close=self._tapes[symbol].prev_close,
+            prev_volume=was.prev_volume * new // old,
+            shares_outstanding=shares,
+        )
+        self.splits.append(Split(symbol, self.day, new, old))
+
+    def halted(self, symbol: str, instant: datetime) -> bool:
+        tape = self._tapes.get(symbol)
+        return tape is not None and tape.halted_since(self._second(instant)) is not None
+
+    def _second(self, instant: datetime) -> float:
+        return (instant - self.opened_at).total_seconds()
+
+    def _touch(self, symbol: str, act: Callable[[Tape], None]) -> None:
+        tape = self._tapes.get(symbol) or Tape(self.series[symbol], self.instruments[symbol].prev_close)
+        act(tape)
+        self._tapes[symbol], self._series[symbol] = tape, tape.seen

@@ -11,7 +11,8 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from sandbox import calendar
-from sandbox.market import MINUTE_MS, Instrument, Ints, Market, Series
+from sandbox.bars import MINUTE_MS, Ints, Series
+from sandbox.market import Instrument, Market
 
 COLUMNS = ("ticker", "ts", "open", "high", "low", "close", "volume")
 ASSUMED_CAP_USD = 1_000_000_000

@@ -12,6 +12,7 @@ from sandbox.control import setup_control
 from sandbox.kis import create_kis_app
 from sandbox.kis.journal import Journal
 from sandbox.polygon import create_polygon_app
+from sandbox.proxy import Proxies
 from sandbox.telegram import create_bot_api_app, create_chat_app
 from sandbox.world import World
 
@@ -25,9 +26,9 @@ class PortBusyError(Exception):
     """Names the listener and its port."""
 
 
-def _applications(world: World) -> dict[str, web.Application]:
+def _applications(world: World, proxies: Proxies) -> dict[str, web.Application]:
     control = create_chat_app(world.telegram)
-    setup_control(control, world)
+    setup_control(control, world, proxies)
     return {
         "polygon": create_polygon_app(world.market, world.clock, world.faults, world.stream, world.polygon_key),
         "kis": create_kis_app(world.real, world.faults),
@@ -46,8 +47,10 @@ class Servers:
     runners: list[web.AppRunner]
     tasks: list[asyncio.Task[None]]
     addresses: dict[str, str]
+    proxies: Proxies
 
     async def stop(self) -> None:
+        await self.proxies.stop()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -63,10 +66,13 @@ class Servers:
         await asyncio.Event().wait()
 
 
-async def start(world: World, ports: Mapping[str, int], journals: Sequence[Journal] = ()) -> Servers:
-    """Raises PortBusyError; nothing is left listening then."""
-    servers = Servers(world, journals, [], [], {})
-    for name, app in _applications(world).items():
+async def start(
+    world: World, ports: Mapping[str, int], journals: Sequence[Journal] = (), proxies: Mapping[str, str] | None = None
+) -> Servers:
+    """`proxies` are upstreams by name. Raises PortBusyError, or ValueError for a bad proxy; nothing listens then."""
+    addresses: dict[str, str] = {}
+    servers = Servers(world, journals, [], [], addresses, Proxies(world.faults.count, addresses))
+    for name, app in _applications(world, servers.proxies).items():
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         servers.runners.append(runner)
         await runner.setup()
@@ -79,6 +85,12 @@ async def start(world: World, ports: Mapping[str, int], journals: Sequence[Journ
                 raise PortBusyError(f"port {port} for {name} is in use") from error
             raise PortBusyError(f"port {port} for {name}: {error.strerror}") from error
         servers.addresses[name] = f"{ADDRESS}:{runner.addresses[0][1]}"
+    for name, upstream in (proxies or {}).items():
+        try:
+            await servers.proxies.create(name, upstream)
+        except ValueError:
+            await servers.stop()
+            raise
     servers.tasks = [
         _task(world.stream.broadcast_minutes()),
         _task(world.stream.broadcast_seconds()),

@@ -1,20 +1,33 @@
 """What the trader reads from the broker, in order of urgency: prices, orders, holdings, buying power."""
 
 import asyncio
+import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from core.model.instrument import Exchange
 from core.model.order import BuyingPower
 from core.model.quote import Quote
+from core.rules.exit import STOP_CONFIRM
 from core.stages.trade import TradeStage
-from core.stages.trade.inputs import BrokerHealth, HoldingsRead, OrdersRead, PowerRead, QuotesRead, TradeInput
-from ports.broker import Broker, BrokerUnavailable
+from core.stages.trade.inputs import (
+    BrokerHealth,
+    ClockRead,
+    HoldingsRead,
+    OrdersRead,
+    PowerRead,
+    QuotesRead,
+    TradeInput,
+)
+from ports.broker import Broker, BrokerUnavailable, Urgency
 from services.runtime import Runtime
 
 log = logging.getLogger(__name__)
-QUOTES_S, ORDERS_LIVE_S, RECONCILE_S, POWER_S = 2.0, 2.0, 30.0, 60.0
+QUOTES_S, ORDERS_LIVE_S, RECONCILE_S, POWER_S = 2.0, 2.0, 20.0, 60.0
 LEAST_S = 0.1
+STALE_READINGS = 7.5
 # three failures in a row, so that one lost packet does not close the entries
 DOWN_AFTER = 3
 # buying power is asked for a ticker and a price; any liquid one tells the account's money
@@ -36,11 +49,18 @@ class BrokerWatch:
         self._book = stage.book
         self._tell = tell
         self._failures = 0
+        self._evaluated: dict[str, float] = {}
         self.orders_wanted = asyncio.Event()
 
     async def quotes(self) -> None:
-        """Prices of what is sold, held or bought, exits first."""
-        await self._runtime.every(QUOTES_S, self._read_quotes, least_s=LEAST_S)
+        """Prices of what is sold, held or bought; a price under its stop is looked at again as soon as that may confirm it."""
+        speed = self._runtime.clock.speed
+        while not self._runtime.stop.is_set():
+            started = self._runtime.monotonic()
+            await self._read_quotes()
+            seconds = STOP_CONFIRM.total_seconds() if self._suspects() else QUOTES_S
+            left_s = seconds / speed - (self._runtime.monotonic() - started)
+            await self._runtime.pause(max(LEAST_S, left_s))
 
     async def orders(self) -> None:
         """The order list: often while an order lives, else with each reconcile."""
@@ -73,16 +93,36 @@ class BrokerWatch:
             return None, None
         return quote, power
 
+    @property
+    def stale_after(self) -> dt.timedelta:
+        """How old the price of a held ticker may be before something is wrong: several readings were missed."""
+        interval_s = max(QUOTES_S, LEAST_S * self._runtime.clock.speed)
+        return dt.timedelta(seconds=STALE_READINGS * interval_s)
+
     async def _read_quotes(self) -> None:
-        exchanges = {p.ticker: p.exchange for p in self._book.positions.values()}
-        exchanges |= {p.ticker: p.exchange for p in self._book.open_plans()}
-        for ticker in self._book.quoted_tickers():
-            try:
-                quote = await self._broker.quote(ticker, exchanges.get(ticker, Exchange.NASD))
-            except BrokerUnavailable as error:
-                await self._failed(error)
-                continue
-            await self._tell(QuotesRead(at=self._runtime.clock.now(), quotes=(quote,)))
+        """All at once, so that one slow answer does not keep the others waiting; the gateway keeps the limits."""
+        guarded = [*dict.fromkeys([*self._book.exits, *self._suspects(), *self._book.positions])]
+        await asyncio.gather(*(self._read_quote(t, Urgency.EXIT) for t in guarded))
+        bought = [t for t in self._book.quoted_tickers() if t not in guarded]
+        await asyncio.gather(*(self._read_quote(t, Urgency.ENTRY) for t in bought))
+        self._evaluated = {t: at for t, at in self._evaluated.items() if t in self._book.positions}
+        # the guardian steps in where a stop is not looked at any more, though this process lives
+        self._runtime.note(stops=msgspec.json.encode(self._evaluated).decode())
+
+    def _suspects(self) -> list[str]:
+        """Held tickers whose last price was under the stop, and that are not being sold yet."""
+        return [t for t in self._book.below_stop if t in self._book.positions and t not in self._book.exits]
+
+    async def _read_quote(self, ticker: str, urgency: Urgency) -> None:
+        exchanges = {p.ticker: p.exchange for p in self._book.open_plans()}
+        exchanges |= {p.ticker: p.exchange for p in self._book.positions.values()}
+        try:
+            quote = await self._broker.quote(ticker, exchanges.get(ticker, Exchange.NASD), urgency)
+        except BrokerUnavailable as error:
+            await self._failed(error)
+            return
+        await self._tell(QuotesRead(at=self._runtime.clock.now(), quotes=(quote,)))
+        self._evaluated[ticker] = self._runtime.monotonic()
 
     async def _read_orders(self) -> None:
         try:
@@ -91,15 +131,18 @@ class BrokerWatch:
             await self._failed(error)
             return
         await self._tell(OrdersRead(at=self._runtime.clock.now(), orders=listed.orders, complete=listed.complete))
+        if (skew_s := self._broker.clock_skew_s()) is not None:
+            await self._tell(ClockRead(at=self._runtime.clock.now(), skew_s=skew_s))
         await self._answered()
 
     async def _read_holdings(self) -> None:
+        asked_at = self._runtime.clock.now()
         try:
             holdings = await self._broker.holdings()
         except BrokerUnavailable as error:
             await self._failed(error)
             return
-        await self._tell(HoldingsRead(at=self._runtime.clock.now(), holdings=holdings))
+        await self._tell(HoldingsRead(at=self._runtime.clock.now(), holdings=holdings, asked_at=asked_at))
 
     async def _read_power(self) -> None:
         try:

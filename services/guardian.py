@@ -1,249 +1,342 @@
-"""The guardian: watches the trader and sells at the stop when it is dead or hung. Standard library only; never buys."""
+"""The guardian: watches the trader and sells at the stop when it is dead, hung or looks away. Standard library only; never buys."""
 
-import datetime as dt
-import hashlib
-import hmac
+import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
-from decimal import ROUND_FLOOR, Decimal
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from services.fence import HANDBACK, OrdersLock, bump_epoch, hold_alone, lock_holder, process_started
 from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
+from services.guardian_files import Fields, Journal, read_heartbeat, read_protection
+from services.guardian_rules import (
+    HUNG_AFTER_S,
+    LOCK_PATIENCE_S,
+    NEGLECTED_AFTER_S,
+    NEVER,
+    UNWATCHED_AFTER_S,
+    Heartbeat,
+    Protection,
+    keeps_watch,
+)
+from services.guardian_seller import Seller
 
 log = logging.getLogger("guardian")
-HUNG_AFTER_S = 15.0
-ROUND_S = 2.0
-OBSERVATIONS = 2
-STEP_PATIENCE_S = 10.0
-LADDER_PCT = (Decimal("0.5"), Decimal(1), Decimal(2), Decimal(4), Decimal(7), Decimal(10))
+ROUND_S, HURRY_S, REPEAT_S = 2.0, 0.2, 60.0
+NOTHING = Protection(seq=-1, written_at="", venue="", rows=())
 
 
-@dataclass(frozen=True)
-class Protected:
-    """One line of protect.json."""
-
-    ticker: str
-    exchange: str
-    qty: int
-    stop_price: Decimal
-
-
-@dataclass
-class Watch:
-    """What the guardian knows of one protected ticker; `floor` shares are the owner's own and stay."""
-
-    floor: int
-    below: int = 0
-    step: int = 0
-    odno: str = ""
-    sent_at: float = float("-inf")
-
-
-def read_protection(state_dir: Path) -> tuple[str, list[Protected]]:
-    """Venue and positions of protect.json, else of its previous version; empty when neither is genuine."""
+def kill_trader(pid: int) -> None:
+    """SIGKILL a process, if it is a trader's. Raises OSError where it is gone or not ours."""
+    handle = os.pidfd_open(pid)
     try:
-        key = (state_dir / "protect.key").read_bytes()
-    except OSError:
-        return "", []
-    for name in ("protect.json", "protect.previous.json"):
-        try:
-            body, digest, _ = (state_dir / name).read_bytes().split(b"\n")
-        except (OSError, ValueError):
-            continue
-        if not hmac.compare_digest(hmac.new(key, body, hashlib.sha256).hexdigest().encode(), digest):
-            log.error("%s does not carry our signature; it is ignored", name)
-            continue
-        document = json.loads(body)
-        rows = [
-            Protected(p["ticker"], p["exchange"], int(p["qty"]), Decimal(p["stop_price"]))
-            for p in document["positions"]
-        ]
-        return document["venue"], rows
-    return "", []
+        if b"services.trader" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    finally:
+        os.close(handle)
 
 
-def heartbeat_age_s(state_dir: Path) -> float:
-    """Seconds since the trader's last heartbeat; infinite when there is none."""
-    try:
-        return max(0.0, time.time() - (state_dir / "beats" / "trader").stat().st_mtime)
-    except OSError:
-        return float("inf")
-
-
-def us_date() -> str:
-    """The New York date as KIS writes it, on the sandbox's scaled clock where there is one."""
-    now = dt.datetime.now(dt.UTC)
-    if origin := os.environ.get("SEOHAK_CLOCK_ORIGIN"):
-        elapsed = time.time() - float(os.environ["SEOHAK_CLOCK_STARTED"])
-        speed = float(os.environ.get("SEOHAK_CLOCK_SPEED", "1"))
-        now = dt.datetime.fromisoformat(origin) + dt.timedelta(seconds=elapsed * speed)
-    return now.astimezone(ZoneInfo("America/New_York")).strftime("%Y%m%d")
-
-
-def floors(state_dir: Path) -> dict[str, int]:
-    """The owner's own shares by ticker, as recorded since the last takeover."""
-    found: dict[str, int] = {}
-    try:
-        lines = (state_dir / "guardian.ndjson").read_bytes().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            continue
-        if fields.get("event") == "watching":
-            found[fields["ticker"]] = int(fields["floor"])
-        elif fields.get("event") == "handed_back":
-            found.clear()
-    return found
-
-
-def sell_limit(last: Decimal, step: int) -> str:
-    """A marketable limit on KIS's grid: two decimals from one dollar up, four below."""
-    wanted = last * (1 - LADDER_PCT[min(step, len(LADDER_PCT) - 1)] / 100)
-    grid = Decimal("0.01") if wanted >= 1 else Decimal("0.0001")
-    return str(max(wanted.quantize(grid, rounding=ROUND_FLOOR), grid))
-
-
-@dataclass
 class Guardian:
-    """One round at a time; state between rounds is only what speeds up the next one."""
+    """One round at a time. What it must not forget is in its journal, so that it may be killed at any moment."""
 
-    state_dir: Path
-    broker: GuardianBroker | None
-    in_charge: bool = False
-    watches: dict[str, Watch] = field(default_factory=dict)
+    def __init__(
+        self,
+        state_dir: Path,
+        broker: GuardianBroker | None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        kill: Callable[[int], None] = kill_trader,
+        grace_s: float = 0.0,
+    ) -> None:
+        """`kill` ends the trader's process; a trader that starts beside us has `grace_s` to show itself."""
+        self._state_dir, self._broker = state_dir, broker
+        self._monotonic, self._wall, self._kill_process = monotonic, wall, kill
+        self._patient_until = monotonic() + grace_s
+        self._journal = Journal(state_dir, wall)
+        self._lock = OrdersLock(state_dir, "guardian", monotonic=monotonic)
+        self._seller = Seller(self._journal, monotonic, wall, self._complain, self._show)
+        self._protection = NOTHING
+        self._beat = Heartbeat()
+        self._standby_since: float | None = None
+        self._first_seen: dict[str, float] = {}
+        self._said: dict[str, tuple[str, float]] = {}
+        self._replaced = (0, "")
+        self.epoch = ""
+        self.in_charge = False
+        self.taking: tuple[str, float] | None = None
+        self._resuming, self.keeps = _charge_in(self._journal.events)
 
     def round(self) -> None:
-        """Look at the heartbeat; in charge, watch every protected ticker."""
-        venue, protected = read_protection(self.state_dir)
-        age = heartbeat_age_s(self.state_dir)
-        self._beat(age, len(protected))
-        if age <= HUNG_AFTER_S or not protected:
-            if self.in_charge:
-                self.in_charge = False
-                self.watches.clear()
-                self._record(event="handed_back")
-            return
-        if self.broker is None or venue == "paper":
-            return
-        if not self.in_charge:
-            self.in_charge = True
-            self._kill_trader()
-            self._record(event="took_over", heartbeat_age_s=round(age, 1), positions=len(protected))
-        for row in protected:
-            try:
-                self._guard(self.broker, row)
-            except GuardianTrouble as trouble:
-                log.warning("%s: %s", row.ticker, trouble)
-
-    def _guard(self, broker: GuardianBroker, row: Protected) -> None:
-        """Sell when the price was at or under the stop twice in a row; then climb down until the shares are gone."""
-        held, free = broker.shares(row.exchange).get(row.ticker, (0, 0))
-        watch = self.watches.get(row.ticker) or self._watch(row, held)
-        last = Decimal(str(broker.price(row.ticker, row.exchange)))
-        watch.below = watch.below + 1 if last <= row.stop_price else 0
-        if watch.below < OBSERVATIONS and not watch.odno:
-            return
-        wanted = min(row.qty, free - watch.floor)
-        if wanted > 0:
-            limit = sell_limit(last, watch.step)
-            # written before it is sent, so that the trader will know of it whatever happens
-            self._record(event="selling", ticker=row.ticker, qty=wanted, limit=limit)
-            watch.odno = broker.sell(row.ticker, row.exchange, wanted, limit)
-            watch.sent_at = time.monotonic()
-            sale = {"ticker": row.ticker, "qty": wanted, "limit": limit, "ord_dt": us_date(), "odno": watch.odno}
-            self._record(event="sold", **sale)
-        elif held > watch.floor and time.monotonic() - watch.sent_at > STEP_PATIENCE_S:
-            # our shares are bound by an order that does not fill: ours, the trader's, or one whose answer was lost
-            watch.step += 1 if watch.odno else 0
-            watch.sent_at = time.monotonic()
-            for odno in broker.open_sells(row.ticker):
-                broker.cancel(row.ticker, row.exchange, odno)
-
-    def _watch(self, row: Protected, held: int) -> Watch:
-        """Begin to watch a ticker. What the account holds beyond ours is remembered, also across our own restart."""
-        floor = floors(self.state_dir).get(row.ticker)
-        if floor is None:
-            floor = max(0, held - row.qty)
-            self._record(event="watching", ticker=row.ticker, floor=floor)
-        watch = self.watches[row.ticker] = Watch(floor=floor)
-        return watch
-
-    def _kill_trader(self) -> None:
-        """A hung trader must not wake up and trade beside us."""
+        """Look at the trader; in charge, watch every protected ticker. Never sleeps, and nothing in the world makes it raise."""
         try:
-            beat = json.loads((self.state_dir / "beats" / "trader").read_bytes())
-            pid = int(beat["pid"])
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError, KeyError):
+            self._look()
+        except Exception as error:
+            self._complain("round", error)
+        self._show()
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait before the next round."""
+        return HURRY_S if self.taking else ROUND_S
+
+    def _look(self) -> None:
+        found = read_protection(self._state_dir)
+        if found is not None and not found.older_than(self._protection):
+            self._protection = found
+        self._beat = read_heartbeat(self._state_dir, self._monotonic(), self._wall())
+        self._journal.flush()
+        if self._broker is None or self._protection.venue == "paper":
             return
-        if b"services.trader" in command:
-            os.kill(pid, signal.SIGKILL)
-            self._record(event="killed", pid=pid)
+        if self.taking is not None:
+            self._take()
+        elif not self.in_charge:
+            self._stand_by(self._broker)
+        elif self._handed_back():
+            return
+        if self.in_charge:
+            if not self._lock.held:
+                self._lock.take(self.epoch)
+            self._seller.serve(self._broker, self._protection.rows)
 
-    def _record(self, **fields: object) -> None:
-        """Append one line to guardian.ndjson and sync it."""
-        fields["wall"] = time.time()
-        log.warning("%s", {k: v for k, v in fields.items() if k != "wall"})
-        with (self.state_dir / "guardian.ndjson").open("ab") as file:
-            file.write(json.dumps(fields).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+    # -- when to take over -------------------------------------------------------------------------
 
-    def _beat(self, age: float, protected: int) -> None:
-        path = self.state_dir / "beats" / "guardian"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
+    def _stand_by(self, broker: GuardianBroker) -> None:
+        if self._resuming:
+            self._resuming = False
+            # a trader that works has taken the orders while we were away
+            if not self._beat.fresh or self._beat.standby:
+                self._begin("resumed")
+                return
+            self._journal.record(event="handed_back", by="trader")
+        with contextlib.suppress(OSError):
+            (self._state_dir / HANDBACK).unlink(missing_ok=True)
+        self._journal.compact_adopted()
+        if reason := self._reason(broker):
+            self._begin(reason)
+
+    def _reason(self, broker: GuardianBroker) -> str:
+        """Why the trader must be replaced now; empty while it does its work or has none."""
+        now = self._monotonic()
+        if not self._beat.standby:
+            self._standby_since = None
+        elif self._standby_since is None:
+            self._standby_since = now
+        if not self._protection.rows and not self._protection.buying:
+            return ""
+        if not self._beat.fresh:
+            return "silent" if now >= self._patient_until else ""
+        if self._standby_since is not None and now - self._standby_since > HUNG_AFTER_S:
+            return "standby"
+        return "neglected" if self._neglected(broker, now) else ""
+
+    def _neglected(self, broker: GuardianBroker, now: float) -> bool:
+        """Whether a stop is broken that a beating trader does not look at. Costs no request while it looks at all."""
+        broken = False
+        for row in self._protection.rows:
+            since = self._first_seen.setdefault(row.ticker, now)
+            unseen_s = self._beat.unseen_s(row.ticker, since, now)
+            if row.hold or unseen_s <= UNWATCHED_AFTER_S:
+                self._seller.forget(row.ticker)
+                continue
+            try:
+                broken |= self._seller.broken(broker, row) and unseen_s > NEGLECTED_AFTER_S
+            except Exception as error:
+                self._complain(row.ticker, error)
+        return broken
+
+    # -- taking over and handing back --------------------------------------------------------------
+
+    def _begin(self, reason: str) -> None:
+        """Fence first, then kill, then take the lock that the kernel has freed."""
+        self.taking = (reason, self._monotonic())
+        self._replaced = (self._beat.pid, self._beat.started)
+        try:
+            self.epoch = bump_epoch(self._state_dir, "guardian")
+        except OSError as error:
+            self._complain("epoch", error)
+        self._kill()
+        self._take()
+
+    def _kill(self) -> None:
+        """End the process of the last heartbeat, else the one that holds the lock, if it is still the same process."""
+        holder = lock_holder(self._state_dir)
+        found = [] if self._beat.standby else [(self._beat.pid, self._beat.started)]
+        taken_at = holder.get("mono")
+        recent = isinstance(taken_at, float) and 0 <= self._monotonic() - taken_at <= HUNG_AFTER_S
+        if holder.get("who") == "trader" and not recent and isinstance(pid := holder.get("pid"), int):
+            found.append((pid, str(holder.get("started"))))
+        for pid, started in dict.fromkeys(found):
+            present = process_started(pid) if pid > 0 else ""
+            if not present or (started and started != present):
+                continue
+            try:
+                self._kill_process(pid)
+            except OSError as error:
+                self._complain("kill", error)
+                continue
+            self._journal.record(event="killed", pid=pid)
+
+    def _take(self) -> None:
+        assert self.taking is not None
+        reason, since = self.taking
+        if self._beat.fresh and not self._beat.standby and (self._beat.pid, self._beat.started) != self._replaced:
+            # another trader has started in the meantime, has the orders and works
+            self.taking = None
+            if reason == "resumed":
+                self._journal.record(event="handed_back", by="trader")
+            return
+        locked = self._lock.take(self.epoch)
+        if not locked and self._monotonic() - since <= LOCK_PATIENCE_S:
+            return
+        self._charge(reason, locked=locked)
+
+    def _charge(self, reason: str, *, locked: bool) -> None:
+        self.taking, self.in_charge = None, True
+        self._seller.begin()
+        if reason == "resumed":
+            self._journal.record(event="resumed", epoch=self.epoch, locked=locked, keeps=self.keeps)
+            return
+        self.keeps = keeps_watch(self._takeovers(), self._wall())
+        age_s = round(self._beat.age_s, 1) if math.isfinite(self._beat.age_s) else None
+        facts = {"epoch": self.epoch, "heartbeat_age_s": age_s, "positions": len(self._protection.rows)}
+        self._journal.record(event="took_over", reason=reason, **facts, locked=locked, keeps=self.keeps)
+
+    def _takeovers(self) -> list[float]:
+        """When the guardian took over since a person last gave the orders back."""
+        found: list[float] = []
+        for fields in self._journal.events:
+            wall = fields.get("wall")
+            if fields["event"] == "took_over" and isinstance(wall, int | float):
+                found.append(wall)
+            elif fields["event"] == "handed_back" and fields.get("by") == "command":
+                found.clear()
+        return found
+
+    def _handed_back(self) -> bool:
+        """Give the orders back where the trader waits for them, or nothing is left to protect."""
+        commanded = (self._state_dir / HANDBACK).exists()
+        if not self._protection.rows and not self._protection.buying:
+            return self._hand_back("nothing")
+        if not self._beat.fresh or (self.keeps and not commanded):
+            return False
+        if not self._beat.standby and self._beat.fenced:
+            # it must not be there: it was killed, and another one would wait in standby
+            self._kill()
+            return False
+        return self._hand_back("command" if commanded else "trader")
+
+    def _hand_back(self, by: str) -> bool:
+        self._journal.record(event="handed_back", by=by)
+        self.in_charge = self.keeps = False
+        self._seller.begin()
+        self._first_seen.clear()
+        self._lock.release()
+        with contextlib.suppress(OSError):
+            (self._state_dir / HANDBACK).unlink(missing_ok=True)
+        return True
+
+    # -- telling -----------------------------------------------------------------------------------
+
+    def _complain(self, where: str, error: Exception) -> None:
+        """Log trouble, the same not more than once a minute. Of a stranger's exception only the kind: its text may hold anything."""
+        known = isinstance(error, GuardianTrouble)
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        words = str(error) if known else f"{type(error).__name__} in line {trace.tb_lineno if trace else 0}"
+        said, at = self._said.get(where, ("", NEVER))
+        if words != said or self._monotonic() - at >= REPEAT_S:
+            self._said[where] = (words, self._monotonic())
+            log.log(logging.WARNING if known else logging.ERROR, "%s: %s", where, words)
+
+    def _show(self) -> None:
+        """Our own heartbeat."""
+        path = self._state_dir / "beats" / "guardian"
         facts = {
-            "pid": str(os.getpid()),
-            "in_charge": str(self.in_charge),
-            "trader_age_s": f"{age:.1f}",
-            "protected": str(protected),
+            "pid": os.getpid(),
+            "mono": self._monotonic(),
+            "in_charge": self.in_charge,
+            "keeps": self.keeps,
+            "epoch": self.epoch,
+            "trader_age_s": f"{self._beat.age_s:.1f}",
+            "protected": len(self._protection.rows),
         }
-        partial.write_text(json.dumps(facts))
-        partial.replace(path)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".tmp")
+            partial.write_text(json.dumps({name: str(value) for name, value in facts.items()}))
+            partial.replace(path)
 
 
-def access_from(env: "os._Environ[str] | dict[str, str]") -> Access | None:
+def _charge_in(events: list[Fields]) -> tuple[bool, bool]:
+    """Whether a guardian was in charge when it ended, and whether it was to keep the watch."""
+    last: Fields = {}
+    for fields in events:
+        if fields["event"] in {"took_over", "resumed", "handed_back"}:
+            last = fields
+    in_charge = last.get("event") in {"took_over", "resumed"}
+    return in_charge, in_charge and last.get("keeps") is True
+
+
+def access_from(env: Mapping[str, str]) -> Access | None:
     """The broker of the environment, or None where no keys are given (the paper venue)."""
     paper = not env.get("KIS_APPKEY") or env.get("SEOHAK_VENUE") == "kis_virtual"
     prefix = "KIS_VIRTUAL_" if paper else "KIS_"
-    if not env.get(f"{prefix}APPKEY"):
+    if not all(env.get(f"{prefix}{name}") for name in ("APPKEY", "APPSECRET", "ACCOUNT")):
         return None
     real = env.get("KIS_BASE_URL", "https://openapi.koreainvestment.com:9443")
     virtual = env.get("KIS_VIRTUAL_BASE_URL", "https://openapivts.koreainvestment.com:29443")
+    # a paper key is good for nothing at the real host, prices included
+    base_url = virtual if paper else real
+    try:
+        rate_per_s = max(0.1, float(env.get("KIS_RATE_PER_S", "15")))
+    except ValueError:
+        rate_per_s = 1.0
     return Access(
-        base_url=virtual if paper else real,
-        quote_url=real,
+        base_url=base_url,
+        quote_url=base_url,
         appkey=env[f"{prefix}APPKEY"],
         appsecret=env[f"{prefix}APPSECRET"],
         account=env[f"{prefix}ACCOUNT"],
         paper=paper,
+        rate_per_s=rate_per_s,
     )
 
 
-def main() -> int:
-    """Run until SIGTERM."""
+def main(arguments: list[str]) -> int:
+    """Run until SIGTERM; with --drill, rehearse a takeover on a fake broker and report."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if arguments == ["--drill"]:
+        from services.guardian_drill import drill
+
+        report = drill()
+        sys.stdout.write(json.dumps(report) + "\n")
+        return 0 if report["ok"] else 1
     state_dir = Path(os.environ.get("SEOHAK_STATE_DIR", "state"))
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, _: stopping.append(n))
+    alone = None
+    while alone is None and not stopping:
+        alone = hold_alone(state_dir, "guardian")
+        if alone is None:
+            # two would only sell the same shares, and one of them works
+            log.warning("another guardian watches %s; waiting for its end", state_dir)
+            time.sleep(ROUND_S)
     access = access_from(os.environ)
-    guardian = Guardian(state_dir, GuardianBroker(access, state_dir / "tokens") if access else None)
+    broker = GuardianBroker(access, state_dir / "tokens") if access else None
+    guardian = Guardian(state_dir, broker, grace_s=HUNG_AFTER_S)
     while not stopping:
         guardian.round()
-        time.sleep(ROUND_S)
+        time.sleep(guardian.pause_s)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

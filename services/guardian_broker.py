@@ -1,203 +1,191 @@
-"""The guardian's own way to KIS: standard library only, sells and cancels, never buys."""
+"""What the guardian asks of KIS: prices, shares, orders; it sells and cancels, never buys. Standard library only."""
 
-import hashlib
-import http.client
-import json
-import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
 
-TIMEOUT_S = 5.0
+from adapters.kis import codes
+from services.guardian_files import MOST_QTY, us_date
+from services.guardian_session import Access, Answer, GuardianRefused, GuardianTrouble, Row, Session
+
+__all__ = ["Access", "GuardianBroker", "GuardianRefused", "GuardianTrouble", "OpenOrder"]
+MOST_PAGES = 20
+TRADING = "/uapi/overseas-stock/v1/trading/"
+PRICE = "/uapi/overseas-price/v1/quotations/price"
 QUOTE_CODES = {"NASD": "NAS", "NYSE": "NYS", "AMEX": "AMS"}
-TOKEN_MARGIN_S = 600
-REISSUE_AFTER_S = 61.0
-DEAD_TOKEN = {"EGW00121", "EGW00122", "EGW00123"}
-
-
-class GuardianTrouble(Exception):
-    """A call failed; the guardian tries again in its next round. The text holds no secrets."""
+SIDES, REJECTED = {"01": "sell", "02": "buy"}, "거부"
 
 
 @dataclass(frozen=True)
-class Access:
-    """Host and credentials; `paper` selects the transaction ids of 모의투자."""
+class OpenOrder:
+    """An order that may still be filled; `by_hand` where KIS says that a person placed it."""
 
-    base_url: str
-    quote_url: str
-    appkey: str
-    appsecret: str
-    account: str
-    paper: bool
+    odno: str
+    ticker: str
+    exchange: str
+    side: str
+    left: int
+    by_hand: bool = False
 
 
 class GuardianBroker:
     """Blocking calls with deadlines; an order is sent once and never repeated by this class."""
 
-    def __init__(self, access: Access, token_dir: Path) -> None:
-        """`token_dir` is where the trader keeps its token: during an outage no new one may be had for a minute."""
-        self._access = access
-        self._token_dir = token_dir
-        self._refused = ""
-        self._token = ""
-        self._token_until = 0.0
-        self._issued_at = -REISSUE_AFTER_S
-        number = access.account.replace("-", "")
-        self._account = {"CANO": number[:8], "ACNT_PRDT_CD": number[8:] or "01"}
+    def __init__(self, access: Access, token_dir: Path, *, wall: Callable[[], float] = time.time) -> None:
+        """`token_dir` is where trader and guardian share token and rate limit: KIS counts both by application key."""
+        self._access, self._wall = access, wall
+        self._kis = Session(access, token_dir, wall)
 
-    def price(self, ticker: str, exchange: str) -> float:
-        """The last price in USD (HHDFS00000300)."""
-        query = {"AUTH": "", "EXCD": QUOTE_CODES[exchange], "SYMB": ticker}
-        path = "/uapi/overseas-price/v1/quotations/price"
-        answer = self._call("GET", path, "HHDFS00000300", query, base=self._access.quote_url)
-        try:
-            return float(answer["output"]["last"])
-        except (KeyError, TypeError, ValueError):
-            raise GuardianTrouble(f"no price of {ticker}") from None
+    def price(self, ticker: str, exchange: str) -> Decimal:
+        """The last price in USD (HHDFS00000300). Raises GuardianTrouble."""
+        query = {"AUTH": "", "EXCD": QUOTE_CODES[exchange], "SYMB": _symbol(ticker)}
+        answer = self._asked(PRICE, "HHDFS00000300", query)
+        last = _number((_rows(answer.body.get("output")) or [{}])[0], "last")
+        if last is None or last <= 0:
+            raise GuardianTrouble(f"no price of {ticker}")
+        return last
 
-    def shares(self, exchange: str) -> dict[str, tuple[int, int]]:
-        """Shares by ticker (inquire-balance): held, and sellable now."""
-        tr = "VTTS3012R" if self._access.paper else "TTTS3012R"
-        query = {
-            **self._account,
-            "OVRS_EXCG_CD": exchange if self._access.paper else "NASD",
-            "TR_CRCY_CD": "USD",
-            "CTX_AREA_FK200": "",
-            "CTX_AREA_NK200": "",
-        }
-        answer = self._call("GET", "/uapi/overseas-stock/v1/trading/inquire-balance", tr, query)
-        rows = answer.get("output1") or []
-        return {
-            r["ovrs_pdno"]: (int(float(r["ovrs_cblc_qty"])), int(float(r["ord_psbl_qty"])))
-            for r in rows
-            if r.get("ovrs_pdno")
-        }
+    def shares(self, exchange: str) -> dict[str, tuple[int, int] | None]:
+        """Shares by ticker (inquire-balance): held, and sellable now; None where KIS's row can't be read."""
+        paper = self._access.paper
+        query = {"OVRS_EXCG_CD": exchange if paper else "NASD", "TR_CRCY_CD": "USD"}
+        rows = self._pages("inquire-balance", "VTTS3012R" if paper else "TTTS3012R", query, "output1", whole=True)
+        found: dict[str, tuple[int, int] | None] = {}
+        seen: set[tuple[str, ...]] = set()
+        for row in rows:
+            ticker = _ticker(row, "ovrs_pdno")
+            # the same lot on two exchanges is one lot that KIS repeats: a US ticker is listed once
+            lot = (ticker, _text(row, "loan_type_cd"), _text(row, "loan_dt"))
+            if not ticker or lot in seen:
+                continue
+            seen.add(lot)
+            held, free = _number(row, "ovrs_cblc_qty"), _number(row, "ord_psbl_qty")
+            before = found.get(ticker, (0, 0))
+            if held is None or free is None or before is None:
+                found[ticker] = None
+            else:
+                found[ticker] = (before[0] + int(held), before[1] + int(max(Decimal(0), min(held, free))))
+        return found
 
     def sell(self, ticker: str, exchange: str, qty: int, limit: str) -> str:
-        """Send one limit sell; returns its number without leading zeros. Raises GuardianTrouble where that is unclear."""
-        body = {
-            **self._account,
-            "OVRS_EXCG_CD": exchange,
-            "PDNO": ticker,
-            "ORD_QTY": str(qty),
-            "OVRS_ORD_UNPR": limit,
-            "CTAC_TLNO": "",
-            "MGCO_APTM_ODNO": "",
-            "SLL_TYPE": "00",
-            "ORD_SVR_DVSN_CD": "0",
-            "ORD_DVSN": "00",
-        }
-        tr = "VTTT1001U" if self._access.paper else "TTTT1006U"
-        output = self._call("POST", "/uapi/overseas-stock/v1/trading/order", tr, body)["output"]
-        return str(output["ODNO"]).lstrip("0")
-
-    def open_sells(self, ticker: str) -> list[str]:
-        """Numbers of this ticker's sells that may still fill (inquire-nccs; the paper host has only inquire-ccnl)."""
-        paging = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
-        root = "/uapi/overseas-stock/v1/trading/"
-        if self._access.paper:
-            fields = ("PDNO", "ORD_STRT_DT", "ORD_END_DT", "OVRS_EXCG_CD", "ORD_DT", "ORD_GNO_BRNO", "ODNO")
-            query = {**self._account, **dict.fromkeys(fields, ""), "SORT_SQN": "DS", **paging}
-            today = time.strftime("%Y%m%d", time.gmtime(time.time() - 5 * 3600))
-            query |= {"ORD_STRT_DT": today, "ORD_END_DT": today, "SLL_BUY_DVSN": "00", "CCLD_NCCS_DVSN": "00"}
-            answer = self._call("GET", f"{root}inquire-ccnl", "VTTS3035R", query)
-        else:
-            query = {**self._account, "OVRS_EXCG_CD": "NASD", "SORT_SQN": "DS", **paging}
-            answer = self._call("GET", f"{root}inquire-nccs", "TTTS3018R", query)
-        rows = answer.get("output") or []
-        rows = [rows] if isinstance(rows, dict) else rows
-        return [
-            r["odno"].lstrip("0")
-            for r in rows
-            if r.get("pdno") == ticker and r.get("sll_buy_dvsn_cd") == "01" and float(r.get("nccs_qty") or 0) > 0
-        ]
+        """Send one limit sale; returns its number without leading zeros. Raises GuardianRefused, or GuardianTrouble where no one knows."""
+        order = {"OVRS_EXCG_CD": exchange, "PDNO": _symbol(ticker), "ORD_QTY": str(qty), "OVRS_ORD_UNPR": limit}
+        order |= {"CTAC_TLNO": "", "MGCO_APTM_ODNO": "", "SLL_TYPE": "00", "ORD_SVR_DVSN_CD": "0", "ORD_DVSN": "00"}
+        answer = self._ordered("order", "VTTT1001U" if self._access.paper else "TTTT1006U", order)
+        odno = _text((_rows(answer.body.get("output")) or [{}])[0], "ODNO").lstrip("0")
+        if not odno:
+            raise GuardianTrouble("order: taken without a number")
+        return odno
 
     def cancel(self, ticker: str, exchange: str, odno: str) -> None:
-        """Ask to cancel what is left of an order."""
-        body = {
-            **self._account,
-            "OVRS_EXCG_CD": exchange,
-            "PDNO": ticker,
-            "ORGN_ODNO": odno.zfill(10),
-            "RVSE_CNCL_DVSN_CD": "02",
-            "ORD_QTY": "0",
-            "OVRS_ORD_UNPR": "0",
-            "MGCO_APTM_ODNO": "",
-            "ORD_SVR_DVSN_CD": "0",
-        }
-        tr = "VTTT1004U" if self._access.paper else "TTTT1004U"
-        self._call("POST", "/uapi/overseas-stock/v1/trading/order-rvsecncl", tr, body)
+        """Ask to cancel what is left of an order. Raises GuardianTrouble."""
+        order = {"OVRS_EXCG_CD": exchange, "PDNO": _symbol(ticker), "ORGN_ODNO": odno.zfill(10), "ORD_QTY": "0"}
+        order |= {"RVSE_CNCL_DVSN_CD": "02", "OVRS_ORD_UNPR": "0", "MGCO_APTM_ODNO": "", "ORD_SVR_DVSN_CD": "0"}
+        self._ordered("order-rvsecncl", "VTTT1004U" if self._access.paper else "TTTT1004U", order)
 
-    def _call(self, method: str, path: str, tr_id: str, fields: dict[str, str], *, base: str = "") -> dict:  # type: ignore[type-arg]
-        """One authorised request; a refusal of the business kind is trouble too, with KIS's code."""
-        token = self._bearer()
-        headers = {
-            "content-type": "application/json; charset=utf-8",
-            "authorization": f"Bearer {token}",
-            "appkey": self._access.appkey,
-            "appsecret": self._access.appsecret,
-            "tr_id": tr_id,
-            "custtype": "P",
-        }
-        answer = self._request(base or self._access.base_url, method, path, headers, fields)
-        if answer.get("msg_cd") in DEAD_TOKEN:
-            self._token, self._refused = "", token
-        if answer.get("rt_cd") != "0":
-            raise GuardianTrouble(f"{path.rsplit('/', 1)[1]}: {answer.get('msg_cd')} {answer.get('msg1', '').strip()}")
+    def open_orders(self) -> list[OpenOrder]:
+        """Orders that may still be filled: by inquire-nccs, in paper by inquire-ccnl. Raises GuardianTrouble."""
+        if self._access.paper:
+            return [o for o in map(_order, self._history()) if o is not None]
+        query = {"OVRS_EXCG_CD": "NASD", "SORT_SQN": "DS"}
+        found = [o for o in map(_order, self._pages("inquire-nccs", "TTTS3018R", query, "output")) if o is not None]
+        if not found:
+            return []
+        try:
+            # only this list says where an order came from; one it does not know is treated as the trader's
+            by_hand = {_text(row, "odno").lstrip("0") for row in self._history() if _by_hand(row)}
+        except GuardianTrouble:
+            by_hand = set()
+        return [OpenOrder(o.odno, o.ticker, o.exchange, o.side, o.left, o.odno in by_hand) for o in found]
+
+    def _history(self) -> list[Row]:
+        paper, wall = self._access.paper, self._wall()
+        query = {"PDNO": "" if paper else "%", "ORD_STRT_DT": us_date(wall, -1), "ORD_END_DT": us_date(wall)}
+        query |= {"SLL_BUY_DVSN": "00", "CCLD_NCCS_DVSN": "00", "OVRS_EXCG_CD": "" if paper else "NASD"}
+        query |= {"SORT_SQN": "DS", "ORD_DT": "", "ORD_GNO_BRNO": "", "ODNO": ""}
+        return self._pages("inquire-ccnl", "VTTS3035R" if paper else "TTTS3035R", query, "output")
+
+    def _pages(self, name: str, tr_id: str, query: dict[str, str], output: str, *, whole: bool = False) -> list[Row]:
+        """All rows of a paged inquiry. A page that comes again ends it: with trouble where only the `whole` list will do."""
+        rows: list[Row] = []
+        area, pages = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}, []
+        for number in range(MOST_PAGES):
+            answer = self._asked(TRADING + name, tr_id, {**self._kis.account, **query, **area}, more=number > 0)
+            page = _rows(answer.body.get(output))
+            if page in pages and page:
+                break
+            pages.append(page)
+            rows += page
+            if not answer.more:
+                return rows
+            area = {field: _text(answer.body, field.lower()) for field in area}
+        if whole:
+            raise GuardianTrouble(f"{name}: KIS gave the list in part")
+        return rows
+
+    def _asked(self, path: str, tr_id: str, query: dict[str, str], *, more: bool = False) -> Answer:
+        """One inquiry, repeated once with another token where KIS refused the first."""
+        base = self._access.quote_url if path == PRICE else self._access.base_url
+        answer = self._kis.call("GET", base, path, tr_id, query, more=more)
+        if answer.token_dead:
+            answer = self._kis.call("GET", base, path, tr_id, query, more=more)
+        if not answer.ok:
+            raise GuardianTrouble(f"{path.rsplit('/', 1)[1]}: {self._kis.words(answer)}")
         return answer
 
-    def _bearer(self) -> str:
-        """Our token, else the one the trader keeps, else a new one (KIS allows one issue a minute)."""
-        now = time.time()
-        if self._token and now < self._token_until:
-            return self._token
-        if kept := self._trader_token():
-            return kept
-        if time.monotonic() - self._issued_at < REISSUE_AFTER_S:
-            raise GuardianTrouble("waiting before asking for another token")
-        self._issued_at = time.monotonic()
-        body = {
-            "grant_type": "client_credentials",
-            "appkey": self._access.appkey,
-            "appsecret": self._access.appsecret,
-        }
-        headers = {"content-type": "application/json"}
-        answer = self._request(self._access.base_url, "POST", "/oauth2/tokenP", headers, body)
-        if "access_token" not in answer:
-            raise GuardianTrouble(f"no token: {answer.get('error_code')}")
-        self._token = answer["access_token"]
-        self._token_until = now + float(answer.get("expires_in", 86_400)) - TOKEN_MARGIN_S
-        return self._token
+    def _ordered(self, name: str, tr_id: str, order: dict[str, str]) -> Answer:
+        body = {**self._kis.account, **order}
+        answer = self._kis.call("POST", self._access.base_url, TRADING + name, tr_id, body)
+        if answer.ok:
+            return answer
+        if codes.refusal(answer.status, answer.code) is not None:
+            raise GuardianRefused(answer.code, self._kis.words(answer))
+        raise GuardianTrouble(f"{name}: {self._kis.words(answer)}")
 
-    def _trader_token(self) -> str:
-        """The token in the trader's file (adapters.kis.auth), unless KIS has refused it already."""
-        digest = hashlib.sha256(f"{self._access.base_url} {self._access.appkey}".encode()).hexdigest()[:16]
-        try:
-            text = json.loads((self._token_dir / f"kis-token-{digest}.json").read_bytes())["text"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
-        return "" if text == self._refused else str(text)
 
-    def _request(self, base: str, method: str, path: str, headers: dict[str, str], fields: dict[str, str]) -> dict:  # type: ignore[type-arg]
-        address = urlsplit(base)
-        try:
-            if address.scheme == "https":
-                context = ssl.create_default_context()
-                connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                    address.netloc, timeout=TIMEOUT_S, context=context
-                )
-            else:
-                connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_S)
-            try:
-                target = f"{path}?{urlencode(fields)}" if method == "GET" else path
-                body = None if method == "GET" else json.dumps(fields)
-                connection.request(method, target, body=body, headers=headers)
-                answer = json.loads(connection.getresponse().read())
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise GuardianTrouble(f"{path.rsplit('/', 1)[1]}: {type(error).__name__}") from None
-        if not isinstance(answer, dict):
-            raise GuardianTrouble(f"{path.rsplit('/', 1)[1]}: unexpected answer")
-        return answer
+def _rows(output: object) -> list[Row]:
+    """The rows of an answer: KIS sends a list, one object, an object of blanks, or nothing."""
+    found = output if isinstance(output, list) else [output]
+    return [row for row in found if isinstance(row, dict)]
+
+
+def _text(row: Row, key: str) -> str:
+    value = row.get(key)
+    return "" if value is None else str(value).strip()
+
+
+def _number(row: Row, key: str) -> Decimal | None:
+    """A number; a blank one is zero, an unreadable one None."""
+    try:
+        value = Decimal(_text(row, key).replace(",", "")[:40] or 0)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and abs(value) < MOST_QTY * 1000 else None
+
+
+def _symbol(ticker: str) -> str:
+    """KIS's name of a class share: BRK.B is BRK/B there."""
+    return ticker.replace(".", "/")
+
+
+def _ticker(row: Row, key: str) -> str:
+    return _text(row, key).replace("/", ".")
+
+
+def _order(row: Row) -> OpenOrder | None:
+    """A row of inquire-nccs or inquire-ccnl; None where nothing of it can be filled any more."""
+    odno, side = _text(row, "odno").lstrip("0"), SIDES.get(_text(row, "sll_buy_dvsn_cd"))
+    left, ticker = _number(row, "nccs_qty"), _ticker(row, "pdno")
+    cancels = "02" in {_text(row, "rvse_cncl_dvsn"), _text(row, "rvse_cncl_dvsn_cd")}
+    if not odno or not ticker or side is None or cancels or _text(row, "prcs_stat_name") == REJECTED:
+        return None
+    # an order whose rest can't be read may live: a cancel too many does no harm
+    rest = 1 if left is None else int(left)
+    return OpenOrder(odno, ticker, _text(row, "ovrs_excg_cd"), side, rest, _by_hand(row)) if rest > 0 else None
+
+
+def _by_hand(row: Row) -> bool:
+    medium = _text(row, "mdia_dvsn_name").replace(" ", "").lower()
+    return bool(medium) and medium != "openapi"

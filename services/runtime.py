@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,7 @@ from core.model.messages import Value
 from core.model.params import Params
 from ports.bus import Bus, BusUnavailable
 from ports.store import ChatStore, StoreUnavailable
+from services.fence import hold_alone, process_started
 
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
@@ -42,6 +43,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     env: dict[str, str]
     stop: asyncio.Event
     progress: dict[str, str]
+    monotonic: Callable[[], float] = time.monotonic
 
     def note(self, **fields: object) -> None:
         """Facts for the next heartbeat: progress, not just being alive."""
@@ -78,14 +80,24 @@ class Runtime(msgspec.Struct, kw_only=True):
 
     async def beat(self) -> None:
         """Keep telling that this process lives and what it achieved."""
-        path = self.settings.state_dir / "beats" / self.name
-        path.parent.mkdir(parents=True, exist_ok=True)
         while not self.stop.is_set():
-            self.note(pid=os.getpid(), at=self.clock.now().isoformat(), version=VERSION)
-            _write_atomic(path, msgspec.json.encode(self.progress))
-            with contextlib.suppress(BusUnavailable):
-                await self.bus.beat(self.name, self.progress)
+            await self.beat_once()
             await self.pause(BEAT_EVERY_S)
+
+    async def beat_once(self) -> None:
+        """Tell it once: to the guardian in a file, to everybody else over the bus, which never holds up the file."""
+        pid = os.getpid()
+        self.note(pid=pid, started=process_started(pid), mono=self.monotonic())
+        self.note(at=self.clock.now().isoformat(), version=VERSION)
+        path = self.settings.state_dir / "beats" / self.name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_atomic(path, msgspec.json.encode(self.progress))
+        except OSError as error:
+            log.error("the heartbeat can't be written: %s", error.strerror)
+        with contextlib.suppress(BusUnavailable, TimeoutError):
+            async with asyncio.timeout(BEAT_EVERY_S):
+                await self.bus.beat(self.name, self.progress)
 
 
 def _write_atomic(path: Path, content: bytes) -> None:
@@ -112,14 +124,9 @@ async def until_stopped(runtime: Runtime, *work: Coroutine[object, object, None]
 
 def only_instance(name: str, state_dir: Path) -> BinaryIO:
     """Hold the kernel's lock of this process name on this state directory for as long as the file is open."""
-    folder = state_dir / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / f"{name}.lock").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise ConfigError(f"another {name} already runs on {state_dir}; stop it first") from None
+    file = hold_alone(state_dir, name)
+    if file is None:
+        raise ConfigError(f"another {name} already runs on {state_dir}; stop it first")
     return file
 
 

@@ -1,59 +1,50 @@
 """The trader: one mailbox, one machine, one journal; everything else only feeds it or carries out what it says."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import sys
-from collections.abc import Coroutine
+from asyncio import AbstractServer
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 
 from adapters.calendar import load_calendar
-from adapters.control import serve_control
+from adapters.control import Handler, serve_control
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.journal import SqliteJournal
 from core.model.commands import AnyCommand, Approve, Buy, Panic, Pause, Reply
 from core.model.instrument import Exchange
-from core.model.messages import (
-    BarsClosed,
-    Channel,
-    HoldingsChanged,
-    Screened,
-    SettingsChanged,
-    Signal,
-    TrendAnswered,
-    TrendAsked,
-    message_id,
-)
+from core.model.order import Side
 from core.model.session import Phase
-from core.model.signal import SignalType, TrendState
+from core.rules.reconcile import Resolution
 from core.rules.schedule import entry_window
-from core.stages.trade import AskTrend, CancelOrder, Outcome, PlaceOrder, PublishHoldings, TradeStage
+from core.stages.trade import AskTrend, CancelOrder, Outcome, PlaceOrder, Protect, PublishHoldings, TradeStage
 from core.stages.trade.inputs import (
     CommandArrived,
-    ParamsChanged,
-    SignalArrived,
     Tick,
     TradeInput,
-    TrendArrived,
 )
 from ports.broker import Broker
-from ports.bus import BusUnavailable, Delivery
 from ports.clock import Calendar
 from ports.journal import Journal
 from ports.store import RecordStore, StoreUnavailable
 from services.broker_watch import BrokerWatch
-from services.order_desk import OrderDesk
+from services.bus_side import BusSide
+from services.order_desk import MaySend, OrderDesk
 from services.outbox import OutboxPump
-from services.protect import guardian_sales, write_protection
+from services.protect import acknowledge_sales, guardian_sales, take_orders_lock, write_protection
 from services.runtime import Runtime, run, until_stopped
 from services.venues import PriceBoard, open_broker
 
 log = logging.getLogger(__name__)
 URGENT, NORMAL = 0, 1
-TICK_S, REPEAT_HOLDINGS_S, PRICES_S = 1.0, 30.0, 30.0
+TICK_S, PRICES_S = 1.0, 30.0
 # longer than one call to the broker may take
 DRAIN_S = 10.0
+DATABASE_S = 5.0
 SECRETS = (
     "KIS_APPKEY",
     "KIS_APPSECRET",
@@ -62,6 +53,8 @@ SECRETS = (
     "KIS_VIRTUAL_APPSECRET",
     "KIS_VIRTUAL_ACCOUNT",
 )
+
+Serve = Callable[[Path, Handler], Awaitable[AbstractServer]]
 
 
 class Trader:
@@ -76,6 +69,8 @@ class Trader:
         records: RecordStore,
         calendar: Calendar,
         board: PriceBoard,
+        may_send: MaySend = lambda _selling: True,
+        resolution: Resolution | None = None,
     ) -> None:
         self._runtime = runtime
         self._broker = broker
@@ -84,24 +79,28 @@ class Trader:
         self._calendar = calendar
         self._board = board
         now = runtime.clock.now()
-        self._stage = TradeStage(runtime.params.trading, journal.load(), now)
+        self._stage = TradeStage(runtime.params.trading, journal.load(), now, resolution)
         self._mail: asyncio.PriorityQueue[tuple[int, int, TradeInput, asyncio.Future[Reply | None]]]
         self._mail = asyncio.PriorityQueue()
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._desk = OrderDesk(broker, runtime.clock, self.tell)
+        self._may_send = may_send
+        self._desk = OrderDesk(broker, runtime.clock, self.tell, self._allowed)
         self._watch = BrokerWatch(runtime, broker, self._stage, self.tell)
+        self._bus_side = BusSide(runtime, self._stage, self._watch, board, tell=self.tell, start=self._start)
         self._pump = OutboxPump(runtime, journal, runtime.bus, records)
         self._protect_seq = 0
         self._closed = False
 
-    async def run(self) -> None:
-        """Recover, then work until the stop."""
+    async def run(self, serve: Serve = serve_control) -> None:
+        """Recover, then answer commands and work until the stop."""
         now = self._runtime.clock.now()
         await self._settle(self._stage.recover(now))
-        for sale in guardian_sales(self._runtime.settings.state_dir, now):
+        sales = list(guardian_sales(self._runtime.settings.state_dir, now))
+        for sale in sales:
             await self._settle(self._stage.handle(sale))
-        server = await serve_control(self._runtime.settings.socket("trader"), self.command)
+        acknowledge_sales(self._runtime.settings.state_dir, (sale.key for sale in sales))
+        server = await serve(self._runtime.settings.socket("trader"), self.command)
         processor = asyncio.create_task(self._process())
         try:
             await until_stopped(
@@ -112,9 +111,9 @@ class Trader:
                 self._watch.orders(),
                 self._watch.reconcile(),
                 self._watch.power(),
-                self._consume(),
+                self._bus_side.consume(),
                 self._pump.run(),
-                self._repeat_holdings(),
+                self._bus_side.repeat_holdings(),
                 self._record_prices(),
             )
         finally:
@@ -193,10 +192,11 @@ class Trader:
                 case CancelOrder(intent_id):
                     self._begin_cancel(intent_id)
                 case AskTrend(question_id, ticker):
-                    self._start(self._ask_trend(question_id, ticker))
-                case PublishHoldings():
+                    self._start(self._bus_side.ask_trend(question_id, ticker))
+                case Protect():
                     self._protect()
-                    self._start(self._publish_holdings())
+                case PublishHoldings():
+                    self._start(self._bus_side.publish_holdings())
 
     def _begin_cancel(self, intent_id: str) -> None:
         outcome = self._stage.begin_cancel(intent_id, self._runtime.clock.now())
@@ -218,25 +218,23 @@ class Trader:
     def _protect(self) -> None:
         """The guardian must know a position and its stop in the same instant as we do."""
         self._protect_seq += 1
+        book = self._stage.book
         write_protection(
             self._runtime.settings.state_dir,
-            self._stage.book.positions.values(),
+            book.positions.values(),
             seq=self._protect_seq,
             at=self._runtime.clock.now().isoformat(),
             venue=self._runtime.params.trading.venue,
+            buying={i.request.ticker for i in book.live_intents(side=Side.BUY)},
         )
 
-    async def _publish_holdings(self) -> None:
-        now = self._runtime.clock.now()
-        held = self._stage.book.holdings()
-        message = HoldingsChanged(id=message_id("holdings", now.isoformat(), *held), positions=held, at=now)
-        try:
-            await self._runtime.bus.publish(Channel.CONTROL, message)
-        except BusUnavailable:
-            log.warning("the others do not hear of the holdings yet; they are repeated")
-
-    async def _repeat_holdings(self) -> None:
-        await self._runtime.every(REPEAT_HOLDINGS_S, self._publish_holdings, least_s=0.5)
+    def _allowed(self, selling: bool) -> bool:
+        """Ask the fence; a trader that may not send any more ends, and waits its turn after the restart."""
+        if self._may_send(selling):
+            return True
+        log.error("somebody else was put in charge of the orders; this trader ends")
+        self._runtime.stop.set()
+        return False
 
     async def _record_prices(self) -> None:
         """Keep the prices of the `positions` table fresh for people."""
@@ -251,27 +249,6 @@ class Trader:
                     return
 
         await self._runtime.every(PRICES_S, record, least_s=1.0)
-
-    async def _ask_trend(self, question_id: str, ticker: str) -> None:
-        """Ask over Redis; no answer in time is the answer UNKNOWN. The machine ignores whichever comes second."""
-        clock = self._runtime.clock
-        try:
-            await self._runtime.bus.publish(
-                Channel.TREND, TrendAsked(id=question_id, ticker=ticker, asked_at=clock.now())
-            )
-            await self._runtime.pause(self._runtime.params.trading.trend_timeout_sec)
-        except BusUnavailable:
-            log.warning("the analyzer can't be asked about %s", ticker)
-        now = clock.now()
-        answer = TrendAnswered(
-            id=message_id("timeout", question_id),
-            question=question_id,
-            ticker=ticker,
-            state=TrendState.UNKNOWN,
-            verdict=None,
-            answered_at=now,
-        )
-        await self.tell(TrendArrived(at=now, answer=answer))
 
     async def _tick(self) -> None:
         halt = self._runtime.settings.state_dir / "HALT"
@@ -289,6 +266,7 @@ class Trader:
                     in_window=start <= now < end,
                     market_open=session.phase(now) in open_phases,
                     halted=halt.exists(),
+                    stale_after=self._watch.stale_after,
                 )
             )
             book = self._stage.book
@@ -296,54 +274,23 @@ class Trader:
 
         await self._runtime.every(TICK_S, tick)
 
-    async def _consume(self) -> None:
-        channels = [Channel.SIGNAL, Channel.TREND, Channel.CONTROL, Channel.SCREENED, Channel.BARS]
-        async for delivery in self._runtime.bus.consume("trader", channels):
-            self._start(self._handle(delivery)) if _slow(delivery) else await self._handle(delivery)
-
-    async def _handle(self, delivery: Delivery) -> None:
-        now = self._runtime.clock.now()
-        message = delivery.message
-        match message:
-            case Signal():
-                await self._signal(message)
-            case TrendAnswered():
-                await self.tell(TrendArrived(at=now, answer=message))
-            case SettingsChanged():
-                params = self._runtime.with_overrides(dict(message.overrides))
-                await self.tell(ParamsChanged(at=now, params=params.trading))
-            case Screened() | BarsClosed():
-                self._board.see(message, now)
-            case _:
-                pass
-        await self._runtime.bus.ack("trader", delivery)
-
-    async def _signal(self, signal: Signal) -> None:
-        quote = power = None
-        now = self._runtime.clock.now()
-        fresh = signal.id not in self._stage.book.decisions and now <= signal.valid_until
-        if signal.verdict.signal is SignalType.BUY and fresh:
-            exchange = Exchange(signal.discovery.exchange) if signal.discovery else Exchange.NASD
-            quote, power = await self._watch.entry_facts(signal.ticker, exchange)
-        await self.tell(SignalArrived(at=now, signal=signal, quote=quote, power=power))
-
 
 async def _follow(task: asyncio.Task[None]) -> None:
     """End when the task ends, with its error; being cancelled does not cancel it."""
     await asyncio.shield(task)
 
 
-def _slow(delivery: Delivery) -> bool:
-    """A BUY needs the broker's answers first and must not hold up a SELL behind it."""
-    message = delivery.message
-    return isinstance(message, Signal) and message.verdict.signal is SignalType.BUY
-
-
 async def main(runtime: Runtime) -> None:
     """Wire the trader."""
     settings = runtime.settings
+    orders = await take_orders_lock(runtime)
+    if orders is None:
+        return
     engine = open_engine(settings.database_url)
-    await runtime.load_overrides(SqlChatStore(engine))
+    with contextlib.suppress(TimeoutError):
+        # a database that hangs must not keep a trader with positions from starting
+        async with asyncio.timeout(DATABASE_S):
+            await runtime.load_overrides(SqlChatStore(engine))
     board = PriceBoard()
     broker = open_broker(runtime, board)
     journal = SqliteJournal(settings.state_dir / "journal.db")
@@ -355,11 +302,13 @@ async def main(runtime: Runtime) -> None:
             records=SqlRecordStore(engine),
             calendar=load_calendar(settings.state_dir, runtime.clock.now().date()),
             board=board,
+            may_send=lambda selling: orders.may_send(selling=selling),
         )
         await trader.run()
     finally:
         await broker.close()
         journal.close()
+        orders.release()
         await engine.dispose()
 
 

@@ -4,13 +4,15 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from adapters.kis import codes, parse, wire
-from adapters.kis.client import Answer, KisGateway
+from adapters.kis.answer import Answer
+from adapters.kis.client import KisGateway
+from adapters.kis.disputes import Disputes
 from adapters.kis.parse import BadRow, Row
 from core.model.instrument import Exchange
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import Quote
-from ports.broker import BrokerUnavailable, OrderBook, OrderUnknown
-from ports.clock import Clock
+from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown, Urgency
+from ports.clock import Calendar, Clock
 
 log = logging.getLogger(__name__)
 
@@ -20,46 +22,59 @@ LAST = frozenset({"D", "E"})
 
 
 class KisBroker:
-    """Places limit orders and reads the account. `clock` tells the US date; it is the same one the gateway has."""
+    """Places limit orders and reads the account. `clock` tells the US date; it is the same one the gateway has.
 
-    def __init__(self, gateway: KisGateway, clock: Clock) -> None:
-        self._gateway, self._clock = gateway, clock
+    With a `calendar` the order list goes back to the previous session, else to the weekday before the last one.
+    """
+
+    def __init__(self, gateway: KisGateway, clock: Clock, calendar: Calendar | None = None) -> None:
+        self._gateway, self._clock, self._calendar = gateway, clock, calendar
         self._tr = wire.PAPER if gateway.paper else wire.REAL
+        self._disputes = Disputes()
 
     async def place(self, request: OrderRequest) -> BrokerRef:
-        """Send one limit order, once. Raises OrderRefused or OrderUnknown."""
+        """Send one limit order, once; a sale goes before everything else. Raises OrderRefused or OrderUnknown."""
         ord_dt = wire.us_date(self._clock.now())
-        tr_id = self._tr.buy if request.side is Side.BUY else self._tr.sell
-        answer = await self._gateway.order(wire.ORDER, tr_id, wire.order_body(request))
+        buying = request.side is Side.BUY
+        tr_id, urgency = (self._tr.buy, Urgency.ENTRY) if buying else (self._tr.sell, Urgency.EXIT)
+        try:
+            answer = await self._gateway.order(wire.ORDER, tr_id, wire.order_body(request), urgency)
+        except OrderRefused as refused:
+            if codes.reason_of(refused.code) is not codes.Reason.SYMBOL:
+                raise
+            tried = f"{refused} ({request.ticker} was sent as listed on {request.exchange.value})"
+            raise OrderRefused(tried, code=refused.code) from None
         odno = parse.odno_of(str(_first(answer, "output").get("ODNO") or ""))
-        if not odno.isdigit():
+        if not (odno.isascii() and odno.isdigit()):
             raise OrderUnknown("KIS took the order but gave no number", code=answer.code or codes.BAD_ANSWER)
         return parse.ref_of(ord_dt, odno)
 
     async def cancel(self, ref: BrokerRef, request: OrderRequest) -> None:
         """Ask to cancel what is left; a refusal with a code of `codes.GONE_CODES` means: read the list again."""
-        await self._gateway.order(wire.REVISE, self._tr.cancel, wire.cancel_body(ref, request))
+        await self._gateway.order(wire.REVISE, self._tr.cancel, wire.cancel_body(ref, request), Urgency.EXIT)
 
-    async def order_book(self) -> OrderBook:
-        """All orders since the previous US weekday. On the real host the open orders are read too and must agree."""
+    async def order_book(self, urgency: Urgency = Urgency.RECONCILE) -> OrderBook:
+        """All orders since the previous session. On the real host the open orders are read too and must agree."""
         now = self._clock.now()
-        params = wire.history_params(wire.previous_us_date(now), wire.us_date(now), paper=self._gateway.paper)
-        rows, complete = await self._pages(
-            wire.HISTORY, self._tr.history, params, full=wire.PAGE_ROWS[self._gateway.paper]
-        )
+        since = wire.earliest_us_date(now, self._calendar)
+        params = wire.history_params(since, wire.us_date(now), paper=self._gateway.paper)
+        full = wire.PAGE_ROWS[self._gateway.paper]
+        rows, complete = await self._pages(wire.HISTORY, self._tr.history, params, urgency, full=full)
         found, readable = _orders(rows)
         orders, sound = parse.combine(found)
         complete = complete and readable and sound
         if self._tr.open_orders:
-            orders, agreed = await self._with_open_orders(orders)
+            orders, agreed = await self._with_open_orders(orders, urgency, complete=complete)
             complete = complete and agreed
         return OrderBook(orders=orders, complete=complete)
 
-    async def _with_open_orders(self, orders: tuple[BrokerOrder, ...]) -> tuple[tuple[BrokerOrder, ...], bool]:
-        """Add what only the list of open orders knows; its rows are not known to be ours, and then a page is missing."""
+    async def _with_open_orders(
+        self, orders: tuple[BrokerOrder, ...], urgency: Urgency, *, complete: bool
+    ) -> tuple[tuple[BrokerOrder, ...], bool]:
+        """Add what only the list of open orders knows, and whether that leaves no doubt (`adapters.kis.disputes`)."""
         try:
-            rows, complete = await self._pages(
-                wire.OPEN_ORDERS, self._tr.open_orders, wire.open_orders_params(), full=wire.OPEN_ORDERS_ROWS
+            rows, whole = await self._pages(
+                wire.OPEN_ORDERS, self._tr.open_orders, wire.open_orders_params(), urgency, full=wire.OPEN_ORDERS_ROWS
             )
         except BrokerUnavailable as error:
             log.warning("KIS open orders were not read: %s", error.code)
@@ -68,21 +83,25 @@ class KisBroker:
         open_now, sound = parse.combine(found)
         known = {order.ref for order in orders}
         extra = tuple(order for order in open_now if order.ref not in known)
-        return orders + extra, complete and readable and sound and not extra
+        if not (complete and whole and readable and sound):
+            return orders + extra, False
+        settled, agreed = self._disputes.judge(extra, self._clock.now())
+        return orders + settled, agreed
 
-    async def holdings(self) -> tuple[Holding, ...]:
+    async def holdings(self, urgency: Urgency = Urgency.RECONCILE) -> tuple[Holding, ...]:
         """Shares by inquire-balance, KIS's real-time one. Raises BrokerUnavailable, also when a page may be missing."""
         venues = tuple(Exchange) if self._gateway.paper else (Exchange.NASD,)
         rows: list[Row] = []
         for venue in venues:
+            params, full = wire.balance_params(venue), wire.BALANCE_ROWS
             page, complete = await self._pages(
-                wire.BALANCE, self._tr.balance, wire.balance_params(venue), output="output1", full=wire.BALANCE_ROWS
+                wire.BALANCE, self._tr.balance, params, urgency, output="output1", full=full
             )
             if not complete:
                 raise BrokerUnavailable("KIS gave the holdings in part", code=codes.BAD_ANSWER)
             rows += page
         try:
-            return parse.holdings_of(parse.distinct(rows) if self._gateway.paper else rows)
+            return parse.holdings_of(rows)
         except BadRow as error:
             raise BrokerUnavailable(f"KIS gave holdings we can't read: {error}", code=codes.BAD_ANSWER) from None
 
@@ -92,20 +111,20 @@ class KisBroker:
             params = wire.buyable_params(ticker, exchange, limit)
         except ArithmeticError:
             raise BrokerUnavailable("the limit is not a number", code=codes.BAD_REQUEST) from None
-        answer = await self._gateway.query(wire.BUYABLE, self._tr.buyable, params)
+        answer = await self._gateway.query(wire.BUYABLE, self._tr.buyable, params, Urgency.ENTRY)
         try:
             return parse.buying_power_of(_first(answer, "output"))
         except BadRow as error:
             raise BrokerUnavailable(f"KIS gave a buying power we can't read: {error}", code=codes.BAD_ANSWER) from None
 
-    async def quote(self, ticker: str, exchange: Exchange) -> Quote:
+    async def quote(self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY) -> Quote:
         """The last price, with bid and ask where the quotation host serves them. Raises BrokerUnavailable."""
         params = wire.quote_params(ticker, exchange)
-        answer = await self._gateway.query(wire.PRICE, wire.PRICE_TR, params, quote=True)
+        answer = await self._gateway.query(wire.PRICE, wire.PRICE_TR, params, urgency, quote=True)
         at, book = self._clock.now(), {}
         if self._gateway.has_order_book:
             try:
-                depth = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, quote=True)
+                depth = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, urgency, quote=True)
                 book = _first(depth, "output2")
             except BrokerUnavailable as error:
                 log.info("KIS order book was not read: %s", error.code)
@@ -114,20 +133,30 @@ class KisBroker:
         except BadRow as error:
             raise BrokerUnavailable(f"KIS gave no quote: {error}", code=codes.BAD_ANSWER) from None
 
+    def clock_skew_s(self) -> float | None:
+        """Real seconds that KIS's clock was ahead of ours when it last answered, to about a second; None before that."""
+        return self._gateway.skew.skew_s()
+
     async def close(self) -> None:
         """Release connections and threads."""
         await self._gateway.close()
 
     async def _pages(
-        self, path: str, tr_id: str, params: Mapping[str, str], *, full: int, output: str = "output"
+        self,
+        path: str,
+        tr_id: str,
+        params: Mapping[str, str],
+        urgency: Urgency,
+        *,
+        full: int,
+        output: str = "output",
     ) -> tuple[list[Row], bool]:
         """All rows of a paged inquiry and whether they are certainly all. Raises BrokerUnavailable on the first page."""
         rows: list[Row] = []
-        area = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
-        seen: set[str] = set()
+        area, seen, sound = dict.fromkeys(wire.AREA, ""), set(), True
         for number in range(MAX_PAGES):
             try:
-                answer = await self._gateway.query(path, tr_id, {**params, **area}, more=number > 0)
+                answer = await self._gateway.query(path, tr_id, {**params, **area}, urgency, more=number > 0)
             except BrokerUnavailable as error:
                 if number == 0:
                     raise
@@ -135,11 +164,13 @@ class KisBroker:
                 return rows, False
             page = parse.rows_of(answer.body.get(output))
             rows += page
+            # issue #44 of KIS's own repository: one row or one page over and over, the others hidden
+            sound = sound and not parse.repeats(page) and not (page and str(page) in seen)
             if answer.tr_cont not in MORE:
-                return rows, output in answer.body and (answer.tr_cont in LAST or len(page) < full)
-            area = {name: str(answer.body.get(name.lower()) or "").strip() for name in area}
-            # issue #44 of KIS's own repository: the same page over and over
-            if not area["CTX_AREA_NK200"] or str(page) in seen:
+                last = answer.tr_cont in LAST or len(page) < full
+                return rows, sound and last and output in answer.body
+            before, area = area, {name: str(answer.body.get(name.lower()) or "").strip() for name in wire.AREA}
+            if not area["CTX_AREA_NK200"] or area == before or not sound:
                 return rows, False
             seen.add(str(page))
         return rows, False

@@ -34,6 +34,9 @@ BAD_REQUEST = "BAD_REQUEST"
 RATE_LIMITED = frozenset({"EGW00201", "EGW00215"})
 TOKEN_DEAD = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 TOKEN_TOO_SOON = "EGW00133"  # noqa: S105 - a code, not a token
+# Nobody knows what became of the last transaction: for an order that is unknown, a query is simply asked again.
+GATEWAY_TIMED_OUT = frozenset({"EGW00301", "EGW00302"})
+WORTH_REPEATING = RATE_LIMITED | GATEWAY_TIMED_OUT
 
 # Business refusals come as HTTP 200 with rt_cd 1 or 7 (kis.md 3.5).
 _BUSINESS = {
@@ -117,6 +120,11 @@ GONE_CODES = frozenset(code for (_, code), reason in REFUSALS.items() if reason 
 def refusal(status: int, code: str) -> Reason | None:
     """Why an order was definitely not taken, or None where that is not certain."""
     return REFUSALS.get((status, code))
+
+
+def speaks_of_token(status: int, words: str) -> bool:
+    """Whether a gateway's failure without a known code is about the token (a dead one was seen as a plain HTTP 500)."""
+    return status in {401, 403, 500} and any(word in words.lower() for word in ("token", "토큰"))
 
 
 def reason_of(code: str) -> Reason | None:

@@ -1,7 +1,7 @@
 """KIS's rows as our nouns: pure functions that survive blanks, objects instead of lists and repeated rows."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
 import msgspec
@@ -18,6 +18,10 @@ EXPIRED_WORDS = ("DFD", "장종료")
 REFUSED = "거부"
 CANCEL = "02"
 SIDES = {"01": Side.SELL, "02": Side.BUY}
+# KIS's longest field has 31 characters; a larger exponent would cost minutes to turn into a whole number.
+MOST_DIGITS = 31
+# What tells two lots of one share apart; the exchange does not, as a share has one (and its product type is the exchange's).
+LOT = ("loan_type_cd", "loan_dt", "expd_dt")
 # Where KIS's noon lies between two US dates: no session of ours crosses it.
 MIDDAY = "133000"
 
@@ -30,6 +34,12 @@ def rows_of(output: object) -> list[Row]:
     """The rows of an answer: KIS sends a list, one object, an object of blanks, or nothing."""
     found = output if isinstance(output, list) else [output]
     return [row for row in found if isinstance(row, dict)]
+
+
+def repeats(rows: Sequence[Row]) -> bool:
+    """Whether a page shows half of its rows or more as copies: KIS once gave one row over and over and hid the rest."""
+    filled = [str(row) for row in rows if text(row, "odno")]
+    return len(filled) > 1 and 2 * len(set(filled)) <= len(filled)
 
 
 def text(row: Row, key: str) -> str:
@@ -47,7 +57,7 @@ def number(row: Row, key: str) -> Decimal:
         value = Decimal(raw.replace(",", ""))
     except InvalidOperation:
         raise BadRow(f"{key} is not a number") from None
-    if not value.is_finite():
+    if not value.is_finite() or value.adjusted() > MOST_DIGITS:
         raise BadRow(f"{key} is not finite")
     return value
 
@@ -77,6 +87,12 @@ def ordered_at(row: Row) -> dt.datetime | None:
     except ValueError:
         return None
     return moment.astimezone(dt.UTC)
+
+
+def exchange_of(row: Row) -> Exchange | None:
+    """The US exchange that a row names, or None."""
+    venue = text(row, "ovrs_excg_cd")
+    return Exchange(venue) if venue in set(Exchange) else None
 
 
 def order_of(row: Row, *, from_api: bool | None = None) -> BrokerOrder | None:
@@ -115,6 +131,7 @@ def order_of(row: Row, *, from_api: bool | None = None) -> BrokerOrder | None:
         cancelled=left == 0 and filled < qty and not (rejected or expired),
         is_cancel_row=is_cancel,
         from_api=source == "openapi" if from_api is None else from_api,
+        exchange=exchange_of(row),
         ordered_at=ordered_at(row),
     )
 
@@ -167,21 +184,41 @@ def _one(group: Sequence[BrokerOrder]) -> tuple[BrokerOrder, bool]:
 
 
 def holdings_of(rows: Iterable[Row]) -> tuple[Holding, ...]:
-    """inquire-balance output1 (kis.md 2.3): blank rows skipped, lots of one share added up. Raises BadRow."""
+    """inquire-balance output1 (kis.md 2.3): blank rows and copies skipped, lots of one share added up. Raises BadRow."""
     held: dict[str, Holding] = {}
-    for row in rows:
-        ticker, qty = wire.ticker_of(text(row, "ovrs_pdno")), int(number(row, "ovrs_cblc_qty"))
-        if not ticker or qty <= 0:
-            continue
-        venue = text(row, "ovrs_excg_cd")
-        if venue not in set(Exchange):
-            raise BadRow("a holding on an unknown exchange")
-        sellable, average = int(number(row, "ord_psbl_qty")), number(row, "pchs_avg_pric")
-        lot = Holding(
-            ticker=ticker, exchange=Exchange(venue), qty=qty, sellable_qty=max(0, min(qty, sellable)), avg_price=average
-        )
-        held[ticker] = _joined(held[ticker], lot) if ticker in held else lot
+    for lot in _lots(rows):
+        held[lot.ticker] = _joined(held[lot.ticker], lot) if lot.ticker in held else lot
     return tuple(held.values())
+
+
+def _lots(rows: Iterable[Row]) -> Iterator[Holding]:
+    """Each lot once: paper may give every exchange's holdings for each exchange asked, and KIS was seen to give one
+    holding under two exchanges (21 shares read as 42). Raises BadRow where two rows of one lot differ in what counts.
+    """
+    seen: dict[tuple[str, ...], Holding] = {}
+    for row in rows:
+        lot = _lot(row)
+        if lot is None:
+            continue
+        key = (lot.ticker, *(text(row, name) for name in LOT))
+        known = seen.setdefault(key, lot)
+        if known is lot:
+            yield lot
+        elif (known.qty, known.sellable_qty, known.avg_price) != (lot.qty, lot.sellable_qty, lot.avg_price):
+            raise BadRow(f"two rows that differ for one lot of {lot.ticker}")
+
+
+def _lot(row: Row) -> Holding | None:
+    ticker, qty = wire.ticker_of(text(row, "ovrs_pdno")), int(number(row, "ovrs_cblc_qty"))
+    if not ticker or qty <= 0:
+        return None
+    exchange = exchange_of(row)
+    if exchange is None:
+        raise BadRow("a holding on an unknown exchange")
+    sellable, average = int(number(row, "ord_psbl_qty")), number(row, "pchs_avg_pric")
+    return Holding(
+        ticker=ticker, exchange=exchange, qty=qty, sellable_qty=max(0, min(qty, sellable)), avg_price=average
+    )
 
 
 def _joined(a: Holding, b: Holding) -> Holding:
@@ -192,15 +229,6 @@ def _joined(a: Holding, b: Holding) -> Holding:
         sellable_qty=a.sellable_qty + b.sellable_qty,
         avg_price=(a.avg_price * a.qty + b.avg_price * b.qty) / qty,
     )
-
-
-def distinct(rows: Iterable[Row]) -> list[Row]:
-    """Rows without copies: paper may give every exchange's holdings for each exchange asked."""
-    seen: dict[tuple[str, ...], Row] = {}
-    for row in rows:
-        key = tuple(text(row, name) for name in ("ovrs_pdno", "ovrs_excg_cd", "loan_type_cd", "loan_dt"))
-        seen.setdefault(key, row)
-    return list(seen.values())
 
 
 def buying_power_of(row: Row) -> BuyingPower:

@@ -1,19 +1,29 @@
-"""What leaves this process for KIS: bounded HTTP adapters, the one-POST ticket, the request limiter and the scrubber."""
+"""What leaves this process for KIS: bounded HTTP adapters, the one-POST ticket and the scrubber of texts and logs."""
 
-import collections
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import requests
-from pykis.utils.rate_limit import RateLimiter  # type: ignore[import-untyped]
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 CONNECT_S = 3.0
 POOL = 4
+CHUNK = 65_536
+LARGEST = 4_000_000
+# The loggers of urllib3 that write addresses; KIS's carry the account number.
+URLLIB3_LOGGERS = (
+    "urllib3",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+)
 
 
 class NotSent(Exception):
@@ -62,15 +72,16 @@ class BoundedAdapter(HTTPAdapter):
         return super().send(request, stream, timeout or self._timeout, verify, cert, proxies)
 
 
-class OrderAdapter(BoundedAdapter):
+class OrderAdapter(BaseAdapter):
     """The only way to the order endpoints: without this thread's unspent ticket nothing leaves.
 
     python-kis resends a POST for as long as KIS answers EGW00201 or EGW00123; here the second one meets a spent ticket.
-    Each order opens a fresh connection, so that a kept-alive one that died in between cannot make an order ambiguous.
+    Each order opens a connection of its own, so that a kept-alive one that died in between cannot make it ambiguous.
     """
 
     def __init__(self, timeout_s: float) -> None:
-        super().__init__(timeout_s)
+        super().__init__()
+        self._timeout_s = timeout_s
         self._tickets = threading.local()
 
     def arm(self, ticket: Ticket | None) -> None:
@@ -82,53 +93,29 @@ class OrderAdapter(BoundedAdapter):
         ticket: Ticket | None = getattr(self._tickets, "ticket", None)
         if ticket is None:
             raise NotSent("an order endpoint needs a ticket")
-        self.poolmanager.clear()
+        own = BoundedAdapter(self._timeout_s)
         ticket.spend()
-        return super().send(request, *args, **kwargs)
+        try:
+            return own.send(request, *args, **kwargs)
+        finally:
+            # what is under way stays open until its answer has been read
+            own.close()
 
-
-class SlidingLimiter(RateLimiter):  # type: ignore[misc] # python-kis ships no types
-    """python-kis's limiter with an exact sliding window: its fixed one lets twice the rate through at a boundary."""
-
-    __slots__ = ("_gate", "_passed", "_sleep", "_time")
-
-    def __init__(
-        self,
-        rate: int,
-        period: float,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(rate, period)
-        self._gate = threading.Lock()
-        self._passed: collections.deque[float] = collections.deque(maxlen=rate)
-        self._time, self._sleep = monotonic, sleep
-
-    def acquire(self, blocking: bool = True, blocking_callback: Callable[[], None] | None = None) -> bool:
-        """Wait for a slot (or say False when not `blocking`)."""
-        with self._gate:
-            wait = self._passed[0] + self.period - self._time() if len(self._passed) == self.rate else 0.0
-            if wait > 0:
-                if not blocking:
-                    return False
-                if blocking_callback is not None:
-                    blocking_callback()
-                self._sleep(wait)
-            self._passed.append(self._time())
-            return True
+    def close(self) -> None:
+        """Nothing to release: no connection is kept."""
 
 
 class Scrubber:
-    """Takes secrets and account numbers out of texts that may be shown or logged."""
+    """Takes secrets and account numbers out of texts that may be shown or logged, also where they are percent-encoded."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = frozenset(secret for secret in secrets if len(secret) >= 6)
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: frozenset[str] = frozenset()
+        self.add(*secrets)
 
-    def add(self, secret: str) -> None:
-        """Learn a secret that came later, such as a token."""
-        if len(secret) >= 6:
-            self._secrets |= {secret}
+    def add(self, *secrets: str) -> None:
+        """Learn secrets that came later, such as a token."""
+        known = [secret for secret in secrets if len(secret) >= 6]
+        self._secrets |= {*known, *(quote(secret, safe="") for secret in known)}
 
     def __call__(self, text: str) -> str:
         """`text` without anything secret, on one line and of bounded length."""
@@ -137,7 +124,24 @@ class Scrubber:
         return " ".join(text.split())[:200]
 
 
-def never_connected(error: requests.RequestException) -> bool:
+class _LogFilter(logging.Filter):
+    """Lets warnings of a library through without secrets and tracebacks, and nothing less than a warning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scrub = Scrubber()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean the record in place."""
+        record.msg, record.args = self.scrub(record.getMessage()), ()
+        record.exc_info = record.exc_text = record.stack_info = None
+        return record.levelno >= logging.WARNING
+
+
+_LOG_FILTER = _LogFilter()
+
+
+def never_connected(error: Exception) -> bool:
     """Whether a failed request provably sent no byte: no connection was ever made."""
     if isinstance(error, requests.ConnectTimeout):
         return True
@@ -145,10 +149,33 @@ def never_connected(error: requests.RequestException) -> bool:
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 
-def hush_libraries() -> None:
+def read_body(response: requests.Response, until: float) -> bytes:
+    """The body, read no longer than to the monotonic instant `until`: a trickle resets the time-out of each read.
+
+    Raises requests' own errors, as for a body that breaks off or has another length than it said.
+    """
+    found = bytearray()
+    try:
+        while data := response.raw.read1(CHUNK, decode_content=True):
+            found += data
+            if len(found) > LARGEST or time.monotonic() > until:
+                raise requests.ReadTimeout("the body does not end")
+    except ReadTimeoutError:
+        raise requests.ReadTimeout("the body stopped") from None
+    except (HTTPError, OSError) as error:
+        if isinstance(error, requests.RequestException):
+            raise
+        raise requests.exceptions.ChunkedEncodingError(type(error).__name__) from None
+    return bytes(found)
+
+
+def hush_libraries(secrets: Iterable[str] = ()) -> None:
     """Stop python-kis from writing to stdout, and urllib3 from logging addresses that carry the account number."""
     library = logging.getLogger("pykis")
     library.handlers[:] = [logging.NullHandler()]
     library.propagate = False
     library.setLevel(logging.CRITICAL)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    _LOG_FILTER.scrub.add(*secrets)
+    for name in URLLIB3_LOGGERS:
+        # the same filter is added once only
+        logging.getLogger(name).addFilter(_LOG_FILTER)

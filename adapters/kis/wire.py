@@ -9,6 +9,7 @@ import msgspec
 
 from core.model.instrument import Exchange
 from core.model.order import BrokerRef, OrderRequest, Side
+from ports.clock import Calendar
 
 TRADING = "/uapi/overseas-stock/v1/trading/"
 QUOTES = "/uapi/overseas-price/v1/quotations/"
@@ -26,10 +27,12 @@ ASKING_PRICE = QUOTES + "inquire-asking-price"
 PRICE_TR = "HHDFS00000300"
 ASKING_PRICE_TR = "HHDFS76200100"
 
+AREA = ("CTX_AREA_FK200", "CTX_AREA_NK200")
 PAGE_ROWS = MappingProxyType({False: 20, True: 15})
 OPEN_ORDERS_ROWS = 40
 BALANCE_ROWS = 100
 
+LONGEST_CLOSURE_DAYS = 7
 NEW_YORK = ZoneInfo("America/New_York")
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -87,11 +90,19 @@ def us_date(at: dt.datetime) -> str:
     return at.astimezone(NEW_YORK).strftime("%Y%m%d")
 
 
-def previous_us_date(at: dt.datetime) -> str:
-    """The weekday before the date in New York as YYYYMMDD, so that Friday's orders are seen on Monday."""
-    day = at.astimezone(NEW_YORK).date() - dt.timedelta(days=1)
-    while day.weekday() >= 5:
+def earliest_us_date(at: dt.datetime, calendar: Calendar | None = None) -> str:
+    """The session before the date in New York as YYYYMMDD, so that Friday's orders are seen after a long weekend.
+
+    Without a calendar it is the weekday before the last one, which covers any single holiday at the price of more rows.
+    """
+    day, weekdays = at.astimezone(NEW_YORK).date(), 0
+    for _ in range(LONGEST_CLOSURE_DAYS):
         day -= dt.timedelta(days=1)
+        if calendar is not None and calendar.session_on(day) is not None:
+            break
+        weekdays += day.weekday() < 5
+        if calendar is None and weekdays == 2:
+            break
     return day.strftime("%Y%m%d")
 
 

@@ -12,7 +12,7 @@ from telegram.warnings import PTBUserWarning
 from bot.access import command_of
 from bot.context import AppContext, answer
 from bot.keyboards import Act, Press, decode, pattern
-from bot.settings import Field, Problem, check, fields, parse, value_of
+from bot.settings import Field, Problem, cap_of, check, fields, parse, value_of
 from bot.spec import CommandSpec
 from bot.views import settings as views
 from bot.views.keys import SECTIONS
@@ -121,7 +121,8 @@ async def _section(update: Update, context: AppContext, section: str) -> int:
 async def _key(update: Update, context: AppContext, field: Field) -> int:
     await answer(update.callback_query)
     _remember(context, Pending(field))
-    await context.show(update, views.key(field, _present(context, field.key), context.t))
+    cap = cap_of(field, context.desk.deps.caps)
+    await context.show(update, views.key(field, _present(context, field.key), context.t, cap=cap))
     return Step.CHOOSE if field.elsewhere else Step.TYPE
 
 
@@ -148,12 +149,14 @@ async def _consider(update: Update, context: AppContext, pending: Pending, text:
     found = parse(field, text)
     problem = found if isinstance(found, Problem) else None
     if problem is None and not isinstance(found, Problem):
-        problem = check(desk.deps.params, desk.overrides, field, found)
+        problem = check(desk.deps.params, desk.overrides, field, found, desk.deps.caps)
         pending.value = found
     before = _present(context, field.key)
     if field.elsewhere or problem is not None:
         pending.value = None
-        await context.show(update, views.key(field, before, context.t, problem=problem))
+        await context.show(
+            update, views.key(field, before, context.t, problem=problem, cap=cap_of(field, desk.deps.caps))
+        )
         return Step.TYPE
     await context.show(update, views.confirm(field, before, pending.value, context.t))
     return Step.TYPE

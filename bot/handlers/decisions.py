@@ -1,7 +1,5 @@
 """Presses on the discovery card: approve, ignore, progress. Every press is checked by the trader, never by the bot."""
 
-import asyncio
-
 from telegram import Update
 
 from bot.context import AppContext, answer
@@ -10,10 +8,6 @@ from bot.keyboards import Act, decode
 from bot.views import replies as views
 from bot.views.discovery import progress_toast
 from core.model.commands import Approve, Ignore
-from ports.control import TraderUnreachable
-
-# A press must be answered within seconds; the outcome is worth a short wait.
-ANSWER_WITHIN_S = 1.5
 
 
 async def decide(update: Update, context: AppContext) -> None:
@@ -26,19 +20,10 @@ async def decide(update: Update, context: AppContext) -> None:
     plan_id, nonce = press.args
     by = str(context.who)
     kind = Approve if press.act is Act.APPROVE else Ignore
-    asked = asyncio.create_task(ask.send(context, kind(by=by, plan_id=plan_id, nonce=nonce)))
-    done, _ = await asyncio.wait({asked}, timeout=ANSWER_WITHIN_S)
-    if not done:
-        await answer(query, views.checking(context.t))
-    try:
-        reply = await asked
-    except TraderUnreachable:
-        if done:
-            await answer(query, views.unreachable_toast(context.t), alert=True)
-        else:
-            await context.say(update, views.unreachable(context.t))
+    reply, waiting = await ask.press(update, context, kind(by=by, plan_id=plan_id, nonce=nonce))
+    if reply is None:
         return
-    if done:
+    if waiting:
         await answer(query, views.toast(reply, context.t), alert=reply.key not in views.QUIET_TOASTS)
     elif reply.key not in views.QUIET_TOASTS:
         await context.say(update, views.outcome(reply, context.t))

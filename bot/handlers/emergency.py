@@ -8,6 +8,9 @@ from telegram import Update
 from bot.context import AppContext, answer
 from bot.handlers import ask
 from bot.keyboards import decode
+from bot.messenger import Sent
+from bot.values import whole
+from bot.views import liquidation
 from bot.views import replies as views
 from core.model.commands import Panic
 from ports.control import TraderUnreachable
@@ -60,5 +63,17 @@ async def liquidate(update: Update, context: AppContext) -> None:
         await answer(query, views.stale_button(context.t), alert=True)
         return
     await answer(query)
-    reply = await ask.send(context, Panic(by=str(context.who), nonce=press.args[0], liquidate=True))
-    await context.show(update, views.liquidating(reply, context.t))
+    runs, message = context.desk.liquidations, query.message if query else None
+    if message is not None:
+        runs.claim(context.who, Sent(message.chat.id, message.message_id))
+    command = Panic(by=str(context.who), nonce=press.args[0], liquidate=True)
+    try:
+        reply = await ask.send(context, command)
+    except TraderUnreachable:
+        runs.forget(context.who)
+        raise
+    if reply.ok and whole(reply.values, "selling"):
+        await runs.begun(context.who, reply)
+        return
+    runs.forget(context.who)
+    await context.show(update, liquidation.nothing_held(context.t) if reply.ok else views.outcome(reply, context.t))

@@ -6,8 +6,10 @@ from telegram import Update
 
 from bot.context import AppContext, answer
 from bot.handlers import ask
+from bot.handlers.guardian import guard_now, guardian_view
 from bot.jobs import report_at, window_opens
 from bot.keyboards import decode
+from bot.views import guardian as guardian_views
 from bot.views import help as help_views
 from bot.views import replies
 from bot.views import schedule as schedule_views
@@ -84,11 +86,18 @@ async def health_view(context: AppContext) -> View:
     except StoreUnavailable:
         database = False
     trader = await ask.status_or_none(context)
-    guardian = await deps.guardian() if deps.guardian is not None else None
+    guardian = await _guardian(context)
     # A scaled clock makes beats look old; stale_after is scaled with it.
     return views.health(
         beats, trader, database=database, now=deps.clock.now(), old=deps.stale_after / 2, guardian=guardian, t=context.t
     )
+
+
+async def _guardian(context: AppContext) -> str | None:
+    deps = context.desk.deps
+    if deps.beats is not None:
+        return guardian_views.line(await guard_now(context), context.t)
+    return guardian_views.alive(context.t, beating=await deps.guardian()) if deps.guardian is not None else None
 
 
 VIEWS: Mapping[str, Callable[[AppContext], Awaitable[View]]] = {
@@ -97,6 +106,7 @@ VIEWS: Mapping[str, Callable[[AppContext], Awaitable[View]]] = {
     "orders": orders_view,
     "balance": balance_view,
     "health": health_view,
+    "guardian": guardian_view,
 }
 
 

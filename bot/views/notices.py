@@ -4,50 +4,110 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.i18n import Translator
+from bot.question import key_of
 from bot.values import amount, text, whole
-from bot.views import fills
+from bot.views import alarms, fills
 from bot.views.base import View, lines
+from bot.views.pinned import Standing
 from bot.views.words import MODES, PLACES, PURPOSES, REFUSALS, TROUBLES, word
 from core.model.messages import Event, EventKind
+from core.model.order import Purpose
 from core.model.params import NotificationParams
+from core.model.safety import TradingState
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message about an event; `quiet` arrives without a sound."""
+    """A message about an event; `quiet` arrives without a sound, `urgent` overtakes what waits to be sent."""
 
     view: View
     quiet: bool
+    urgent: bool = False
 
 
-def notice(event: Event, settings: NotificationParams, t: Translator) -> Notice | None:
-    """The message for an event, or None where nothing is said (the card says it, or the owner switched it off)."""
+# Told elsewhere: on the discovery card and its progress, on the card of a question, in the message of a liquidation.
+SILENT = frozenset(
+    {
+        EventKind.PROPOSED,
+        EventKind.PLAN_STARTED,
+        EventKind.PLAN_REFUSED,
+        EventKind.PLAN_CHANGED,
+        EventKind.PLAN_IGNORED,
+        EventKind.PLAN_EXPIRED,
+        EventKind.PLAN_STOPPED,
+        EventKind.TRANCHE_FILLED,
+        EventKind.MANUAL_BOUGHT,
+        EventKind.FROZEN,
+        EventKind.LIQUIDATION,
+    }
+)
+
+
+def notice(
+    event: Event, settings: NotificationParams, t: Translator, *, standing: Standing | None = None
+) -> Notice | None:
+    """The message for an event, or None where nothing is said (a card says it, or the owner switched it off).
+
+    `standing` is what was held last, for alarms that name the stop.
+    """
     match event.kind:
         case EventKind.BUY_COMPLETE:
             return Notice(fills.buy_complete(event, t), quiet=False) if settings.alert_on_buy else None
         case EventKind.SOLD:
             loud = fills.urgent(event.values)
             return Notice(fills.sold(event, t), quiet=False) if settings.alert_on_sell or loud else None
-        case EventKind.HOLDING_WINNER | EventKind.SELL_STARTED:
-            return Notice(View(_selling(event, t)), quiet=True) if settings.alert_on_sell else None
+        case EventKind.HOLDING_WINNER | EventKind.SELL_STARTED | EventKind.EXIT_WAITS:
+            return _sale(event, settings, t)
         case EventKind.ORDER_REJECTED | EventKind.ORDER_UNKNOWN:
             return Notice(View(_order_trouble(event, t)), quiet=False) if settings.alert_on_error else None
         case EventKind.MODE_CHANGED | EventKind.PAUSED | EventKind.RESUMED | EventKind.PANICKED:
             return Notice(View(_switched(event, t)), quiet=event.kind is not EventKind.PANICKED)
-        case EventKind.GUARDIAN_TOOK_OVER:
-            return Notice(View(_guardian(event, t)), quiet=False)
         case (
             EventKind.FEED_DELAYED
             | EventKind.FEED_DOWN
             | EventKind.FEED_UP
             | EventKind.BROKER_DOWN
             | EventKind.BROKER_UP
-            | EventKind.TROUBLE
         ):
             quiet = event.kind in {EventKind.FEED_UP, EventKind.BROKER_UP, EventKind.FEED_DELAYED}
             return Notice(View(_connection(event, t)), quiet=quiet) if settings.alert_on_error else None
+        case EventKind.TROUBLE:
+            asked = key_of(event) is not None
+            return Notice(View(_trouble(event, t)), quiet=False) if settings.alert_on_error and not asked else None
+        case _:
+            return _alarm(event, t, standing)
+
+
+def _alarm(event: Event, t: Translator, standing: Standing | None) -> Notice | None:
+    """What is told whatever the owner has switched off."""
+    match event.kind:
+        case EventKind.GUARDIAN_TOOK_OVER:
+            return Notice(View(alarms.guardian_sold(event, t)), quiet=False)
+        case EventKind.STATE_CHANGED:
+            said = alarms.state_changed(event, t)
+            quiet = event.values.get("state") == TradingState.ACTIVE
+            return Notice(View(said), quiet=quiet, urgent=not quiet) if said is not None else None
+        case EventKind.UNWATCHED:
+            return Notice(View(alarms.unwatched(event, standing, t)), quiet=False, urgent=True)
+        case EventKind.WATCHED:
+            return Notice(View(alarms.watched(event, t)), quiet=True)
+        case EventKind.MANUAL_SOLD:
+            return Notice(View(alarms.manual_sold(event, t)), quiet=not whole(event.values, "ours"))
+        case EventKind.UNFROZEN:
+            return Notice(View(alarms.unfrozen(event, t)), quiet=True)
         case _:
             return None
+
+
+def _sale(event: Event, settings: NotificationParams, t: Translator) -> Notice | None:
+    """A sale under way; a liquidation has a message of its own, and one that waits at a stop is told in any case."""
+    reason = text(event.values, "reason")
+    if reason == Purpose.PANIC:
+        return None
+    if event.kind is EventKind.EXIT_WAITS:
+        wanted = settings.alert_on_sell or reason in fills.URGENT_REASONS
+        return Notice(View(alarms.exit_waits(event, t)), quiet=False) if wanted else None
+    return Notice(View(_selling(event, t)), quiet=True) if settings.alert_on_sell else None
 
 
 def _selling(event: Event, t: Translator) -> str:
@@ -73,11 +133,7 @@ def _order_trouble(event: Event, t: Translator) -> str:
     v = event.values
     detail = text(v, "detail") or text(v, "message")
     if event.kind is EventKind.ORDER_UNKNOWN:
-        return lines(
-            t("❓ <b>An order's fate is unknown</b> · {ticker}", ticker=event.ticker),
-            t("It is never sent twice. The broker's list is being checked."),
-            t("Detail: {detail}", detail=detail) if detail else None,
-        )
+        return alarms.order_unknown(event, t)
     reason = text(v, "reason")
     return lines(
         t("⛔ <b>The broker refused an order</b> · {ticker}", ticker=event.ticker),
@@ -103,17 +159,6 @@ def _switched(event: Event, t: Translator) -> str:
             )
 
 
-def _guardian(event: Event, t: Translator) -> str:
-    v = event.values
-    qty = whole(v, "qty")
-    sale = t("{ticker} {qty} shares, limit {price}", ticker=event.ticker, qty=qty, price=t.usd(amount(v, "price")))
-    return lines(
-        t("🛡 <b>The guardian took over</b>"),
-        t("The trader did not answer, so the guardian sent a protective sale."),
-        sale if qty else None,
-    )
-
-
 def minutes(delay: Decimal) -> int:
     return max(1, round(delay / 60))
 
@@ -133,14 +178,17 @@ def _connection(event: Event, t: Translator) -> str:
             title = t("📡 Market data is back.")
         case EventKind.BROKER_DOWN:
             title = t("🏦 <b>The broker does not answer</b>. Nothing is bought; sells are tried again and again.")
-        case EventKind.BROKER_UP:
-            title = t("🏦 The broker answers again.")
         case _:
-            where = word(PLACES, text(v, "where"), t)
-            place = t("{where} · {ticker}", where=where, ticker=event.ticker) if event.ticker else where
-            title = t("⚠️ <b>Trouble</b> · {where}", where=place)
-            what = text(v, "what")
-            if what in TROUBLES:
-                return lines(title, t(TROUBLES[what]))
-            detail = what or detail
+            title = t("🏦 The broker answers again.")
+    return lines(title, t("Detail: {detail}", detail=detail[:300]) if detail else None)
+
+
+def _trouble(event: Event, t: Translator) -> str:
+    v = event.values
+    where, what = word(PLACES, text(v, "where"), t), text(v, "what")
+    place = t("{where} · {ticker}", where=where, ticker=event.ticker) if event.ticker else where
+    title = t("⚠️ <b>Trouble</b> · {where}", where=place)
+    if what in TROUBLES:
+        return lines(title, t(TROUBLES[what], qty=whole(v, "qty"), seconds=whole(v, "seconds")))
+    detail = what or text(v, "detail")
     return lines(title, t("Detail: {detail}", detail=detail[:300]) if detail else None)

@@ -121,12 +121,6 @@ def panic_preview(held: Sequence[Position], nonce: str, t: Translator) -> View:
     )
 
 
-def liquidating(reply: Reply, t: Translator) -> View:
-    if not reply.ok:
-        return outcome(reply, t)
-    return View(lines(t("🚨 <b>Selling everything</b>"), t("Each sale is reported here as it happens.")))
-
-
 def sell_preview(position: Position, percent: int, nonce: str, now: dt.datetime, t: Translator) -> View:
     """What a sale by hand would do."""
     qty = max(1, position.qty * percent // 100)
@@ -165,7 +159,18 @@ def resume_question(nonce: str, t: Translator) -> View:
 
 
 def resumed(reply: Reply, t: Translator) -> View:
-    return View(t("▶️ Buying is allowed again.")) if reply.ok else outcome(reply, t)
+    """Allowed again, or what a person at the terminal must do first."""
+    if reply.ok:
+        return View(t("▶️ Buying is allowed again."))
+    if text(reply.values, "reason") != "halt_file":
+        return outcome(reply, t)
+    return View(
+        lines(
+            t("⛔ <b>Not yet: a HALT file blocks buying</b>"),
+            t("It was put there on purpose, and only the terminal can lift it:"),
+            t("remove the file HALT from the state directory there, then send /resume again."),
+        )
+    )
 
 
 def paused(reply: Reply, t: Translator) -> View:

@@ -10,7 +10,9 @@ from bot.keyboards import Act, button
 from bot.settings import Field, Problem
 from bot.views.base import RULE, View, lines
 from bot.views.keys import CHOICES, LABELS, SECTIONS, UNITS
+from config.caps import FILE
 from core.model.messages import Value
+from core.model.safety import CAPPED
 from ports.store import Override
 
 PROBLEMS: Mapping[str, str] = {
@@ -19,6 +21,7 @@ PROBLEMS: Mapping[str, str] = {
     "pattern": mark("“{given}” does not have the right form."),
     "choice": mark("“{given}” is not one of the choices."),
     "smaller": mark("It must stay smaller than {other}."),
+    "cap": mark("“{given}” is looser than your hard cap."),
     "invalid": mark("“{given}” does not fit the other settings."),
 }
 ELSEWHERE: Mapping[str, str] = {
@@ -91,8 +94,19 @@ def keys(section: str, fields: Sequence[Field], values: Mapping[str, Value], t: 
     return View(lines(title, RULE, *rows), keyboards.rows(*pairs, [back(t, "top"), close(t)]))
 
 
-def key(field: Field, value: Value, t: Translator, *, problem: Problem | None = None) -> View:
-    """One key: present value, unit, bounds, and buttons where there are choices."""
+def capped(field: Field, cap: float, t: Translator) -> str:
+    """The hard cap by name and file, and who can move it."""
+    name = CAPPED[field.key.removeprefix("trading.")]
+    return t(
+        "Hard cap: {value} (<code>{name}</code> in <code>{file}</code>). Only the file on the server can loosen it.",
+        value=shown(field, _exact(field, cap), t),
+        name=name,
+        file=FILE,
+    )
+
+
+def key(field: Field, value: Value, t: Translator, *, problem: Problem | None = None, cap: float | None = None) -> View:
+    """One key: present value, unit, bounds, the hard cap where there is one, and buttons where there are choices."""
     options = () if field.elsewhere else field.choices or (("on", "off") if field.kind == "bool" else ())
     buttons = [button(shown_choice(field, option, t), Act.SETTINGS, "val", option) for option in options]
     triples = [buttons[i : i + 3] for i in range(0, len(buttons), 3)]
@@ -106,6 +120,7 @@ def key(field: Field, value: Value, t: Translator, *, problem: Problem | None = 
             t("Now: <b>{value}</b>", value=shown(field, value, t)),
             t("Default: {value}", value=shown(field, field.default, t)),
             limits(field, t),
+            capped(field, cap, t) if cap is not None else None,
             RULE,
             t(ELSEWHERE[field.elsewhere]) if field.elsewhere else ask,
         ),

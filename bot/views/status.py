@@ -6,14 +6,27 @@ from decimal import Decimal
 
 from bot import keyboards
 from bot.i18n import ET, Markup, Translator
+from bot.views.alarms import BY_FILE, how_to_go_on, reasons
 from bot.views.base import RULE, View, bounded, distance, lines, titled
-from bot.views.words import GUARDIAN, INTENT_STATES, MODES, PROCESSES, REFUSALS, VENUES, word
+from bot.views.words import (
+    FROZEN,
+    INTENT_STATES,
+    MODES,
+    PROCESSES,
+    REFUSALS,
+    STATE_SIGNS,
+    STATES,
+    VENUES,
+    word,
+)
 from core.model.commands import Lock, TraderStatus
 from core.model.order import Intent, Side
 from core.model.position import Plan, Position
+from core.model.safety import Block, TradingState
 from core.model.session import MarketSession, Phase
 
 OLD = dt.timedelta(seconds=30)
+DAY = dt.timedelta(hours=18)
 
 
 def clocks(session: MarketSession, now: dt.datetime, t: Translator) -> str:
@@ -56,26 +69,42 @@ def position_lines(p: Position, now: dt.datetime, t: Translator) -> str:
         below=distance(p.stop_price, p.last_price, t),
         target=t.usd(p.target_price),
     )
-    return lines(head, prices, guards)
+    own = t("   Your own beside it: {qty} shares", qty=p.own_qty) if p.own_qty else None
+    frozen = t("   🧊 check needed: {reason}", reason=word(FROZEN, p.frozen, t)) if p.frozen else None
+    return lines(head, prices, guards, own, frozen)
 
 
 def pnl_usd(p: Position, t: Translator) -> str:
     return t.usd_signed(p.unrealized_usd)
 
 
-def switches(s: TraderStatus, t: Translator) -> list[str]:
-    """What is allowed to happen now, worst first."""
-    shown: list[str] = []
+def switches(s: TraderStatus, now: dt.datetime, t: Translator) -> list[str]:
+    """What is allowed to happen now, worst first, since when, until when, and how to go on."""
+    shown: list[str] = [t("{sign} Trading: <b>{state}</b>", sign=STATE_SIGNS[s.state], state=word(STATES, s.state, t))]
     if s.panicked:
         shown.append(t("🛑 <b>Emergency stop is on</b> · /resume"))
     elif s.paused:
         shown.append(t("⏸ <b>Buying is paused</b> · /resume"))
+    shown += [block_row(b, now, t) for b in s.blocks]
+    if s.state is not TradingState.ACTIVE:
+        keys = [*(b.reason for b in s.blocks), *(k for k in s.entry_blocks if k == BY_FILE)]
+        shown += [t("Stops and sells go on."), *([how_to_go_on(keys, t)] if keys else [])]
     if s.entries_open:
         shown.append(t("🟢 Buying is possible"))
     else:
-        reasons = ", ".join(word(REFUSALS, key, t) for key in s.entry_blocks)
-        shown.append(t("🔴 No buying now: {reasons}", reasons=Markup(reasons)) if reasons else t("🔴 No buying now"))
+        why = reasons(s.entry_blocks, t)
+        shown.append(t("🔴 No buying now: {reasons}", reasons=why) if why else t("🔴 No buying now"))
     return shown
+
+
+def block_row(block: Block, now: dt.datetime, t: Translator) -> str:
+    """One thing that holds buying back; times with their day, because a block may be days old."""
+    return t(
+        "• {reason} · since {since} · {until}",
+        reason=word(REFUSALS, block.reason, t),
+        since=t.time(block.since) if now - block.since < DAY else t.when(block.since),
+        until=t("until {time}", time=t.when(block.until)) if block.until else t("until /resume"),
+    )
 
 
 def status(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Translator) -> View:
@@ -89,7 +118,7 @@ def status(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Transla
             t("📊 <b>Status</b>"),
             clocks(session, now, t),
             RULE,
-            *switches(s, t),
+            *switches(s, now, t),
             t("{venue} · {mode}", venue=word(VENUES, s.venue, t), mode=word(MODES, s.mode, t)),
             t("Broker: {state}", state=broker) + (aged(checked, now, t) if checked else ""),
             t(
@@ -210,17 +239,17 @@ def health(
     database: bool,
     now: dt.datetime,
     old: dt.timedelta,
-    guardian: bool | None,
+    guardian: str | None,
     t: Translator,
 ) -> View:
-    """Each process by its last sign of life, and the outside services as the trader sees them."""
+    """Each process by its last sign of life, who guards the stops (a line of its own), the outside services."""
     rows = [_beat(name, beats.get(name), now, old, t) for name in PROCESSES] if beats is not None else []
     return View(
         lines(
             t("🩺 <b>Health</b>"),
             RULE,
             *rows,
-            None if guardian is None else _guardian(t, alive=guardian),
+            guardian,
             t("🔴 Message bus: no answer") if beats is None else t("🟢 Message bus: OK"),
             t("🟢 Database: OK") if database else t("🔴 Database: no answer"),
             t("🔴 Trader's command socket: no answer") if trader is None else t("🟢 Trader's command socket: OK"),
@@ -228,10 +257,6 @@ def health(
         ),
         keyboards.refresh(t, "health"),
     )
-
-
-def _guardian(t: Translator, *, alive: bool) -> str:
-    return t("🟢 {who}: alive", who=t(GUARDIAN)) if alive else t("🔴 {who}: no sign of life", who=t(GUARDIAN))
 
 
 def _beat(name: str, fields: Mapping[str, str] | None, now: dt.datetime, old: dt.timedelta, t: Translator) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.i18n import Markup, Translator, mark
 from core.model.order import IntentState, Purpose
 from core.model.position import PlanState
+from core.model.safety import TradingState
 from core.model.signal import Condition, SignalType
 
 REFUSALS: Mapping[str, str] = {
@@ -12,6 +13,12 @@ REFUSALS: Mapping[str, str] = {
     "paused": mark("buying is paused"),
     "panicked": mark("emergency stop is on"),
     "halt_file": mark("a HALT file blocks buying"),
+    "broker_sick": mark("the broker's answers can't be relied on"),
+    "stop_streak": mark("too many stops today"),
+    "guardian_keeps": mark("the guardian keeps the watch"),
+    "clock_skew": mark("this machine's clock is wrong"),
+    "unwatched": mark("the price of a held stock is not seen"),
+    "diverged": mark("the feed and the broker disagree on the price"),
     "not_reconciled": mark("the account has not been checked yet"),
     "broker_down": mark("the broker does not answer"),
     "expired_signal": mark("the signal is too old"),
@@ -38,6 +45,9 @@ REFUSALS: Mapping[str, str] = {
     "nothing_filled": mark("nothing was filled"),
     "order_rejected": mark("the broker refused the order"),
     "order_unknown": mark("an order's fate is unknown"),
+    "frozen": mark("the share count must be checked"),
+    "selling": mark("being sold at the moment"),
+    "not_accepted": mark("the trader did not accept it"),
 }
 
 PURPOSES: Mapping[str, str] = {
@@ -48,6 +58,7 @@ PURPOSES: Mapping[str, str] = {
     Purpose.COMMAND: mark("Sold by hand"),
     Purpose.PANIC: mark("Emergency liquidation"),
     Purpose.GUARD: mark("Guardian's protective sell"),
+    Purpose.MANUAL: mark("Traded by hand in the KIS app"),
 }
 
 ENDINGS: Mapping[str, str] = {**PURPOSES, **REFUSALS}
@@ -121,12 +132,44 @@ PROCESSES: Mapping[str, str] = {
 }
 GUARDIAN = mark("Guardian")
 
-PLACES: Mapping[str, str] = {**PROCESSES, "guardian": GUARDIAN, "reconcile": mark("Account check")}
+PLACES: Mapping[str, str] = {
+    **PROCESSES,
+    "guardian": GUARDIAN,
+    "reconcile": mark("Account check"),
+    "clock": mark("Clock"),
+}
 
+# What happened, and what to do about it.
 TROUBLES: Mapping[str, str] = {
     "several_orders_match": mark("Several orders at the broker look like ours. Please check in the KIS app."),
-    "shares_missing": mark("The account holds fewer shares than expected. Were they sold by hand?"),
     "sold_more_than_held": mark("More was sold than was held. Please check in the KIS app."),
+    "shares_appeared": mark(
+        "{qty} shares have appeared in the account that neither the bot nor a known order bought. "
+        "They count as your own: the bot will not sell them. If that is not right, please check in the KIS app."
+    ),
+    "orders_vanished": mark(
+        "{qty} orders that the broker has shown are missing from its list for 10 minutes. "
+        "Please compare today's orders in the KIS app with /orders."
+    ),
+    "clock_skew": mark(
+        "This machine's clock is {seconds} seconds off, so nothing is bought; stops and sells go on. "
+        "Please set the clock (time synchronisation, NTP). Buying goes on by itself then."
+    ),
+}
+
+STATES: Mapping[str, str] = {
+    TradingState.ACTIVE: mark("Normal"),
+    TradingState.REDUCING: mark("No new buys"),
+    TradingState.HALTED: mark("Everything stopped"),
+}
+STATE_SIGNS: Mapping[str, str] = {
+    TradingState.ACTIVE: "🟢",
+    TradingState.REDUCING: "🟠",
+    TradingState.HALTED: "🔴",
+}
+FROZEN: Mapping[str, str] = {
+    "split": mark("stock split or merger?"),
+    "missing": mark("shares are missing"),
 }
 
 

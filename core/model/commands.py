@@ -11,6 +11,7 @@ from msgspec import Meta
 from core.model.messages import Value
 from core.model.order import Intent
 from core.model.position import Plan, Position
+from core.model.safety import Block, TradingState
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
@@ -78,11 +79,46 @@ class Unlock(Command, frozen=True, kw_only=True, tag="unlock"):
     ticker: str
 
 
+class AdoptManual(Command, frozen=True, kw_only=True, tag="adopt"):
+    """The owner's answer for shares bought by hand: guard them (`adopt`), or leave them alone."""
+
+    key: str
+    adopt: bool
+
+
+class Settle(Command, frozen=True, kw_only=True, tag="settle"):
+    """A person has looked at a frozen ticker: take the broker's share count, and go on."""
+
+    ticker: str
+
+
+class OwnOrder(Command, frozen=True, kw_only=True, tag="own_order"):
+    """A person has looked at a buy that matches several orders: it arrived as one of them (`placed`), or never."""
+
+    ticker: str
+    placed: bool
+
+
 class AskStatus(Command, frozen=True, kw_only=True, tag="status"):
     """Read the whole state."""
 
 
-AnyCommand = Approve | Ignore | SetMode | Pause | Resume | Panic | Sell | Buy | CancelOrders | Unlock | AskStatus
+AnyCommand = (
+    Approve
+    | Ignore
+    | SetMode
+    | Pause
+    | Resume
+    | Panic
+    | Sell
+    | Buy
+    | CancelOrders
+    | Unlock
+    | AdoptManual
+    | Settle
+    | OwnOrder
+    | AskStatus
+)
 
 
 class ReplyKey(enum.StrEnum):
@@ -126,6 +162,8 @@ class TraderStatus(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[Plan, ...]
     orders: tuple[Intent, ...]
     locks: tuple[Lock, ...]
+    state: TradingState
+    blocks: tuple[Block, ...]
     buying_power_usd: Decimal | None
     krw_per_usd: Decimal | None
     bought_today_krw: Decimal

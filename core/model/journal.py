@@ -9,7 +9,7 @@ import msgspec
 from core.model.commands import Lock
 from core.model.messages import Event
 from core.model.money import ZERO
-from core.model.order import BrokerRef, Intent, Purpose, Side
+from core.model.order import BrokerRef, Intent, ManualOrder, Purpose, Side
 from core.model.position import ExitRun, Plan, Position, RoundTrip
 
 
@@ -116,6 +116,12 @@ class SawOrders(msgspec.Struct, frozen=True, tag="saw_orders"):
     at: dt.datetime
 
 
+class PutManual(msgspec.Struct, frozen=True, tag="put_manual"):
+    """Insert or replace an order that is not ours."""
+
+    order: ManualOrder
+
+
 class Emit(msgspec.Struct, frozen=True, tag="emit"):
     """Tell the others; delivered at least once after the commit."""
 
@@ -143,6 +149,7 @@ Change = (
     | AddFill
     | AddLedger
     | SawOrders
+    | PutManual
     | Emit
     | AddTrip
 )
@@ -156,6 +163,7 @@ class DayCounters(msgspec.Struct, frozen=True, kw_only=True):
     realized_krw: Decimal = ZERO
     orders: int = 0
     trips: int = 0
+    stops: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,4 +176,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     decisions: frozenset[str] = frozenset()
     locks: tuple[Lock, ...] = ()
     seen: frozenset[BrokerRef] = frozenset()
+    manual: tuple[ManualOrder, ...] = ()
     state: dict[str, str] = {}

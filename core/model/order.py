@@ -26,6 +26,7 @@ class Purpose(enum.StrEnum):
     COMMAND = "COMMAND"
     PANIC = "PANIC"
     GUARD = "GUARD"
+    MANUAL = "MANUAL"
 
 
 class IntentState(enum.StrEnum):
@@ -92,7 +93,11 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision to trade. It is POSTed at most once, ever; `reserved_usd` is budget held for it."""
+    """A decision to trade. It is POSTed at most once, ever; `reserved_usd` is budget held for it.
+
+    `own_qty`: the owner's own shares of the ticker when it was sent. `final_seen_at`: the list showed it without an open
+    rest for the first time. `estimated`: shares were booked because the holdings show them; the order list has not told the price yet.
+    """
 
     id: str
     dedup_key: str
@@ -111,7 +116,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     baseline: tuple[str, ...] = ()
     cancel_requested_at: dt.datetime | None = None
     sent_at: dt.datetime | None = None
+    own_qty: int | None = None
+    lost_at: dt.datetime | None = None
+    final_seen_at: dt.datetime | None = None
     misses: int = 0
+    estimated: bool = False
     reason: str = ""
 
     @property
@@ -141,12 +150,35 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     expired: bool = False
     is_cancel_row: bool = False
     from_api: bool = True
+    exchange: Exchange | None = None
     ordered_at: dt.datetime | None = None
 
     @property
     def final(self) -> bool:
         """Whether nothing more can fill."""
         return self.open_qty == 0
+
+
+class ManualOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of this account that is not ours: the owner traded in the KIS app (or another program did).
+
+    `filled_qty` and `filled_usd` are cumulative. `adopted` is the owner's answer to "shall the bot guard these
+    shares?": None while it was not given.
+    """
+
+    ref: BrokerRef
+    ticker: str
+    exchange: Exchange
+    side: Side
+    filled_qty: int
+    filled_usd: Decimal
+    seen_at: dt.datetime
+    adopted: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in buttons and commands."""
+        return f"{self.ref.ord_dt}-{self.ref.odno}"
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,6 +54,8 @@ class TradingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_orders_per_day: Annotated[int, Meta(ge=1, le=10_000, title="orders")] = 300
     price_collar_pct: Fraction = 2.0
     entry_slippage_pct: Fraction = 0.5
+    max_divergence_pct: Annotated[float, Meta(ge=0.5, le=50.0, title="%")] = 5.0
+    max_stops_per_day: Annotated[int, Meta(ge=0, le=1_000, title="stops, 0 = no limit")] = 3
     approval_drift_pct: Annotated[float, Meta(ge=0.1, le=50.0, title="%")] = 3.0
     unfilled_cancel_sec: Annotated[int, Meta(ge=5, le=3_600, title="seconds")] = 180
     approval_ttl_sec: Annotated[int, Meta(ge=5, le=86_400, title="seconds")] = 600

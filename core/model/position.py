@@ -16,7 +16,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of one ticker bought by the bot.
 
     `qty` and `cost_usd`/`cost_krw` are what is held now; `bought_*` and `sold_*` run from the first buy, so that the
-    round trip can be told at the end. Fees are kept apart from cost.
+    round trip can be told at the end. Fees are kept apart from cost. `own_qty` are the owner's own shares of the same
+    ticker, never sold by us; `frozen` says why a person must look at the position before anything is bought or sold
+    automatically.
     """
 
     ticker: str
@@ -42,6 +44,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     sold_usd: Decimal = ZERO
     realized_usd: Decimal = ZERO
     realized_krw: Decimal = ZERO
+    own_qty: int = 0
+    frozen: str = ""
 
     def __post_init__(self) -> None:
         if self.qty < 0 or self.cost_usd < 0:
@@ -137,6 +141,7 @@ class ExitRun(msgspec.Struct, frozen=True, kw_only=True):
     step: int = 0
     sold_qty: int = 0
     attempts: int = 0
+    waiting: bool = False
     retry_at: dt.datetime | None = None
     conditions: tuple[Condition, ...] = ()
     by: str = ""

@@ -13,6 +13,12 @@ def us_date(at: dt.datetime) -> dt.date:
     return at.astimezone(EASTERN).date()
 
 
+def us_midnight_after(at: dt.datetime) -> dt.datetime:
+    """The end of the New York calendar day that holds an instant, aware UTC."""
+    day = us_date(at) + dt.timedelta(days=1)
+    return dt.datetime.combine(day, dt.time(), EASTERN).astimezone(dt.UTC)
+
+
 def us_day_bounds_ms(at_ms: int) -> tuple[int, int]:
     """Start and end (exclusive) of the New York calendar day that holds an epoch-millisecond instant."""
     day = dt.datetime.fromtimestamp(at_ms / 1000, EASTERN).date()

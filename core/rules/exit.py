@@ -1,5 +1,6 @@
 """When a position is sold, and why."""
 
+import datetime as dt
 import enum
 from decimal import Decimal
 
@@ -17,20 +18,22 @@ class ExitDecision(enum.StrEnum):
     TREND_BROKEN = "trend_broken"
 
 
-# One bad print must not sell: the stop needs this many consecutive observations at or under it.
-STOP_OBSERVATIONS = 2
+# One bad print must not sell: the price must have been at or under the stop in two observations so far apart.
+STOP_CONFIRM = dt.timedelta(seconds=1)
 
 
 def decide_exit(
-    position: Position, price: Decimal, *, observations_below: int, trend: TrendState | None
+    position: Position, price: Decimal, *, below_for: dt.timedelta | None, trend: TrendState | None
 ) -> ExitDecision:
     """Decide from one fresh price.
 
-    `observations_below` counts earlier consecutive prices at or under the stop; `trend` is the analyzer's answer for
+    `below_for` is the time since the first of the uninterrupted prices at or under the stop, None when this is the
+    first; `trend` is the analyzer's answer for
     this bar, UNKNOWN when it did not answer in time, None when it has not been asked yet.
     """
     if price <= position.stop_price:
-        return ExitDecision.STOP if observations_below + 1 >= STOP_OBSERVATIONS else ExitDecision.SUSPECT_STOP
+        confirmed = below_for is not None and below_for >= STOP_CONFIRM
+        return ExitDecision.STOP if confirmed else ExitDecision.SUSPECT_STOP
     if price >= position.target_price:
         match trend:
             case None:

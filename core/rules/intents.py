@@ -57,7 +57,7 @@ TRANSITIONS: dict[S, dict[IntentEvent, S]] = {
         _E.FILL_PART: S.CANCEL_UNKNOWN,
         _E.ASK_CANCEL: S.CANCEL_REQ,
     },
-    S.HUMAN: {**_SEEN},
+    S.HUMAN: {**_SEEN, _E.FIND_NONE: S.NOT_PLACED},
     # A fill may still land after a final state was booked: it is booked too, the state stays final.
     S.NOT_PLACED: {**_SEEN},
     S.FILLED: {},

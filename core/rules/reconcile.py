@@ -1,22 +1,56 @@
 """What the broker's order list says about our intents (facts: reliability.md 2.5)."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
-from core.model.order import BrokerOrder, BrokerRef, Intent
+import msgspec
+
+from core.model.order import BrokerOrder, BrokerRef, Intent, OrderRequest, Side
 from core.rules.intents import IntentEvent
 from core.rules.pricing import tick
 
-# An unknown buy is called "not placed" only after this long and this many complete readings, each so far apart.
-QUARANTINE = dt.timedelta(seconds=180)
-BUY_MISSES = 3
-MISS_GAP = dt.timedelta(seconds=30)
-# An unknown sell is fenced by the broker's own sellable quantity, so it may be decided sooner.
-SELL_MISSES = 2
-SELL_GAP = dt.timedelta(seconds=2)
+UNIQUE_STEPS = 4
 CLOCK_SKEW = dt.timedelta(seconds=65)
+
+
+Fingerprint = tuple[str, Side, int, Decimal]
+"""Ticker, side, quantity and limit: all that tells one of our orders from another, because KIS knows no client id."""
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """When an order whose reply was lost counts as never placed.
+
+    A buy needs `buy_misses` complete readings `miss_gap` apart and an age of `quarantine`, and with `one_shot` its ticker
+    is closed for the session. A sell is fenced by the broker's sellable quantity, so it may be decided sooner.
+    """
+
+    quarantine: dt.timedelta = dt.timedelta(seconds=180)
+    buy_misses: int = 3
+    miss_gap: dt.timedelta = dt.timedelta(seconds=30)
+    sell_misses: int = 2
+    sell_gap: dt.timedelta = dt.timedelta(seconds=2)
+    one_shot: bool = True
+
+
+def fingerprint(order: OrderRequest | BrokerOrder) -> Fingerprint:
+    """What an order looks like in the broker's list."""
+    return order.ticker, order.side, order.qty, order.limit
+
+
+def made_unique(request: OrderRequest, taken: AbstractSet[Fingerprint]) -> OrderRequest:
+    """The same order, or one a little smaller or lower (never the dearer way), that looks like no other of the day."""
+    step = tick(request.limit)
+    for fewer, ticks in itertools.product(range(UNIQUE_STEPS), repeat=2):
+        qty, limit = request.qty - fewer, request.limit - ticks * step
+        if qty < 1 or limit <= 0 or limit < 1 <= request.limit:
+            continue
+        changed = msgspec.structs.replace(request, qty=qty, limit=limit)
+        if fingerprint(changed) not in taken:
+            return changed
+    return request
 
 
 def event_of(intent: Intent, row: BrokerOrder) -> IntentEvent:

@@ -19,6 +19,11 @@ class RefusalReason(enum.StrEnum):
     PAUSED = "paused"
     PANICKED = "panicked"
     HALT_FILE = "halt_file"
+    BROKER_SICK = "broker_sick"
+    STOP_STREAK = "stop_streak"
+    CLOCK_SKEW = "clock_skew"
+    UNWATCHED = "unwatched"
+    DIVERGED = "diverged"
     NOT_RECONCILED = "not_reconciled"
     BROKER_DOWN = "broker_down"
     EXPIRED_SIGNAL = "expired_signal"
@@ -49,6 +54,9 @@ class RiskView(msgspec.Struct, frozen=True, kw_only=True):
     reconciled: bool
     broker_ok: bool
     in_window: bool
+    blocks: tuple[str, ...] = ()
+    clock_skewed: bool = False
+    unwatched: bool = False
     held: AbstractSet[str]
     planned: AbstractSet[str]
     locks: Mapping[str, Lock]
@@ -73,7 +81,10 @@ def standing_blocks(view: RiskView, params: TradingParams) -> tuple[RefusalReaso
         (view.halted, RefusalReason.HALT_FILE),
         (view.paused, RefusalReason.PAUSED),
         (view.mode == "watch", RefusalReason.MODE_WATCH),
+        *((True, RefusalReason(block)) for block in view.blocks),
         (not view.reconciled, RefusalReason.NOT_RECONCILED),
+        (view.clock_skewed, RefusalReason.CLOCK_SKEW),
+        (view.unwatched, RefusalReason.UNWATCHED),
         (not view.broker_ok, RefusalReason.BROKER_DOWN),
         (not view.in_window, RefusalReason.OUTSIDE_WINDOW),
         (
@@ -102,6 +113,26 @@ def check_data(
     if age > max_age_s:
         return Refused(RefusalReason.STALE_DATA, str(int(age)))
     return None
+
+
+def check_divergence(feed_price: Decimal, broker_price: Decimal, max_pct: float) -> Refused | None:
+    """Refuse where the feed and the broker disagree: one of them is delayed or wrong."""
+    apart_pct = abs(broker_price / feed_price - 1) * 100
+    if apart_pct > Decimal(str(max_pct)):
+        return Refused(RefusalReason.DIVERGED, f"{apart_pct:.1f}")
+    return None
+
+
+# Obstacles that pass by themselves: a running plan waits for them to go instead of ending.
+PASSING = frozenset(
+    {
+        RefusalReason.ORDER_RATE,
+        RefusalReason.BROKER_DOWN,
+        RefusalReason.NOT_RECONCILED,
+        RefusalReason.CLOCK_SKEW,
+        RefusalReason.UNWATCHED,
+    }
+)
 
 
 def check_entry(view: RiskView, ticker: str, params: TradingParams, *, own_plan: bool = False) -> Refused | None:

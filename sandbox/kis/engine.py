@@ -1,16 +1,17 @@
 """The matching engine: open orders against the market's quotes, one market second after another."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
 from sandbox import calendar
+from sandbox.bars import MINUTE_S
 from sandbox.calendar import Session
 from sandbox.kis.account import Account, Fill, Side
-from sandbox.market import MINUTE_S, Market
+from sandbox.market import Market
 
 SECOND = timedelta(seconds=1)
 CANCEL_TAKES = timedelta(seconds=1)
@@ -23,6 +24,8 @@ MARKET_ON_CLOSE, LIMIT_ON_CLOSE = "33", "34"
 ON_OPEN = frozenset({MARKET_ON_OPEN, LIMIT_ON_OPEN})
 ON_CLOSE = frozenset({MARKET_ON_CLOSE, LIMIT_ON_CLOSE})
 AT_MARKET = frozenset({MARKET_ON_OPEN, MARKET_ON_CLOSE})
+# the owner's own app has it, the API does not
+BY_HAND_AT_MARKET = "01"
 
 
 class State(Enum):
@@ -66,6 +69,8 @@ class Order:
     reason: str = ""
     withdrawn: int = 0
     fills: list[Fill] = field(default_factory=list)
+    # the exchange is about to refuse it, so nothing matches it
+    doomed: bool = False
 
     @property
     def filled(self) -> int:
@@ -106,6 +111,7 @@ class Engine:
         self.orders: dict[int, Order] = {}
         self._open: list[Order] = []
         self._cancels: list[_Cancel] = []
+        self._later: list[tuple[datetime, Callable[[datetime], object]]] = []
         self._next_odno = first_odno
         self._done: int | None = None
 
@@ -114,39 +120,56 @@ class Engine:
     def place(
         self, symbol: str, side: Side, qty: int, price: Decimal, division: str, now: datetime, medium: str = "OpenAPI"
     ) -> Order:
-        order = self._number(symbol, side, qty, price, division, now, medium)
-        self._open.append(order)
-        return order
+        return self.enter(self.number(symbol, side, qty, price, division, now, medium))
 
-    def _number(
-        self, symbol: str, side: Side, qty: int, price: Decimal, division: str, now: datetime, medium: str
+    def number(
+        self,
+        symbol: str,
+        side: Side,
+        qty: int,
+        price: Decimal,
+        division: str,
+        now: datetime,
+        medium: str = "OpenAPI",
     ) -> Order:
+        """An order with its number that is in no book yet."""
         order = Order(self._next_odno, symbol, side, qty, price, division, now, self._expiry(now), medium)
-        self.orders[order.odno] = order
         self._next_odno += 1
         return order
 
+    def enter(self, order: Order) -> Order:
+        self.orders[order.odno] = order
+        if order.state is State.OPEN:
+            self._open.append(order)
+        return order
+
+    def later(self, at: datetime, act: Callable[[datetime], object]) -> None:
+        """Does it in the first market second from then on, before cancels settle and orders match."""
+        self._later.append((at, act))
+
     def modify(self, target: Order, qty: int, price: Decimal, now: datetime, medium: str = "OpenAPI") -> Order:
         """Takes `qty` shares off the target and works them at the new price under a new number."""
-        replacement = self._number(target.symbol, target.side, qty, price, target.division, now, medium)
+        replacement = self.number(target.symbol, target.side, qty, price, target.division, now, medium)
         replacement.kind, replacement.original = Kind.MODIFY, target.odno
         self._withdraw(target, qty, State.REPLACED)
-        self._open.append(replacement)
-        return replacement
+        return self.enter(replacement)
 
-    def cancel(self, target: Order, qty: int, now: datetime, medium: str = "OpenAPI") -> Order:
+    def cancel(
+        self, target: Order, qty: int, now: datetime, medium: str = "OpenAPI", takes: timedelta = CANCEL_TAKES
+    ) -> Order:
         """Accepted is not done: fills may still arrive before it takes effect."""
-        row = self._number(target.symbol, target.side, qty, Decimal(0), target.division, now, medium)
+        row = self.number(target.symbol, target.side, qty, Decimal(0), target.division, now, medium)
         row.kind, row.original = Kind.CANCEL, target.odno
-        self._cancels.append(_Cancel(row, target, qty, now + CANCEL_TAKES))
+        self.orders[row.odno] = row
+        self._cancels.append(_Cancel(row, target, qty, now + takes))
         return row
 
     def _withdraw(self, order: Order, qty: int, state: State) -> None:
         order.withdrawn += qty
         if order.filled + order.withdrawn >= order.qty:
-            self._close(order, state)
+            self.close(order, state)
 
-    def _close(self, order: Order, state: State, reason: str = "") -> None:
+    def close(self, order: Order, state: State, reason: str = "") -> None:
         order.state, order.reason = state, reason
         if order in self._open:
             self._open.remove(order)
@@ -184,21 +207,28 @@ class Engine:
     def advance(self, now: datetime) -> list[Fill]:
         """Matches every whole market second up to now; returns the new fills."""
         last = math.floor(now.timestamp())
-        if self._done is None or not (self._open or self._cancels):
+        if self._done is None or not self._busy():
             self._done = last
             return []
         fills: list[Fill] = []
-        while self._done < last and (self._open or self._cancels):
+        while self._done < last and self._busy():
             self._done += 1
             fills += self._step(datetime.fromtimestamp(self._done, UTC))
         self._done = last
         return fills
 
+    def _busy(self) -> bool:
+        return bool(self._open or self._cancels or self._later)
+
     def _step(self, at: datetime) -> list[Fill]:
+        due = [act for moment, act in self._later if moment <= at]
+        self._later = [(moment, act) for moment, act in self._later if moment > at]
+        for act in due:
+            act(at)
         self._settle_cancels(at)
         fills = self._at_close(at) if self._crosses_close(at) else []
         for order in [order for order in self._open if order.expires_at <= at]:
-            self._close(order, State.EXPIRED, EXPIRED_TEXT)
+            self.close(order, State.EXPIRED, EXPIRED_TEXT)
         session = calendar.kis_session(at)
         if session is Session.CLOSED or (self._paper and session is not Session.REGULAR):
             return fills
@@ -233,13 +263,13 @@ class Engine:
                 break
             if not _crosses(order, price):
                 continue
-            fill = self._fill(order, min(order.remaining, capacity), price, at)
+            fill = self.fill(order, min(order.remaining, capacity), price, at)
             capacity -= fill.qty
             fills.append(fill)
         return fills
 
     def _may_trade(self, order: Order, at: datetime, session: Session) -> bool:
-        if order.division in ON_CLOSE:
+        if order.doomed or order.division in ON_CLOSE:
             return False
         if order.division in ON_OPEN:
             minute = self._market.minute_of(at)
@@ -248,7 +278,7 @@ class Engine:
 
     def _capacity(self, symbol: str, at: datetime) -> int:
         bar = self._market.bar_of_minute(symbol, self._market.minute_of(at))
-        if bar is None or bar.volume == 0:
+        if bar is None or bar.volume == 0 or self._market.halted(symbol, at):
             return 0
         if self.share is None:
             return 1 << 60
@@ -261,21 +291,22 @@ class Engine:
         fills = []
         for order in [order for order in self._open if order.division in ON_CLOSE]:
             price = Decimal(str(self._market.price_at(order.symbol, at - SECOND)))
-            if _crosses(order, price):
-                fills.append(self._fill(order, order.remaining, price, at))
+            halted = self._market.halted(order.symbol, at - SECOND)
+            if not (halted or order.doomed) and _crosses(order, price):
+                fills.append(self.fill(order, order.remaining, price, at))
         return fills
 
-    def _fill(self, order: Order, qty: int, price: Decimal, at: datetime) -> Fill:
+    def fill(self, order: Order, qty: int, price: Decimal, at: datetime) -> Fill:
         fill = Fill(order.odno, order.symbol, order.side, qty, price, at)
         order.fills.append(fill)
         self.account.apply(fill)
         if order.remaining == 0:
-            self._close(order, State.FILLED)
+            self.close(order, State.FILLED)
         return fill
 
 
 def _crosses(order: Order, price: Decimal) -> bool:
-    if order.division in AT_MARKET:
+    if order.division in AT_MARKET or order.division == BY_HAND_AT_MARKET:
         return True
     return price <= order.price if order.side is Side.BUY else price >= order.price
 

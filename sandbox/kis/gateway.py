@@ -15,6 +15,7 @@ from sandbox.kis import inquiries, quotes, refusals, trading
 from sandbox.kis.host import Call, Endpoint, Host, Reply
 from sandbox.kis.refusals import RefusedError
 from sandbox.kis.rows import kst
+from sandbox.wire import cut
 
 TRADING = "/uapi/overseas-stock/v1/trading/"
 QUOTES = "/uapi/overseas-price/v1/quotations/"
@@ -176,6 +177,8 @@ class Gateway:
                 reply = self._answer(service, request, fields)
             except RefusedError as error:
                 return _refuse(error)
+            if reply.lost:
+                return cut(request)
             headers = {
                 "tr_id": request.headers.get("tr_id", ""),
                 "tr_cont": reply.tr_cont,
@@ -198,7 +201,7 @@ class Gateway:
             raise RefusedError(refusals.BODY_INCOMPLETE)
         if service.account:
             self._check_account(fields)
-        return service.endpoint(host, Call(tr_id, fields, headers.get("tr_cont", "") == "N", host.now()))
+        return service.endpoint(host, Call(tr_id, fields, headers.get("tr_cont", "") == "N", host.now(), request.path))
 
     def _check_keys(self, headers: Mapping[str, str]) -> None:
         own, appkey = self._host.credentials, headers.get("appkey", "")

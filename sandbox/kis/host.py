@@ -1,14 +1,15 @@
 """One KIS host: the market, an account, its rules, and what an endpoint gets and gives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sandbox import calendar
 from sandbox.calendar import Session
 from sandbox.clock import SandboxClock
+from sandbox.faults import Fault, Faults
 from sandbox.kis import refusals
-from sandbox.kis.account import Account
+from sandbox.kis.account import Account, Side
 from sandbox.kis.credentials import PAPER, REAL, Credentials
 from sandbox.kis.engine import Engine
 from sandbox.kis.limits import RateLimit
@@ -27,14 +28,19 @@ class Call:
     fields: Mapping[str, str]
     more: bool
     now: datetime
+    path: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The JSON body and the tr_cont header: F or M with more pages to come, D or E on the last, empty without pages."""
+    """The JSON body and the tr_cont header: F or M with more pages to come, D or E on the last, empty without pages.
+
+    A lost one never arrives: the connection is cut instead.
+    """
 
     body: Body
     tr_cont: str = ""
+    lost: bool = False
 
 
 @dataclass
@@ -52,6 +58,7 @@ class Host:
     # how often the same order body arrived, to show a client that sends twice; and which body made an order
     order_posts: dict[tuple[str, ...], int] = field(default_factory=dict)
     order_keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
 
     @property
     def account(self) -> Account:
@@ -60,6 +67,15 @@ class Host:
     @property
     def words(self) -> Wording:
         return refusals.PAPER if self.paper else refusals.REAL
+
+    @property
+    def links(self) -> tuple[str, str]:
+        """The names by which faults mean this host."""
+        return "kis", f"kis_{self.name}"
+
+    def fault(self, call: Call, actions: str | Collection[str], symbol: str, side: Side) -> Fault | None:
+        """The fault that an order of this call suffers, used up by one."""
+        return self.faults.take(self.links, call.path, call.tr_id, actions, symbol=symbol, side=side.word)
 
     def now(self) -> datetime:
         """The clock's now, with every order matched up to it."""

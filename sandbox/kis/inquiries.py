@@ -6,10 +6,11 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TypeVar
 
 from sandbox import calendar
-from sandbox.kis import refusals, rows, trading
+from sandbox.kis import lists, refusals, rows, trading
 from sandbox.kis.account import RESERVE, Holding, holdings_from
 from sandbox.kis.engine import Order
 from sandbox.kis.host import Body, Call, Host, Reply
+from sandbox.kis.lists import Page
 from sandbox.kis.refusals import RefusedError
 from sandbox.kis.rows import Row, fixed
 
@@ -26,16 +27,19 @@ ALL_US = frozenset({"", "%", "NASD"})
 
 def _page(found: Sequence[T], size: int, call: Call, key: Callable[[T], str]) -> tuple[Sequence[T], str, str]:
     """(rows of this page, tr_cont, next key). The next key names the last row that was given."""
-    first = 0
-    if call.more:
-        # python-kis sends these two in lower case, and KIS takes them
-        after = (call.fields.get("CTX_AREA_NK200") or call.fields.get("ctx_area_nk200", "")).strip()
+    first, after = 0, _after(call)
+    if call.more and after:
         position = next((i for i, item in enumerate(found) if key(item) == after), None)
         first = len(found) if position is None else position + 1
     rows_now = found[first : first + size]
     if first + size < len(found):
         return rows_now, "M" if call.more else "F", key(rows_now[-1])
     return rows_now, "E" if call.more else "D", ""
+
+
+def _after(call: Call) -> str:
+    # python-kis sends these two in lower case, and KIS takes them; without a key the list begins again
+    return (call.fields.get("CTX_AREA_NK200") or call.fields.get("ctx_area_nk200", "")).strip()
 
 
 def _fk(host: Host, *parts: str) -> str:
@@ -45,13 +49,16 @@ def _fk(host: Host, *parts: str) -> str:
 def open_orders(host: Host, call: Call) -> Reply:
     exchange = call.fields["OVRS_EXCG_CD"]
     instruments = host.market.instruments
-    found = [o for o in host.engine.working() if exchange in ALL_US or instruments[o.symbol].kis_exchange == exchange]
+    working = [o for o in lists.orders_seen(host, call) if o.remaining > 0]
+    found = [o for o in working if exchange in ALL_US or instruments[o.symbol].kis_exchange == exchange]
     found.sort(key=lambda o: o.odno, reverse=call.fields.get("SORT_SQN", "") != "DS")
     page, cont, following = _page(found, OPEN_ORDERS_PAGE, call, lambda o: rows.odno_text(o.odno))
     output = [rows.open_order(order, instruments[order.symbol]) for order in page]
+    first = rows.open_order(found[0], instruments[found[0].symbol]) if found else None
+    sent = lists.spoil(host, call, Page(output, cont, following, _after(call), first), rows.BLANK_OPEN_ORDER)
     area = _fk(host, exchange, call.fields.get("SORT_SQN", ""))
-    body = host.success(ctx_area_fk200=area, ctx_area_nk200=rows.area(following), output=output)
-    return Reply(_worded(host, body, output), cont)
+    body = host.success(ctx_area_fk200=area, ctx_area_nk200=rows.area(sent.following), output=sent.output)
+    return Reply(_worded(host, body, sent.output), sent.cont)
 
 
 def _worded(host: Host, body: Body, output: object) -> Body:
@@ -63,21 +70,20 @@ def _worded(host: Host, body: Body, output: object) -> Body:
 
 def history(host: Host, call: Call) -> Reply:
     fields = call.fields
-    found = [order for order in host.engine.orders.values() if _in_history(host, order, call)]
+    found = [order for order in lists.orders_seen(host, call) if _in_history(host, order, call)]
     newest_first = host.paper or fields["SORT_SQN"] != "DS"
     found.sort(key=lambda o: o.odno, reverse=newest_first)
     size = PAPER_HISTORY_PAGE if host.paper else HISTORY_PAGE
     page, cont, following = _page(found, size, call, lambda o: rows.odno_text(o.odno))
-    output: object = [
-        rows.order_history(order, host.market.instruments[order.symbol], paper=host.paper) for order in page
-    ]
-    if not page:
-        # an object of blanks, not a list, is what KIS's own example shows
-        output = dict(rows.BLANK_HISTORY)
+    shown = [rows.order_history(o, host.market.instruments[o.symbol], paper=host.paper) for o in page]
+    first = rows.order_history(found[0], host.market.instruments[found[0].symbol], paper=host.paper) if found else None
+    sent = lists.spoil(host, call, Page(shown, cont, following, _after(call), first), rows.BLANK_HISTORY)
+    # an object of blanks, not a list, is what KIS's own example shows
+    output = sent.output or dict(rows.BLANK_HISTORY)
     names = ("PDNO", "ORD_STRT_DT", "ORD_END_DT", "SLL_BUY_DVSN", "CCLD_NCCS_DVSN", "OVRS_EXCG_CD")
     area = _fk(host, *(fields[name] for name in names))
-    body = host.success(ctx_area_nk200=rows.area(following), ctx_area_fk200=area, output=output)
-    return Reply(_worded(host, body, page), cont)
+    body = host.success(ctx_area_nk200=rows.area(sent.following), ctx_area_fk200=area, output=output)
+    return Reply(_worded(host, body, sent.output), sent.cont)
 
 
 def _in_history(host: Host, order: Order, call: Call) -> bool:
@@ -110,24 +116,28 @@ def balance(host: Host, call: Call) -> Reply:
     instruments = host.market.instruments
     held = [
         (symbol, holding)
-        for symbol, holding in sorted(host.account.holdings.items())
+        for symbol, holding in sorted(lists.holdings_seen(host, call).items())
         if everything or instruments[symbol].kis_exchange == wanted
     ]
     page, cont, following = _page(held, BALANCE_PAGE, call, lambda pair: pair[0])
     account = (host.credentials.number, host.credentials.product)
-    output: list[Row] = []
-    for symbol, holding in page:
-        free = holding.qty - host.engine.reserved_shares(symbol)
-        output.append(rows.balance(account, instruments[symbol], holding, _price(host, symbol, now), free))
-    if output and not host.paper:
-        output.append(dict(rows.BLANK_BALANCE))
+
+    def row(symbol: str, holding: Holding) -> Row:
+        free = max(0, holding.qty - host.engine.reserved_shares(symbol))
+        return rows.balance(account, instruments[symbol], holding, _price(host, symbol, now), free)
+
+    shown = [row(*pair) for pair in page]
+    if shown and not host.paper:
+        shown.append(dict(rows.BLANK_BALANCE))
+    first = row(*held[0]) if held else None
+    sent = lists.spoil(host, call, Page(shown, cont, following, _after(call), first), rows.BLANK_BALANCE)
     cost = sum((holding.cost for _, holding in held), Decimal(0))
     value = sum((_price(host, symbol, now) * holding.qty for symbol, holding in held), Decimal(0))
     factor = host.account.fx if host.paper else Decimal(1)
     totals = rows.balance_totals(cost, value, host.account.realised_usd, factor)
-    area = rows.area(following)
-    body = host.success(ctx_area_fk200=rows.area(), ctx_area_nk200=area, output1=output, output2=totals)
-    return Reply(_worded(host, body, output), cont)
+    area = rows.area(sent.following)
+    body = host.success(ctx_area_fk200=rows.area(), ctx_area_nk200=area, output1=sent.output, output2=totals)
+    return Reply(_worded(host, body, sent.output), sent.cont)
 
 
 def _reflected(host: Host, now: datetime) -> dict[str, Holding]:
@@ -135,7 +145,7 @@ def _reflected(host: Host, now: datetime) -> dict[str, Holding]:
     day = now.astimezone(calendar.NEW_YORK).date()
     while not calendar.is_trading_day(day) or calendar.regular_close(day) + PRESENT_LAG > now:
         day -= timedelta(days=1)
-    return holdings_from(host.account.fills, calendar.regular_close(day) + PRESENT_LAG)
+    return holdings_from(host.account.entries, calendar.regular_close(day) + PRESENT_LAG)
 
 
 def present_balance(host: Host, call: Call) -> Reply:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from sandbox.kis.account import Account, Fill, Side, holdings_from
+from sandbox.kis.account import Account, Entry, Fill, ShareSplit, Side, Transfer, holdings_from
 from sandbox.kis.engine import Kind, Order, State
 from sandbox.kis.host import Host
 from sandbox.kis.tokens import Token
@@ -20,6 +20,18 @@ class SavedFill(msgspec.Struct):
     qty: int
     price: Decimal
     at: datetime
+
+
+class SavedChange(msgspec.Struct):
+    """A transfer (qty) or a split (new for old), and how many fills came before it."""
+
+    after: int
+    symbol: str
+    at: datetime
+    qty: int = 0
+    price: Decimal = Decimal(0)
+    new: int = 0
+    old: int = 0
 
 
 class SavedOrder(msgspec.Struct):
@@ -47,6 +59,7 @@ class SavedHost(msgspec.Struct):
     orders: list[SavedOrder]
     fills: list[SavedFill]
     tokens: list[tuple[str, datetime]]
+    changes: list[SavedChange] = []
 
 
 class JournalError(Exception):
@@ -90,7 +103,29 @@ class Journal:
 def _restore_account(account: Account, saved: SavedHost, fills: list[Fill]) -> None:
     account.krw, account.usd = saved.krw, saved.usd
     account.realised_usd, account.fees_usd = saved.realised_usd, saved.fees_usd
-    account.fills, account.holdings = fills, holdings_from(fills)
+    account.entries = list(fills)
+    for index, change in enumerate(saved.changes):
+        account.entries.insert(change.after + index, _change(change))
+    account.holdings = holdings_from(account.entries)
+
+
+def _change(saved: SavedChange) -> Entry:
+    if saved.new:
+        return ShareSplit(saved.symbol, saved.new, saved.old, saved.at)
+    return Transfer(saved.symbol, saved.qty, saved.price, saved.at)
+
+
+def _changes(account: Account) -> list[SavedChange]:
+    fills, changes = 0, []
+    for entry in account.entries:
+        match entry:
+            case Fill():
+                fills += 1
+            case Transfer():
+                changes.append(SavedChange(fills, entry.symbol, entry.at, entry.qty, entry.price))
+            case ShareSplit():
+                changes.append(SavedChange(fills, entry.symbol, entry.at, new=entry.new, old=entry.old))
+    return changes
 
 
 def _order(saved: SavedOrder, fills: list[Fill]) -> Order:
@@ -140,4 +175,6 @@ def _saved(host: Host) -> SavedHost:
     ]
     fills = [SavedFill(f.odno, f.symbol, f.side.value, f.qty, f.price, f.at) for f in account.fills]
     tokens = [(token.text, token.issued_at) for token in host.tokens.living()]
-    return SavedHost(account.krw, account.usd, account.realised_usd, account.fees_usd, orders, fills, tokens)
+    return SavedHost(
+        account.krw, account.usd, account.realised_usd, account.fees_usd, orders, fills, tokens, _changes(account)
+    )

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from sandbox.bars import tick_decimals
 from sandbox.kis import rows
 from sandbox.kis.host import Body, Call, Host, Reply
 from sandbox.kis.rows import Row
-from sandbox.market import Instrument, tick_decimals
+from sandbox.market import Instrument
 
 LEVELS = 10
 _OK = {"rt_cd": "0", "msg_cd": "MCA00000", "msg1": "정상처리 되었습니다."}

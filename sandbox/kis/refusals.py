@@ -1,6 +1,7 @@
 """KIS's refusals: code, words and HTTP status, as published or seen in the wild."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ TOKEN_TOO_SOON = OAuthRefusal("EGW00133", "접근토큰 발급 잠시 후 다시
 KEY_REFUSED = _gateway("EGW00103", "유효하지 않은 AppKey입니다.")
 SECRET_REFUSED = _gateway("EGW00105", "유효하지 않은 AppSecret입니다.")
 TOKEN_INVALID = _gateway("EGW00121", "유효하지 않은 token 입니다.")
+TOKEN_MISSING = _gateway("EGW00122", "token을 찾을 수 없습니다")
 TOKEN_EXPIRED = _gateway("EGW00123", "기간이 만료된 token 입니다.")
 RATE_LIMIT = _gateway("EGW00201", "초당 거래건수를 초과하였습니다.")
 ROUTING = _gateway("EGW00202", "GW라우팅 중 오류가 발생했습니다.")
@@ -67,6 +69,28 @@ ORDER_DIVISION = Refusal("APBK1269", "주문구분 입력오류입니다.", "7")
 # KIS's codes for these two are not published; the words are what its clients see
 QUANTITY = Refusal("APBK0400", "주문수량을 확인 하여 주십시요.", "7")
 NO_ORIGINAL = Refusal("APBK0344", "원주문정보가 존재하지 않습니다.", "7")
+
+# what an injected error says by itself; KIS's words from its FAQ
+KNOWN = MappingProxyType(
+    {
+        refusal.code: refusal
+        for refusal in (
+            _gateway("EGW00001", "일시적 오류가 발생했습니다."),
+            _gateway("EGW00002", "서버 에러가 발생했습니다."),
+            TOKEN_INVALID,
+            TOKEN_MISSING,
+            TOKEN_EXPIRED,
+            TOKEN_TOO_SOON,
+            RATE_LIMIT,
+            ROUTING,
+            _gateway("EGW00215", "원장에서 허용 가능한 초당 거래건수를 초과하였습니다."),
+            _gateway("EGW00300", "Gateway 라우팅 오류가 발생했습니다."),
+            _gateway("EGW00301", "연결 시간이 초과되었습니다.직전 거래를 반드시 확인하세요"),
+            _gateway("EGW00302", "거래시간이 초과되었습니다.직전 거래를 반드시 확인하세요"),
+        )
+    }
+)
+DEAD_TOKENS = MappingProxyType({r.code: r for r in (TOKEN_INVALID, TOKEN_MISSING, TOKEN_EXPIRED)})
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,23 @@ BLANK_HISTORY: MappingProxyType[str, str] = MappingProxyType(
 )
 
 
+_HISTORY_ONLY = frozenset(
+    [
+        "rvse_cncl_dvsn",
+        "rvse_cncl_dvsn_name",
+        "tr_natn",
+        "tr_natn_name",
+        "dmst_ord_dt",
+        "thco_ord_tmd",
+        "mdia_dvsn_name",
+    ]
+)
+BLANK_OPEN_ORDER: MappingProxyType[str, str] = MappingProxyType(
+    {name: text for name, text in BLANK_HISTORY.items() if name not in _HISTORY_ONLY}
+    | {"rvse_cncl_dvsn_cd": "", "rvse_cncl_dvsn_cd_name": "", "natn_cd": "", "natn_kor_name": ""}
+)
+
+
 def balance(account: tuple[str, str], instrument: Instrument, holding: Holding, price: Decimal, free: int) -> Row:
     """inquire-balance output1; `free` shares are not tied up by open sell orders."""
     value = price * holding.qty

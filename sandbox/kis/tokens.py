@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sandbox.kis import refusals
 from sandbox.kis.credentials import Credentials
-from sandbox.kis.refusals import RefusedError
+from sandbox.kis.refusals import Refusal, RefusedError
 
 VALID_FOR = timedelta(hours=24)
 SAME_FOR = timedelta(hours=6)
@@ -29,6 +29,7 @@ class TokenOffice:
     def __init__(self, credentials: Credentials, host: str) -> None:
         self._credentials, self._host = credentials, host
         self._tokens: dict[str, Token] = {}
+        self._dead: dict[str, Refusal] = {}
         self._last_issue: datetime | None = None
         self.issues = 0
 
@@ -58,6 +59,8 @@ class TokenOffice:
         """Raises RefusedError unless the header carries a living token of this host."""
         scheme, _, text = authorization.partition(" ")
         token = self._tokens.get(text.strip())
+        if scheme == "Bearer" and text.strip() in self._dead:
+            raise RefusedError(self._dead[text.strip()])
         if scheme != "Bearer" or token is None:
             raise RefusedError(refusals.TOKEN_INVALID)
         if now >= token.expires_at:
@@ -73,8 +76,9 @@ class TokenOffice:
         self._tokens = {token.text: token for token in tokens}
         self._last_issue = max((token.issued_at for token in tokens), default=None)
 
-    def revoke_all(self) -> int:
-        """What KIS's maintenance does to tokens that are still in date."""
+    def revoke_all(self, words: Refusal = refusals.TOKEN_INVALID) -> int:
+        """What KIS's maintenance does to tokens that are still in date: they answer with those words from now on."""
         count = len(self._tokens)
+        self._dead |= dict.fromkeys(self._tokens, words)
         self._tokens.clear()
         return count

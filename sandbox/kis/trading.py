@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
-from sandbox.kis import engine, refusals, rows
+from sandbox.kis import engine, refusals, rows, surprises
 from sandbox.kis.account import FEE_RATE, Side
 from sandbox.kis.engine import Kind, Order
 from sandbox.kis.host import Body, Call, Host, Reply
@@ -32,10 +32,20 @@ def order(host: Host, call: Call) -> Reply:
     qty = quantity(fields["ORD_QTY"])
     price = _order_price(fields["OVRS_ORD_UNPR"], division)
     host.check_open(call.now)
-    placed = place(host, instrument, side, qty, price, division, call.now)
+    late = host.fault(call, "accept_late", instrument.symbol, side)
+    lost = late is not None and late.reply == "lost"
+    if late is None:
+        placed = place(host, instrument, side, qty, price, division, call.now)
+    else:
+        if not lost:
+            check_ledger(host, instrument, side, qty, price)
+        placed = host.engine.number(instrument.symbol, side, qty, price, division, call.now)
+        surprises.accept_late(host, placed, late, lambda: check_ledger(host, instrument, side, qty, price))
+    if doom := host.fault(call, "reject_late", instrument.symbol, side):
+        surprises.reject_late(host, placed, doom)
     host.order_keys[placed.odno] = key
     code, text = host.words.bought if side is Side.BUY else host.words.sold
-    return Reply(_accepted(host, placed, code, text))
+    return Reply(_accepted(host, placed, code, text), lost=lost)
 
 
 def place(
@@ -49,11 +59,18 @@ def place(
     medium: str = "OpenAPI",
 ) -> Order:
     """Checks cash and shares, then enters the order. Raises RefusedError."""
+    by_hand = division == engine.BY_HAND_AT_MARKET
+    cost = Decimal(str(host.market.quote_at(instrument.symbol, now).ask)) if by_hand else price
+    check_ledger(host, instrument, side, qty, cost)
+    return host.engine.place(instrument.symbol, side, qty, price, division, now, medium)
+
+
+def check_ledger(host: Host, instrument: Instrument, side: Side, qty: int, price: Decimal) -> None:
+    """Raises RefusedError without the cash or the free shares."""
     if side is Side.BUY:
         check_cash(host, qty * price)
     elif qty > host.account.qty(instrument.symbol) - host.engine.reserved_shares(instrument.symbol):
         raise RefusedError(host.words.no_shares)
-    return host.engine.place(instrument.symbol, side, qty, price, division, now, medium)
 
 
 def check_cash(host: Host, amount: Decimal) -> None:
@@ -120,7 +137,8 @@ def _cancel(host: Host, call: Call, target: Order) -> Reply:
     qty = target.remaining if text.strip() in {"0", ""} else quantity(text)
     if qty > target.remaining:
         raise RefusedError(host.words.nothing_to_cancel)
-    row = host.engine.cancel(target, qty, call.now)
+    fault = host.fault(call, ("cancel_late", "fill_after_cancel"), target.symbol, target.side)
+    row = surprises.cancel(host, target, qty, call.now, fault)
     return Reply(_accepted(host, row, *host.words.cancelled))
 
 

@@ -3,10 +3,11 @@
 from aiohttp import web
 
 from sandbox.clock import SandboxClock
-from sandbox.faults import Faults, fault_middleware
+from sandbox.faults import Faults
 from sandbox.market import Market
 from sandbox.polygon.rest import Rest, fault_response, key_middleware
 from sandbox.polygon.stream import Stream
+from sandbox.wire import fault_middleware
 
 DEFAULT_KEY = "sandbox-polygon-key"
 

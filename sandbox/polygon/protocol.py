@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from sandbox import calendar
-from sandbox.market import MINUTE_S, Bar, Market
+from sandbox.bars import Bar
+from sandbox.market import Market
 
 Event = dict[str, object]
 
@@ -102,12 +103,12 @@ def second_event(market: Market, symbol: str, second_at: datetime) -> Event | No
         return None
     bar = market.bar(symbol, row)
     second = int((second_at - market.minute_at(minute)).total_seconds())
-    volume = bar.volume_until(second + 1) - bar.volume_until(second)
+    so_far = market.printed(symbol, minute, second + 1)
+    volume = so_far - market.printed(symbol, minute, second)
     if volume == 0:
         return None
-    first, last = bar.price_after(second), bar.price_after(min(second + 1, MINUTE_S))
+    first, last = market.price_at(symbol, second_at), market.price_before(symbol, minute, second + 1)
     day_volume, day_value = series.accumulated(row)
-    so_far = bar.volume_until(second + 1)
     start_ms = int(second_at.timestamp() * 1000)
     inside = Bar(start_ms, first, max(first, last), min(first, last), last, volume)
     event = _aggregate("A", symbol, inside, volume, day_volume + so_far, day_value + so_far * bar.vwap)

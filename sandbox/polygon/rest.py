@@ -9,10 +9,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sandbox import calendar
+from sandbox.bars import MINUTE_MS, Bar
 from sandbox.calendar import Session
 from sandbox.clock import SandboxClock
 from sandbox.faults import Fault
-from sandbox.market import MINUTE_MS, Bar, Instrument, Market
+from sandbox.market import Instrument, Market
 from sandbox.polygon.protocol import trade_count
 
 Body = dict[str, object]
@@ -34,14 +35,14 @@ def _error(request: web.Request, status: int, text: str) -> web.Response:
     return _reply({"status": "ERROR", "request_id": _request_id(request), "error": text}, status)
 
 
-def fault_response(fault: Fault) -> web.Response:
+def fault_response(fault: Fault, _request: web.Request) -> web.Response:
     if fault.status == 429:
         text = (
             "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "
             "https://polygon.io/pricing"
         )
         return _reply({"status": "ERROR", "error": fault.message or text}, 429)
-    return _reply({"status": fault.code or "ERROR", "error": fault.message or "injected"}, fault.status)
+    return _reply({"status": fault.code or "ERROR", "error": fault.message or "injected"}, fault.status or 500)
 
 
 def key_middleware(key: str) -> Middleware:
@@ -259,7 +260,22 @@ class Rest:
         return _reply(body, 404)
 
     async def splits(self, request: web.Request) -> web.Response:
-        return _reply({"results": [], "status": "OK", "request_id": _request_id(request)})
+        """Newest first, as at Polygon; only those that somebody made."""
+        ticker, results = request.query.get("ticker"), []
+        for index, split in enumerate(self._market.splits):
+            row: Body = {
+                "id": f"split-{index}",
+                "ticker": split.symbol,
+                "execution_date": str(split.on),
+                "split_from": split.old,
+                "split_to": split.new,
+            }
+            if request.path.startswith("/stocks/"):
+                kind = "forward_split" if split.new > split.old else "reverse_split"
+                row |= {"adjustment_type": kind, "historical_adjustment_factor": split.old / split.new}
+            results.append(row)
+        chosen = [row for row in reversed(results) if ticker in {None, row["ticker"]}]
+        return _reply({"results": chosen, "status": "OK", "request_id": _request_id(request)})
 
     # -- calendar ----------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from datetime import date
 import numpy as np
 
 from sandbox import calendar
-from sandbox.market import Market, Series
+from sandbox.bars import Series
+from sandbox.market import Market
 from sandbox.scenarios import calm, shapes, universe
 from sandbox.scenarios.universe import Listing
 

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 
 from sandbox import calendar
-from sandbox.market import Floats, Ints, Series
+from sandbox.bars import Floats, Ints, Series
 
 
 def generator(seed: int, symbol: str) -> np.random.Generator:

@@ -6,7 +6,8 @@ from datetime import date
 import numpy as np
 
 from sandbox import calendar
-from sandbox.market import Floats, Instrument, Ints, Market, Series
+from sandbox.bars import Floats, Ints, Series
+from sandbox.market import Instrument, Market
 from sandbox.scenarios import shapes, universe
 
 # 14:30 ET, the minute at which a demo starts; the comments' minutes count from it

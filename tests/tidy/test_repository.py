@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cli.docs import generated
 from config.params import settings
 from core.model.params import Params
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("core", "ports", "adapters", "config", "charts", "services", "bot", "cli", "sandbox")
+PRODUCT = ("core", "ports", "adapters", "config", "charts", "services", "bot", "cli", "sandbox", "simulation", "benchmarks")
 MODULES = sorted(p for folder in PRODUCT for p in (ROOT / folder).rglob("*.py"))
 NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
 # the keys of the user's own config.yaml (design: user-plan.md)
@@ -50,6 +51,11 @@ def test_a_module_says_what_lives_there_and_stays_readable(path: Path) -> None:
     first = text.split("\n", 1)[1] if text.startswith("#!") else text
     assert first.startswith(('"""', 'r"""')), "the docstring is not the first line"
     assert text.count("\n") <= 500, "too long"
+
+
+@pytest.mark.parametrize("path", sorted(generated()), ids=lambda path: path.name)
+def test_what_is_drawn_from_the_code_is_current(path: Path) -> None:
+    assert path.read_text("utf-8") == generated()[path], "run ./seohak docs"
 
 
 def test_nothing_in_the_core_reads_a_clock() -> None:

@@ -6,6 +6,7 @@ from core.stages.trade.outcome import (
     CancelOrder,
     Outcome,
     PlaceOrder,
+    Protect,
     PublishHoldings,
     TradeAction,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "CancelOrder",
     "Outcome",
     "PlaceOrder",
+    "Protect",
     "PublishHoldings",
     "TradeAction",
     "TradeInput",

@@ -18,6 +18,7 @@ from core.model.journal import (
     PutExit,
     PutIntent,
     PutLock,
+    PutManual,
     PutPlan,
     PutPosition,
     PutState,
@@ -25,21 +26,26 @@ from core.model.journal import (
 )
 from core.model.messages import Event, EventKind, HeldPosition, Value, message_id
 from core.model.money import ZERO
-from core.model.order import BrokerRef, BuyingPower, Intent, Purpose, Side
+from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Intent, ManualOrder, Purpose, Side
 from core.model.params import TradingParams
 from core.model.position import ExitRun, Plan, PlanState, Position
 from core.model.quote import Quote
+from core.model.safety import Block, TradingState
 from core.rules.days import us_date
+from core.rules.reconcile import Resolution
 from core.rules.risk import RiskView, standing_blocks
-from core.stages.trade.outcome import Outcome, PublishHoldings, TradeAction
+from core.rules.shares import Suspicion
+from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
 
 class Book:
     """Plans, positions, orders and switches of one account."""
 
-    def __init__(self, params: TradingParams, snapshot: Snapshot, at: dt.datetime) -> None:
+    def __init__(self, params: TradingParams, snapshot: Snapshot, at: dt.datetime, resolution: Resolution) -> None:
         self.params = params
-        self.at = at
+        self.at = self.started_at = at
+        self.opened_at: dt.datetime | None = None
+        self.resolution = resolution
         self.plans = {p.id: p for p in snapshot.plans}
         self.positions = {p.ticker: p for p in snapshot.positions}
         self.exits = {e.ticker: e for e in snapshot.exits}
@@ -47,7 +53,10 @@ class Book:
         self.locks = {lock.ticker: lock for lock in snapshot.locks}
         self.decisions = set(snapshot.decisions)
         self.seen: set[BrokerRef] = set(snapshot.seen)
+        self.manual = {o.ref: o for o in snapshot.manual}
         self.state = dict(snapshot.state)
+        blocks = self.state.get("blocks")
+        self.blocks = msgspec.json.decode(blocks, type=dict[str, Block]) if blocks else {}
         day = self.state.get("day")
         self.day = msgspec.json.decode(day, type=DayCounters) if day else DayCounters(on=us_date(at))
         self.quotes: dict[str, Quote] = {}
@@ -57,11 +66,20 @@ class Book:
         self.halted = False
         self.orders_reconciled = False
         self.holdings_reconciled = False
-        self.shortfalls: dict[str, int] = {}
+        self.shares: dict[str, int] = {}
+        self.shares_asked_at: dt.datetime | None = None
+        self.own: dict[str, int] = {}
+        self.suspicions: dict[str, Suspicion] = {}
+        self.touched: dict[str, dt.datetime] = {}
+        self.jumps: dict[str, tuple[Decimal, dt.datetime]] = {}
+        self.rows: dict[BrokerRef, BrokerOrder] = {}
+        self.vanished: dict[BrokerRef, dt.datetime] = {}
+        self.clock_skewed = False
+        self.unwatched: set[str] = set()
         self.broker_ok = True
         self.broker_checked_at: dt.datetime | None = None
         self.sent_at: deque[dt.datetime] = deque(maxlen=1000)
-        self.below_stop: dict[str, int] = {}
+        self.below_stop: dict[str, dt.datetime] = {}
         self.trend_minute: dict[str, int] = {}
         self.trend_question: dict[str, str] = {}
         self.last_miss_at: dict[str, dt.datetime] = {}
@@ -85,6 +103,17 @@ class Book:
     def panicked(self) -> bool:
         """Whether /panic is in force."""
         return self.state.get("panicked") == "yes"
+
+    @property
+    def trading_state(self) -> TradingState:
+        """Whether entries are open as far as people and standing blocks are concerned."""
+        if self.panicked or self.halted:
+            return TradingState.HALTED
+        return TradingState.REDUCING if self.paused or self.standing() else TradingState.ACTIVE
+
+    def standing(self) -> list[Block]:
+        """The blocks in force now."""
+        return [b for b in self.blocks.values() if b.until is None or b.until > self.at]
 
     @property
     def reconciled(self) -> bool:
@@ -141,16 +170,21 @@ class Book:
         before = self.positions.get(position.ticker)
         self.positions[position.ticker] = position
         self.change(PutPosition(position))
-        if before is None or (before.qty, before.stop_price) != (position.qty, position.stop_price):
-            self.act(PublishHoldings())
+        if before is None or _protection(before) != _protection(position):
+            self._tell_others()
 
     def drop_position(self, ticker: str) -> None:
-        """The position is gone."""
-        del self.positions[ticker]
+        """The position is gone; what the account still holds of it is the owner's own."""
+        self.own[ticker] = self.positions.pop(ticker).own_qty
         self.below_stop.pop(ticker, None)
         self.trend_minute.pop(ticker, None)
         self.trend_question.pop(ticker, None)
         self.change(DropPosition(ticker))
+        self._tell_others()
+
+    def _tell_others(self) -> None:
+        """The guardian first: Redis may be slow."""
+        self.act(Protect())
         self.act(PublishHoldings())
 
     def put_exit(self, run: ExitRun) -> None:
@@ -167,6 +201,27 @@ class Book:
         """Insert or replace an intent."""
         self.intents[intent.id] = intent
         self.change(PutIntent(intent))
+
+    def put_manual(self, order: ManualOrder) -> None:
+        """Insert or replace an order that is not ours."""
+        self.manual[order.ref] = order
+        self.change(PutManual(order))
+
+    def put_blocks(self, blocks: dict[str, Block]) -> None:
+        """Replace what holds entries back; the owner hears when that changes the state."""
+        before = self.trading_state
+        self.blocks = blocks
+        self.put_state("blocks", msgspec.json.encode(blocks).decode())
+        if self.trading_state is not before:
+            reason = ",".join(sorted(blocks))
+            self.emit(EventKind.STATE_CHANGED, state=self.trading_state.value, before=before.value, reason=reason)
+
+    def set_own(self, ticker: str, qty: int) -> None:
+        """The owner's own shares of a ticker, which are never sold by us."""
+        self.own[ticker] = qty
+        held = self.positions.get(ticker)
+        if held is not None and held.own_qty != qty:
+            self.put_position(msgspec.structs.replace(held, own_qty=qty))
 
     def lock(self, ticker: str, reason: str, until: dt.datetime) -> None:
         """Close a ticker for entries, never shortening an existing lock."""
@@ -203,6 +258,16 @@ class Book:
             key=lambda i: i.created_at,
         )
 
+    def own_qty(self, ticker: str) -> int:
+        """The owner's own shares of a ticker as far as known."""
+        held = self.positions.get(ticker)
+        return held.own_qty if held is not None else self.own.get(ticker, 0)
+
+    def expected_shares(self, ticker: str) -> int:
+        """Shares that the account should hold: ours and the owner's own."""
+        held = self.positions.get(ticker)
+        return (held.qty if held is not None else 0) + self.own_qty(ticker)
+
     def open_plans(self) -> list[Plan]:
         """Plans that may still buy."""
         return [p for p in self.plans.values() if p.open]
@@ -212,15 +277,14 @@ class Book:
         return next((p for p in self.plans.values() if p.ticker == ticker and p.state is PlanState.RUNNING), None)
 
     def spent_usd(self, plan_id: str) -> Decimal:
-        """What a plan has spent on fills."""
-        return sum(
-            (i.filled_usd for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY), ZERO
-        )
+        """What a plan has spent on fills, commission included."""
+        bought = (i.filled_usd for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY)
+        return sum(bought, ZERO) * (1 + Decimal(str(self.params.commission_pct)) / 100)
 
     def committed_usd(self, plan_id: str) -> Decimal:
         """What a plan has spent or reserved."""
-        held = (i for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY)
-        return sum((i.filled_usd + i.reserved_usd for i in held), ZERO)
+        held = (i.reserved_usd for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY)
+        return self.spent_usd(plan_id) + sum(held, ZERO)
 
     def seen_recently(self) -> set[BrokerRef]:
         """Orders of today and yesterday (US dates) that the broker's list has shown."""
@@ -241,6 +305,9 @@ class Book:
             reconciled=self.reconciled,
             broker_ok=self.broker_ok,
             in_window=self.in_window,
+            blocks=tuple(sorted(b.reason for b in self.standing())),
+            clock_skewed=self.clock_skewed,
+            unwatched=bool(self.unwatched),
             held=set(self.positions),
             planned={p.ticker for p in self.open_plans()},
             locks=self.locks,
@@ -289,7 +356,14 @@ class Book:
             bought_today_krw=self.day.bought_krw,
             realized_today_krw=self.day.realized_krw,
             round_trips_today=self.day.trips,
+            state=self.trading_state,
+            blocks=tuple(self.standing()),
         )
+
+
+def _protection(position: Position) -> tuple[int, Decimal, int, str]:
+    """What the guardian and the others must hear of when it changes."""
+    return position.qty, position.stop_price, position.own_qty, position.frozen
 
 
 PROTECTIVE = frozenset({Purpose.STOP, Purpose.PANIC, Purpose.GUARD})

@@ -5,11 +5,13 @@ from decimal import Decimal
 import msgspec
 
 from core.model.commands import (
+    AdoptManual,
     Approve,
     AskStatus,
     Buy,
     CancelOrders,
     Ignore,
+    OwnOrder,
     Panic,
     Pause,
     Reply,
@@ -17,14 +19,16 @@ from core.model.commands import (
     Resume,
     Sell,
     SetMode,
+    Settle,
     Unlock,
 )
 from core.model.instrument import Exchange
 from core.model.messages import EventKind
 from core.model.order import Purpose, Side
 from core.model.position import Plan, PlanState
+from core.model.safety import TradingState
 from core.rules.risk import RefusalReason, Refused, check_entry
-from core.stages.trade import entries, exits
+from core.stages.trade import entries, exits, holdings, listing, manual, safety
 from core.stages.trade.book import Book
 from core.stages.trade.inputs import CommandArrived
 from core.stages.trade.outcome import CancelOrder
@@ -58,6 +62,12 @@ def on_command(book: Book, message: CommandArrived) -> Reply:
         case Unlock():
             done = book.unlock(command.ticker)
             return Reply(ok=done, key=ReplyKey.DONE if done else ReplyKey.NOTHING_TO_DO)
+        case AdoptManual():
+            return manual.adopt(book, command)
+        case Settle():
+            return holdings.settle(book, command)
+        case OwnOrder():
+            return listing.own_order(book, command)
         case AskStatus():
             return Reply(ok=True, key=ReplyKey.DONE, status=book.status(book.params.venue))
 
@@ -137,10 +147,13 @@ def _pause(book: Book, by: str) -> Reply:
 
 
 def _resume(book: Book, by: str) -> Reply:
-    if not book.paused and not book.panicked:
+    if book.trading_state is TradingState.ACTIVE:
         return Reply(ok=True, key=ReplyKey.NOTHING_TO_DO)
+    if book.halted:
+        return Reply(ok=False, key=ReplyKey.REFUSED, values={"reason": RefusalReason.HALT_FILE.value})
     book.put_state("paused", "no")
     book.put_state("panicked", "no")
+    safety.release(book)
     book.emit(EventKind.RESUMED, by=by)
     return Reply(ok=True, key=ReplyKey.DONE)
 

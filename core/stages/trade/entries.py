@@ -15,13 +15,18 @@ from core.model.quote import Quote
 from core.model.signal import SignalType
 from core.rules.costs import fee_usd
 from core.rules.pricing import HUNDRED, entry_limit, stop_and_target
-from core.rules.risk import RefusalReason, Refused, budget, check_data, check_entry
+from core.rules.reconcile import fingerprint, made_unique
+from core.rules.risk import PASSING, RefusalReason, Refused, budget, check_data, check_divergence, check_entry
 from core.rules.tranches import planned_schedule, tranche_qty
 from core.stages.trade.book import Book
+from core.stages.trade.gaps import may_be_split
 from core.stages.trade.inputs import CommandArrived, SignalArrived
 from core.stages.trade.outcome import CancelOrder, PlaceOrder
 
 # A price older than this never prices an order; a tranche waits for the next one.
+CENT = Decimal("0.01")
+# orders that the broker certainly never had: another one may look like them
+NEVER_SENT = frozenset({IntentState.VOIDED, IntentState.REJECTED})
 QUOTE_MAX_AGE = dt.timedelta(seconds=20)
 
 
@@ -62,6 +67,9 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
         return refused
     if message.quote is None or message.power is None:
         return Refused(RefusalReason.BROKER_DOWN)
+    close = Decimal(str(signal.verdict.indicators.close))
+    if apart := check_divergence(close, message.quote.last, params.max_divergence_pct):
+        return apart
     discovery = signal.discovery
     plan = draft_plan(
         book,
@@ -231,9 +239,11 @@ def run_plans(book: Book) -> None:
                 end_plan(book, plan, PlanState.EXPIRED, "ttl")
             continue
         refused = check_entry(book.risk_view(), plan.ticker, book.params, own_plan=True)
-        transient = {RefusalReason.ORDER_RATE, RefusalReason.BROKER_DOWN, RefusalReason.NOT_RECONCILED}
-        if refused and refused.reason not in transient:
+        held = book.positions.get(plan.ticker)
+        if refused and refused.reason not in PASSING:
             end_plan(book, plan, PlanState.STOPPED, refused.reason.value)
+        elif held is not None and held.frozen:
+            end_plan(book, plan, PlanState.STOPPED, "frozen")
         elif plan.next_tranche > plan.tranches:
             _finish_if_quiet(book, plan)
         elif not refused and plan.next_at is not None and book.at >= plan.next_at:
@@ -269,7 +279,10 @@ def _finish_if_quiet(book: Book, plan: Plan) -> None:
 
 def _tranche(book: Book, plan: Plan) -> None:
     """Place the due tranche, or carry its money over to the next where it buys no whole share."""
+    held = book.positions.get(plan.ticker)
     if book.live_intents(plan.ticker, Side.BUY) or plan.ticker in book.exits:
+        return
+    if held is not None and may_be_split(book, held):
         return
     quote = book.quotes.get(plan.ticker)
     if quote is None or book.at - quote.at > QUOTE_MAX_AGE:
@@ -314,10 +327,16 @@ def _next_due(plan: Plan, at: dt.datetime) -> dt.datetime:
 def prepare_order(
     book: Book, request: OrderRequest, *, purpose: Purpose, plan_id: str, key: str, tranche: int = 0
 ) -> Intent:
-    """Write an intent with its reservation and ask for it to be sent."""
+    """Write an intent with its reservation and ask for it to be sent; no two orders of a day look the same."""
+    ours = {fingerprint(i.request) for i in book.intents.values() if i.state not in NEVER_SENT}
+    theirs = {fingerprint(row) for row in book.rows.values() if row.ticker == request.ticker}
+    request = made_unique(request, ours | theirs)
     amount = request.qty * request.limit
     reserve = amount + fee_usd(amount, Side.BUY, book.params.commission_pct) if request.side is Side.BUY else ZERO
     stop, _ = stop_and_target(request.limit, book.params.stop_loss_pct, book.params.take_profit_pct)
+    plan = book.plans.get(plan_id)
+    if reserve and plan is not None:
+        assert book.committed_usd(plan_id) + reserve <= plan.budget_usd + CENT, f"{plan_id} would leave its budget"
     intent = Intent(
         id=message_id("intent", key),
         dedup_key=key,

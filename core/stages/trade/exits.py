@@ -14,13 +14,26 @@ from core.rules.exit import ExitDecision, decide_exit
 from core.rules.pricing import exit_limit
 from core.stages.trade import entries
 from core.stages.trade.book import PROTECTIVE, Book
+from core.stages.trade.gaps import SPLIT, may_be_split, note_jump
 from core.stages.trade.inputs import QuotesRead, TrendArrived
 from core.stages.trade.outcome import AskTrend, CancelOrder
 
+CANCELLABLE = frozenset(
+    {
+        IntentState.ACKED,
+        IntentState.WORKING,
+        IntentState.PARTIAL,
+        IntentState.CANCEL_REQ,
+        IntentState.CANCEL_UNKNOWN,
+    }
+)
+BY_PERSON = frozenset({Purpose.COMMAND, Purpose.PANIC})
 # A sell that is not filled after this long is cancelled and repeated one step lower.
 STEP_PATIENCE = dt.timedelta(seconds=10)
 # After a refusal the same sale is tried again this much later.
 RETRY_PAUSE = dt.timedelta(seconds=5)
+# Where the broker says that nothing is sellable, there is less hurry to ask again.
+NOTHING_PAUSE = dt.timedelta(seconds=20)
 
 
 def on_quotes(book: Book, message: QuotesRead) -> None:
@@ -30,6 +43,7 @@ def on_quotes(book: Book, message: QuotesRead) -> None:
         position = book.positions.get(quote.ticker)
         if position is None:
             continue
+        note_jump(book, position, quote.last)
         book.positions[quote.ticker] = msgspec.structs.replace(position, last_price=quote.last, priced_at=quote.at)
         if quote.ticker not in book.exits:
             _watch(book, book.positions[quote.ticker], quote)
@@ -38,9 +52,12 @@ def on_quotes(book: Book, message: QuotesRead) -> None:
 
 def _watch(book: Book, position: Position, quote: Quote) -> None:
     ticker = position.ticker
-    before = book.below_stop.get(ticker, 0)
-    decision = decide_exit(position, quote.last, observations_below=before, trend=None)
-    book.below_stop[ticker] = before + 1 if quote.last <= position.stop_price else 0
+    since = book.below_stop.get(ticker)
+    decision = decide_exit(position, quote.last, below_for=book.at - since if since else None, trend=None)
+    if quote.last <= position.stop_price:
+        book.below_stop.setdefault(ticker, book.at)
+    else:
+        book.below_stop.pop(ticker, None)
     match decision:
         case ExitDecision.STOP:
             start_exit(book, position, Purpose.STOP, conditions=(Condition.STOP_REACHED,))
@@ -112,7 +129,14 @@ def start_exit(
     conditions: tuple[Condition, ...] = (),
     by: str = "",
 ) -> None:
-    """Begin selling; a more urgent purpose takes over a sale in progress. Remaining tranches end."""
+    """Begin selling; a more urgent purpose takes over a sale in progress. Remaining tranches end.
+
+    After a suspected stock split only a person sells: the stop price means nothing then.
+    """
+    if position.frozen == SPLIT and purpose not in BY_PERSON:
+        return
+    if purpose is Purpose.STOP and may_be_split(book, position):
+        return
     present = book.exits.get(position.ticker)
     if present is not None:
         if purpose in PROTECTIVE and present.purpose not in PROTECTIVE:
@@ -150,15 +174,21 @@ def start_exit(
 
 
 def drive(book: Book) -> None:
-    """Move every sale on: send the next step, or cancel one that hangs."""
+    """Move every sale on: send the next step, or cancel one that hangs, or one that outlived its purpose."""
     for run in list(book.exits.values()):
         _step(book, run)
+    for intent in book.live_intents(side=Side.SELL):
+        if intent.request.ticker not in book.exits and intent.state in CANCELLABLE:
+            asked = intent.cancel_requested_at
+            if asked is None or book.at - asked >= STEP_PATIENCE:
+                book.act(CancelOrder(intent.id))
 
 
 def _step(book: Book, run: ExitRun) -> None:
     position = book.positions.get(run.ticker)
     wanted = run.target_qty - run.sold_qty
-    if position is None or wanted <= 0:
+    frozen = position is not None and position.frozen == SPLIT and run.purpose not in BY_PERSON
+    if position is None or wanted <= 0 or frozen:
         book.drop_exit(run.ticker)
         return
     # a late buy grows the position: a sale of everything means everything
@@ -168,14 +198,33 @@ def _step(book: Book, run: ExitRun) -> None:
         wanted = position.qty
     live = book.live_intents(run.ticker, Side.SELL)
     if live:
-        _nudge(book, live[0])
+        _nudge(book, run, live[0])
         return
-    if not book.market_open or (run.retry_at is not None and book.at < run.retry_at):
+    if not book.market_open:
+        _wait_for_market(book, run, position)
+        return
+    if run.retry_at is not None and book.at < run.retry_at:
         return
     quote = book.quotes.get(run.ticker)
     if quote is None:
         return
     sell_order(book, position, run, min(wanted, position.qty), exit_limit(quote.sell_reference, run.step))
+
+
+def _wait_for_market(book: Book, run: ExitRun, position: Position) -> None:
+    """The broker takes no orders now: say so once, and begin again at the top of the ladder when it does."""
+    if run.waiting:
+        return
+    book.put_exit(msgspec.structs.replace(run, waiting=True, step=0))
+    book.emit(
+        EventKind.EXIT_WAITS,
+        ticker=run.ticker,
+        subject=run.ticker,
+        name=position.name,
+        name_ko=position.name_ko,
+        qty=position.qty,
+        reason=run.purpose.value,
+    )
 
 
 def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:
@@ -184,16 +233,21 @@ def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: De
     # two sales of a ticker may start at one instant: the second must not write over the first one's order
     while message_id("intent", key := f"exit:{run.ticker}:{run.started_at.isoformat()}:{attempt}") in book.intents:
         attempt += 1
-    book.put_exit(msgspec.structs.replace(run, attempts=attempt + 1))
+    book.put_exit(msgspec.structs.replace(run, attempts=attempt + 1, waiting=False))
     request = OrderRequest(ticker=run.ticker, exchange=position.exchange, side=Side.SELL, qty=qty, limit=limit)
     entries.prepare_order(book, request, purpose=run.purpose, plan_id=position.plan_id, key=key)
 
 
-def _nudge(book: Book, intent: Intent) -> None:
+def _nudge(book: Book, run: ExitRun, intent: Intent) -> None:
+    """Cancel a sale that hangs, unless its successor would carry the same limit: then it may as well rest."""
     waiting = {IntentState.ACKED, IntentState.WORKING, IntentState.PARTIAL}
     asked = intent.cancel_requested_at or intent.updated_at
-    stuck = intent.state in {IntentState.CANCEL_REQ, IntentState.CANCEL_UNKNOWN} and book.at - asked >= STEP_PATIENCE
-    if stuck or (intent.state in waiting and book.at - intent.created_at >= STEP_PATIENCE):
+    if intent.state in {IntentState.CANCEL_REQ, IntentState.CANCEL_UNKNOWN} and book.at - asked >= STEP_PATIENCE:
+        book.act(CancelOrder(intent.id))
+    if intent.state not in waiting or book.at - intent.created_at < STEP_PATIENCE:
+        return
+    quote = book.quotes.get(run.ticker)
+    if quote is None or exit_limit(quote.sell_reference, run.step + 1) < intent.request.limit:
         book.act(CancelOrder(intent.id))
 
 
@@ -204,11 +258,11 @@ def on_sale_ended(book: Book, intent: Intent, *, sellable: int | None = None) ->
     if run is None or position is None:
         return
     refused = intent.state in {IntentState.REJECTED, IntentState.BROKER_REJECTED, IntentState.VOIDED}
-    climbed = intent.state in {IntentState.CANCELLED, IntentState.EXPIRED}
+    climbed = intent.state is IntentState.CANCELLED
     run = msgspec.structs.replace(
         run,
         step=run.step + 1 if climbed else run.step,
-        retry_at=book.at + RETRY_PAUSE if refused else None,
+        retry_at=book.at + (NOTHING_PAUSE if sellable == 0 else RETRY_PAUSE) if refused else None,
     )
     book.put_exit(run)
     if sellable is not None and 0 < sellable < position.qty:

@@ -5,13 +5,15 @@ from decimal import Decimal
 
 import msgspec
 
+from core.model.instrument import Exchange
 from core.model.journal import AddFill, AddLedger, AddTrip, LedgerKind
 from core.model.messages import EventKind, message_id
-from core.model.money import ZERO, krw
-from core.model.order import BrokerRef, Intent, Purpose, Side
+from core.model.money import PRICE_STEP, ZERO, krw
+from core.model.order import BrokerOrder, BrokerRef, Intent, Purpose, Side
 from core.model.position import Position, RoundTrip
 from core.rules.costs import fee_usd, realized
 from core.rules.pricing import stop_and_target
+from core.stages.trade import safety
 from core.stages.trade.book import PROTECTIVE, Book
 
 
@@ -37,80 +39,144 @@ def book_fill(book: Book, intent: Intent, ref: BrokerRef, qty: int, dollars: Dec
         )
     )
     if request.side is Side.BUY:
-        spent = min(intent.reserved_usd, dollars + fee)
-        if spent:
-            book.change(AddLedger(intent.id, LedgerKind.POST, spent, book.at))
-        intent = msgspec.structs.replace(intent, reserved_usd=intent.reserved_usd - spent)
+        intent = _post(book, intent, dollars + fee)
         _bought(book, intent, qty, dollars, fee)
     else:
-        _sold(book, intent, qty, dollars, fee)
+        shrink(book, request.ticker, qty, dollars, purpose=intent.purpose)
     intent = msgspec.structs.replace(
         intent, filled_qty=cumulative, filled_usd=intent.filled_usd + dollars, updated_at=book.at
     )
+    book.put_intent(intent)
+    book.touched[request.ticker] = book.at
+    return intent
+
+
+def _post(book: Book, intent: Intent, spent: Decimal) -> Intent:
+    """Turn reservation into spending; what was given back too early is reserved again first, so that the books balance."""
+    missing = spent - intent.reserved_usd
+    if missing > 0:
+        book.change(AddLedger(intent.id, LedgerKind.RESERVE, missing, book.at))
+    book.change(AddLedger(intent.id, LedgerKind.POST, spent, book.at))
+    return msgspec.structs.replace(intent, reserved_usd=max(ZERO, -missing))
+
+
+def correct(book: Book, intent: Intent, row: BrokerOrder) -> Intent:
+    """The order list tells at last what shares cost that were booked at their limit because the holdings showed them."""
+    if not intent.filled_qty or row.filled_qty < intent.filled_qty or row.filled_usd <= 0:
+        return intent
+    true_usd = (row.filled_usd * intent.filled_qty / row.filled_qty).quantize(PRICE_STEP)
+    change = true_usd - intent.filled_usd
+    held = book.positions.get(intent.request.ticker)
+    if held is not None and held.cost_usd + change > 0:
+        rate, params = book.krw_per_usd, book.params
+        cost = held.cost_usd + change
+        stop, target = stop_and_target(cost / held.qty, params.stop_loss_pct, params.take_profit_pct)
+        book.put_position(
+            msgspec.structs.replace(
+                held,
+                cost_usd=cost,
+                cost_krw=held.cost_krw + change * rate,
+                bought_usd=held.bought_usd + change,
+                stop_price=stop,
+                target_price=target,
+            )
+        )
+    intent = msgspec.structs.replace(intent, filled_usd=true_usd, estimated=False)
     book.put_intent(intent)
     return intent
 
 
 def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) -> None:
-    ticker, params, rate = intent.request.ticker, book.params, book.krw_per_usd
-    plan = book.plans.get(intent.plan_id)
-    held = book.positions.get(ticker)
-    cost = (held.cost_usd if held else ZERO) + dollars
-    total = (held.qty if held else 0) + qty
-    stop, target = stop_and_target(cost / total, params.stop_loss_pct, params.take_profit_pct)
-    position = Position(
-        ticker=ticker,
-        exchange=intent.request.exchange,
-        name=plan.name if plan else "",
-        name_ko=plan.name_ko if plan else "",
-        qty=total,
-        cost_usd=cost,
-        fees_usd=(held.fees_usd if held else ZERO) + fee,
-        cost_krw=(held.cost_krw if held else ZERO) + dollars * rate,
-        bought_qty=(held.bought_qty if held else 0) + qty,
-        bought_usd=(held.bought_usd if held else ZERO) + dollars,
-        buy_count=(held.buy_count if held else 0) + (1 if intent.filled_qty == 0 else 0),
-        target_count=plan.tranches if plan else 1,
-        stop_price=stop,
-        target_price=target,
-        opened_at=held.opened_at if held else book.at,
+    request = intent.request
+    position = grow(
+        book,
+        request.ticker,
+        request.exchange,
+        qty,
+        dollars,
         plan_id=intent.plan_id,
-        last_price=dollars / qty,
-        priced_at=book.at,
-        sold_qty=held.sold_qty if held else 0,
-        sold_usd=held.sold_usd if held else ZERO,
-        realized_usd=held.realized_usd if held else ZERO,
-        realized_krw=held.realized_krw if held else ZERO,
+        own_qty=book.own_qty(request.ticker),
+        first=intent.filled_qty == 0,
     )
-    book.put_position(position)
-    book.put_day(msgspec.structs.replace(book.day, bought_krw=book.day.bought_krw + krw((dollars + fee) * rate)))
+    spent_krw = krw((dollars + fee) * book.krw_per_usd)
+    book.put_day(msgspec.structs.replace(book.day, bought_krw=book.day.bought_krw + spent_krw))
     book.emit(
         EventKind.TRANCHE_FILLED,
-        ticker=ticker,
+        ticker=request.ticker,
         subject=intent.plan_id,
         name=position.name,
         name_ko=position.name_ko,
         tranche=intent.tranche,
         of=position.target_count,
         qty=qty,
-        price=(dollars / qty).quantize(Decimal("0.0001")),
+        price=(dollars / qty).quantize(PRICE_STEP),
         total_qty=position.qty,
         avg_price=position.avg_price,
         invested_krw=krw(position.cost_krw),
-        stop_price=stop,
-        target_price=target,
+        stop_price=position.stop_price,
+        target_price=position.target_price,
     )
 
 
-def _sold(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) -> None:
-    ticker, rate = intent.request.ticker, book.krw_per_usd
+def grow(
+    book: Book,
+    ticker: str,
+    exchange: Exchange,
+    qty: int,
+    dollars: Decimal,
+    *,
+    plan_id: str,
+    own_qty: int,
+    first: bool = True,
+) -> Position:
+    """Add shares to a position, or open it; the stop follows the average. `first`: the first fill of its order."""
+    params, rate = book.params, book.krw_per_usd
+    plan = book.plans.get(plan_id)
+    held = book.positions.get(ticker)
+    cost = (held.cost_usd if held else ZERO) + dollars
+    total = (held.qty if held else 0) + qty
+    stop, target = stop_and_target(cost / total, params.stop_loss_pct, params.take_profit_pct)
+    position = Position(
+        ticker=ticker,
+        exchange=exchange,
+        name=plan.name if plan else held.name if held else "",
+        name_ko=plan.name_ko if plan else held.name_ko if held else "",
+        qty=total,
+        cost_usd=cost,
+        fees_usd=(held.fees_usd if held else ZERO) + fee_usd(dollars, Side.BUY, params.commission_pct),
+        cost_krw=(held.cost_krw if held else ZERO) + dollars * rate,
+        bought_qty=(held.bought_qty if held else 0) + qty,
+        bought_usd=(held.bought_usd if held else ZERO) + dollars,
+        buy_count=(held.buy_count if held else 0) + (1 if first else 0),
+        target_count=plan.tranches if plan else held.target_count if held else 1,
+        stop_price=stop,
+        target_price=target,
+        opened_at=held.opened_at if held else book.at,
+        plan_id=plan_id or (held.plan_id if held else ""),
+        last_price=dollars / qty,
+        priced_at=book.at,
+        sold_qty=held.sold_qty if held else 0,
+        sold_usd=held.sold_usd if held else ZERO,
+        realized_usd=held.realized_usd if held else ZERO,
+        realized_krw=held.realized_krw if held else ZERO,
+        own_qty=own_qty,
+        frozen=held.frozen if held else "",
+    )
+    book.put_position(position)
+    return position
+
+
+def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purpose) -> None:
+    """Take sold shares out of a position and book the result; the last share ends the round trip."""
+    rate = book.krw_per_usd
     held = book.positions.get(ticker)
     if held is None or held.qty == 0:
         book.emit(EventKind.TROUBLE, ticker=ticker, where="trader", what="sold_more_than_held", qty=qty)
         return
     part = min(qty, held.qty)
     share = Decimal(part) / held.qty
-    cost_usd, cost_krw, fees = held.cost_usd * share, held.cost_krw * share, held.fees_usd * share + fee
+    cost_usd, cost_krw = held.cost_usd * share, held.cost_krw * share
+    fees = held.fees_usd * share + fee_usd(dollars, Side.SELL, book.params.commission_pct)
     pnl_usd, pnl_krw, _ = realized(
         qty=part,
         sold_usd=dollars,
@@ -133,15 +199,20 @@ def _sold(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) 
         priced_at=book.at,
     )
     closed = left.qty == 0
+    stopped = closed and purpose in {Purpose.STOP, Purpose.GUARD}
     day = msgspec.structs.replace(
-        book.day, realized_krw=book.day.realized_krw + pnl_krw, trips=book.day.trips + (1 if closed else 0)
+        book.day,
+        realized_krw=book.day.realized_krw + pnl_krw,
+        trips=book.day.trips + (1 if closed else 0),
+        stops=book.day.stops + (1 if stopped else 0),
     )
     book.put_day(day)
     run = book.exits.get(ticker)
     if run is not None:
         book.put_exit(msgspec.structs.replace(run, sold_qty=run.sold_qty + part))
     if closed:
-        _close(book, left, intent.purpose)
+        _close(book, left, purpose)
+        safety.count_stop(book)
     else:
         book.put_position(left)
 
@@ -152,15 +223,14 @@ def _close(book: Book, position: Position, purpose: Purpose) -> None:
     average = position.bought_usd / position.bought_qty
     sell_price = position.sold_usd / position.sold_qty
     pnl_pct = (sell_price / average - 1) * 100
-    grid = Decimal("0.0001")
     trip = RoundTrip(
         ticker=position.ticker,
         name=position.name,
         name_ko=position.name_ko,
         buy_qty=position.bought_qty,
         sell_qty=position.sold_qty,
-        avg_price=average.quantize(grid),
-        sell_price=sell_price.quantize(grid),
+        avg_price=average.quantize(PRICE_STEP),
+        sell_price=sell_price.quantize(PRICE_STEP),
         pnl_usd=position.realized_usd,
         pnl_krw=position.realized_krw,
         pnl_pct=pnl_pct.quantize(Decimal("0.01")),
@@ -190,6 +260,9 @@ def _close(book: Book, position: Position, purpose: Purpose) -> None:
     )
     book.drop_position(position.ticker)
     book.drop_exit(position.ticker)
+    if purpose is Purpose.PANIC:
+        left = sum(1 for e in book.exits.values() if e.purpose is Purpose.PANIC)
+        book.emit(EventKind.LIQUIDATION, ticker=position.ticker, left=left, pnl_krw=trip.pnl_krw)
     if purpose in PROTECTIVE and book.params.stop_cooldown_min:
         until = book.at + dt.timedelta(minutes=book.params.stop_cooldown_min)
         book.lock(position.ticker, "cooldown", until)

@@ -13,12 +13,16 @@ from core.model.quote import Quote
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
-    """Time passes; `in_window` says whether entries are allowed, `market_open` whether the broker takes orders."""
+    """Time passes; `in_window` says whether entries are allowed, `market_open` whether the broker takes orders.
+
+    `stale_after` is how old the price of a held ticker may grow before someone must be told.
+    """
 
     at: dt.datetime
     in_window: bool
     market_open: bool
     halted: bool = False
+    stale_after: dt.timedelta = dt.timedelta(seconds=15)
 
 
 class SignalArrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +86,13 @@ class OrderAcked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderWasRefused(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker definitely refused the order."""
+    """The broker definitely refused the order; `passing` where the reason goes away by itself (rate, token)."""
 
     at: dt.datetime
     intent_id: str
     code: str
     message: str
+    passing: bool = False
 
 
 class OrderLost(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,10 +121,11 @@ class OrdersRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HoldingsRead(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's holdings."""
+    """The broker's holdings; `asked_at` is when the question left: what was booked since is not in the answer."""
 
     at: dt.datetime
     holdings: tuple[Holding, ...]
+    asked_at: dt.datetime
 
 
 class PowerRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +143,13 @@ class BrokerHealth(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class ClockRead(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the broker's clock is ahead of ours, in real seconds."""
+
+    at: dt.datetime
+    skew_s: float
+
+
 class ParamsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """New trading parameters."""
 
@@ -145,13 +158,15 @@ class ParamsChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuardianSold(msgspec.Struct, frozen=True, kw_only=True):
-    """The guardian sold while this process was away."""
+    """The guardian sold while this process was away; `ref` is None where the broker's answer was lost."""
 
     at: dt.datetime
     ticker: str
-    ref: BrokerRef
+    key: str
+    ref: BrokerRef | None
     qty: int
     limit: Decimal
+    sent_at: dt.datetime
 
 
 TradeInput = (
@@ -170,6 +185,7 @@ TradeInput = (
     | HoldingsRead
     | PowerRead
     | BrokerHealth
+    | ClockRead
     | ParamsChanged
     | GuardianSold
 )

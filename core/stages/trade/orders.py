@@ -1,44 +1,38 @@
-"""What the broker says: acknowledgements, fills, refusals and silence."""
+"""An order on its way: being sent, acknowledged, refused, lost, cancelled."""
 
 import datetime as dt
 
 import msgspec
 
 from core.model.commands import Reply, ReplyKey
-from core.model.journal import AddLedger, LedgerKind, SawOrders
-from core.model.messages import EventKind, message_id
+from core.model.journal import AddLedger, LedgerKind
+from core.model.messages import EventKind
 from core.model.money import ZERO
-from core.model.order import (
-    LIVE_STATES,
-    BrokerOrder,
-    BrokerRef,
-    Intent,
-    IntentState,
-    OrderRequest,
-    Purpose,
-    Side,
-)
+from core.model.order import LIVE_STATES, Intent, IntentState, Side
 from core.model.position import PlanState
-from core.rules import reconcile
+from core.model.safety import TradingState
 from core.rules.intents import TRANSITIONS, IntentEvent, next_state
-from core.stages.trade import entries, exits
+from core.rules.risk import RefusalReason
+from core.stages.trade import entries, exits, safety
 from core.stages.trade.book import Book
-from core.stages.trade.fills import book_fill
 from core.stages.trade.inputs import (
     CancelAnswered,
-    GuardianSold,
-    HoldingsRead,
     OrderAcked,
     OrderLost,
     OrderNotSent,
     OrderSending,
-    OrdersRead,
     OrderWasRefused,
 )
-from core.stages.trade.outcome import CancelOrder
+from core.stages.trade.outcome import CancelOrder, Protect
+
+# the reason of an order that was being sent when the trader itself stopped
+RESTART = "restart"
+SESSION = dt.timedelta(hours=16)
+# pause before a tranche that was not sent is tried again
+AGAIN = dt.timedelta(seconds=2)
 
 
-def _move(book: Book, intent: Intent, event: IntentEvent, reason: str = "") -> Intent:
+def move(book: Book, intent: Intent, event: IntentEvent, reason: str = "") -> Intent:
     """Apply one transition; a final state gives the rest of the reservation back."""
     state = next_state(intent.state, event)
     moved = msgspec.structs.replace(intent, state=state, updated_at=book.at, reason=reason or intent.reason)
@@ -52,17 +46,23 @@ def _move(book: Book, intent: Intent, event: IntentEvent, reason: str = "") -> I
 def _wanted(book: Book, intent: Intent) -> bool:
     """Whether an entry is still wanted: its plan runs and nobody stopped all buying."""
     plan = book.plans.get(intent.plan_id)
-    return plan is not None and plan.state is PlanState.RUNNING and not (book.panicked or book.paused or book.halted)
+    return plan is not None and plan.state is PlanState.RUNNING and book.trading_state is TradingState.ACTIVE
 
 
 def on_sending(book: Book, message: OrderSending) -> Reply | None:
     """The last commit before the first byte; a buy that was stopped in the meantime is void and must not be sent."""
     intent = book.intents[message.intent_id]
     if intent.request.side is Side.BUY and not _wanted(book, intent):
-        _move(book, intent, IntentEvent.VOID, "stopped")
+        move(book, intent, IntentEvent.VOID, "stopped")
         return Reply(ok=False, key=ReplyKey.REFUSED)
-    stamped = msgspec.structs.replace(intent, baseline=message.baseline, sent_at=book.at)
-    _move(book, stamped, IntentEvent.SEND)
+    own = book.own_qty(intent.request.ticker) if book.holdings_reconciled else None
+    known = {ref.odno for ref, row in book.rows.items() if row.ticker == intent.request.ticker}
+    baseline = tuple(sorted({*message.baseline, *known}))
+    stamped = msgspec.structs.replace(intent, baseline=baseline, sent_at=book.at, own_qty=own)
+    move(book, stamped, IntentEvent.SEND)
+    if intent.request.side is Side.BUY:
+        # the guardian cancels what is being bought when it takes over
+        book.act(Protect())
     book.sent_at.append(book.at)
     book.put_day(msgspec.structs.replace(book.day, orders=book.day.orders + 1))
     return None
@@ -70,36 +70,42 @@ def on_sending(book: Book, message: OrderSending) -> Reply | None:
 
 def on_not_sent(book: Book, message: OrderNotSent) -> None:
     """Nothing left our side: the intent is void; an entry's tranche is due again, a sale tries again."""
-    intent = _move(book, book.intents[message.intent_id], IntentEvent.VOID, message.reason)
-    if intent.request.side is Side.BUY:
-        plan = book.plans.get(intent.plan_id)
-        if plan and plan.state is PlanState.RUNNING:
-            again = msgspec.structs.replace(plan, next_tranche=intent.tranche, next_at=book.at)
-            book.put_plan(again)
+    _again(book, move(book, book.intents[message.intent_id], IntentEvent.VOID, message.reason), message.sellable)
+
+
+def _again(book: Book, intent: Intent, sellable: int | None = None) -> None:
+    """What never reached the broker is due again."""
+    if intent.request.side is Side.SELL:
+        exits.on_sale_ended(book, intent, sellable=sellable)
         return
-    exits.on_sale_ended(book, intent, sellable=message.sellable)
+    plan = book.plans.get(intent.plan_id)
+    if plan and plan.state is PlanState.RUNNING:
+        book.put_plan(msgspec.structs.replace(plan, next_tranche=intent.tranche, next_at=book.at + AGAIN))
 
 
 def on_acked(book: Book, message: OrderAcked) -> None:
     """The broker has it; a buy that nobody wants any more is cancelled at once."""
     intent = msgspec.structs.replace(book.intents[message.intent_id], ref=message.ref)
-    _cancel_unwanted(book, _move(book, intent, IntentEvent.ACK))
+    cancel_unwanted(book, move(book, intent, IntentEvent.ACK))
 
 
-def _cancel_unwanted(book: Book, intent: Intent) -> None:
+def cancel_unwanted(book: Book, intent: Intent) -> None:
     waiting = {IntentState.ACKED, IntentState.WORKING, IntentState.PARTIAL}
     if intent.request.side is Side.BUY and intent.state in waiting and not _wanted(book, intent):
         book.act(CancelOrder(intent.id))
 
 
 def on_refused(book: Book, message: OrderWasRefused) -> None:
-    """The broker does not have it."""
+    """The broker does not have it; what was refused for a passing reason is tried again as a new order."""
     reason = f"{message.code} {message.message}".strip()
-    intent = _move(book, book.intents[message.intent_id], IntentEvent.REFUSE, reason)
-    _tell_refusal(book, intent, message.code, message.message)
+    intent = move(book, book.intents[message.intent_id], IntentEvent.REFUSE, reason)
+    if message.passing:
+        _again(book, intent)
+    else:
+        tell_refusal(book, intent, message.code, message.message)
 
 
-def _tell_refusal(book: Book, intent: Intent, code: str, words: str) -> None:
+def tell_refusal(book: Book, intent: Intent, code: str, words: str) -> None:
     request = intent.request
     book.emit(
         EventKind.ORDER_REJECTED,
@@ -120,8 +126,13 @@ def _tell_refusal(book: Book, intent: Intent, code: str, words: str) -> None:
 
 
 def on_lost(book: Book, message: OrderLost) -> None:
-    """Nobody knows: never send again, ask. A plan waits meanwhile, because a live intent bars the next tranche."""
-    intent = _move(book, book.intents[message.intent_id], IntentEvent.LOSE, message.reason)
+    """Nobody knows: never send again, ask.
+
+    A buy closes its ticker for the session at once. Only where our own restart is why nobody knows, the plan waits:
+    a live intent bars the next tranche until the order is found.
+    """
+    intent = msgspec.structs.replace(book.intents[message.intent_id], lost_at=book.at)
+    intent = move(book, intent, IntentEvent.LOSE, message.reason)
     request = intent.request
     book.emit(
         EventKind.ORDER_UNKNOWN,
@@ -132,11 +143,20 @@ def on_lost(book: Book, message: OrderLost) -> None:
         limit=request.limit,
         reason=intent.reason,
     )
+    if message.reason == RESTART:
+        return
+    if request.side is Side.BUY and book.resolution.one_shot:
+        give_up_entry(book, intent)
+    since = book.at - safety.SICK_WINDOW
+    lost = [i for i in book.intents.values() if i.lost_at is not None and i.lost_at >= since and i.reason != RESTART]
+    if len(lost) >= safety.SICK_ORDERS:
+        safety.block(book, RefusalReason.BROKER_SICK, detail=str(len(lost)))
 
 
-def _give_up_entry(book: Book, intent: Intent) -> None:
-    """A buy that was never found: no more of this ticker this session, in case it appears after all."""
-    book.lock(intent.request.ticker, "order_unknown", book.at + dt.timedelta(hours=16))
+def give_up_entry(book: Book, intent: Intent) -> None:
+    """No more of this ticker this session, in case the order appears after all."""
+    if book.resolution.one_shot:
+        book.lock(intent.request.ticker, "order_unknown", book.at + SESSION)
     plan = book.plans.get(intent.plan_id)
     if plan and plan.state is PlanState.RUNNING:
         entries.end_plan(book, plan, PlanState.STOPPED, "order_unknown")
@@ -146,7 +166,7 @@ def on_cancel_answered(book: Book, message: CancelAnswered) -> None:
     """An acknowledged cancel is not final: the order list decides."""
     intent = book.intents[message.intent_id]
     if intent.state is IntentState.CANCEL_REQ and not message.known:
-        _move(book, intent, IntentEvent.LOSE_CANCEL)
+        move(book, intent, IntentEvent.LOSE_CANCEL)
 
 
 def cancel_asked(book: Book, intent_id: str) -> bool:
@@ -154,143 +174,5 @@ def cancel_asked(book: Book, intent_id: str) -> bool:
     intent = book.intents[intent_id]
     if intent.ref is None or IntentEvent.ASK_CANCEL not in TRANSITIONS[intent.state]:
         return False
-    _move(book, msgspec.structs.replace(intent, cancel_requested_at=book.at), IntentEvent.ASK_CANCEL)
+    move(book, msgspec.structs.replace(intent, cancel_requested_at=book.at), IntentEvent.ASK_CANCEL)
     return True
-
-
-def on_orders_read(book: Book, message: OrdersRead) -> None:
-    """Book fills, find lost orders, notice what ended."""
-    book.broker_checked_at = book.at
-    new = tuple(row.ref for row in message.orders if row.ref not in book.seen)
-    complete = message.complete and reconcile.superset(message.orders, book.seen_recently())
-    if new:
-        book.seen.update(new)
-        book.change(SawOrders(new, book.at))
-    by_ref = {i.ref: i for i in book.intents.values() if i.ref is not None}
-    for row in message.orders:
-        intent = by_ref.get(row.ref)
-        if intent is not None and not row.is_cancel_row:
-            _apply_row(book, intent, row)
-    missing = {IntentState.UNKNOWN, IntentState.NOT_PLACED}
-    lost = [i for i in book.intents.values() if i.state in missing and i.ref is None]
-    linked: set[BrokerRef | None] = set(by_ref)
-    # an order belongs to one intent only, and rather to the one that still waits than to one that was given up
-    for intent in sorted(lost, key=lambda i: i.state is IntentState.NOT_PLACED):
-        _resolve_unknown(book, intent, message.orders, linked, complete=complete)
-    if complete:
-        book.orders_reconciled = True
-
-
-def _apply_row(book: Book, intent: Intent, row: BrokerOrder) -> None:
-    qty, dollars = reconcile.fill_delta(intent, row)
-    event = reconcile.event_of(intent, row)
-    if event not in TRANSITIONS[intent.state]:
-        # a final state stays; late shares on it were handled when they appeared
-        if not qty:
-            return
-        event = IntentEvent.FILL_PART
-    if qty:
-        intent = book_fill(book, intent, row.ref, qty, dollars)
-    was = intent.state
-    if event in TRANSITIONS[intent.state] and not _would_be_second(book, intent, event):
-        intent = _move(book, intent, event)
-        _cancel_unwanted(book, intent)
-    if was in LIVE_STATES and intent.state not in LIVE_STATES:
-        if intent.state is IntentState.BROKER_REJECTED:
-            _tell_refusal(book, intent, "", "broker")
-        elif intent.request.side is Side.SELL:
-            exits.on_sale_ended(book, intent)
-
-
-def _would_be_second(book: Book, intent: Intent, event: IntentEvent) -> bool:
-    """An order found late comes to life only where no other one lives on the same side of the ticker."""
-    revived = not intent.live and next_state(intent.state, event) in LIVE_STATES
-    return revived and bool(book.live_intents(intent.request.ticker, intent.request.side))
-
-
-def _resolve_unknown(
-    book: Book, intent: Intent, rows: tuple[BrokerOrder, ...], linked: set[BrokerRef | None], *, complete: bool
-) -> None:
-    """One match links, several need a human, none counts as a miss when the list is complete and time has passed."""
-    found = reconcile.find(intent, rows, {r for r in linked if r})
-    is_buy = intent.request.side is Side.BUY
-    if len(found) == 1 or (found and not is_buy):
-        # a sale is fenced by the shares that are left: the first candidate will do
-        linked.add(found[0].ref)
-        linked_intent = msgspec.structs.replace(intent, ref=found[0].ref)
-        book.put_intent(linked_intent)
-        _apply_row(book, linked_intent, found[0])
-        return
-    if intent.state is IntentState.NOT_PLACED:
-        return
-    if found:
-        _move(book, intent, IntentEvent.FIND_MANY, "several orders match")
-        book.emit(EventKind.TROUBLE, ticker=intent.request.ticker, where="reconcile", what="several_orders_match")
-        _give_up_entry(book, intent)
-        return
-    gap = reconcile.MISS_GAP if is_buy else reconcile.SELL_GAP
-    last = book.last_miss_at.get(intent.id, intent.sent_at or intent.updated_at)
-    if not complete or book.at - last < gap:
-        return
-    book.last_miss_at[intent.id] = book.at
-    intent = msgspec.structs.replace(intent, misses=intent.misses + 1)
-    book.put_intent(intent)
-    needed = reconcile.BUY_MISSES if is_buy else reconcile.SELL_MISSES
-    old_enough = not is_buy or book.at - (intent.sent_at or intent.created_at) >= reconcile.QUARANTINE
-    if intent.misses >= needed and old_enough:
-        intent = _move(book, intent, IntentEvent.FIND_NONE, "not in the order list")
-        if is_buy:
-            _give_up_entry(book, intent)
-        else:
-            exits.on_sale_ended(book, intent)
-
-
-def on_guardian_sold(book: Book, message: GuardianSold) -> None:
-    """Adopt a sale that the guardian sent while we were away, so that its fills are booked as ours; once."""
-    marker = f"guardian:{message.ref.ord_dt}:{message.ref.odno}"
-    position = book.positions.get(message.ticker)
-    if marker in book.state or position is None:
-        return
-    book.put_state(marker, message.ticker)
-    plan = book.running_plan(message.ticker)
-    if plan is not None:
-        entries.end_plan(book, plan, PlanState.STOPPED, Purpose.GUARD.value)
-    limit = OrderRequest(
-        ticker=message.ticker, exchange=position.exchange, side=Side.SELL, qty=message.qty, limit=message.limit
-    )
-    book.put_intent(
-        Intent(
-            id=message_id("guardian", marker),
-            dedup_key=marker,
-            plan_id=position.plan_id,
-            request=limit,
-            purpose=Purpose.GUARD,
-            # beside a sale that lives it is only a place to book fills on
-            state=IntentState.CANCELLED if book.live_intents(message.ticker, Side.SELL) else IntentState.ACKED,
-            created_at=book.at,
-            updated_at=book.at,
-            sent_at=book.at,
-            ref=message.ref,
-        )
-    )
-    book.emit(
-        EventKind.GUARDIAN_TOOK_OVER,
-        ticker=message.ticker,
-        subject=message.ticker,
-        qty=message.qty,
-        price=message.limit,
-    )
-
-
-def on_holdings_read(book: Book, message: HoldingsRead) -> None:
-    """Compare shares with the positions; a shortfall without a sale of ours is reported once."""
-    book.holdings_reconciled = True
-    broker = {h.ticker: h.qty for h in message.holdings}
-    for position in book.positions.values():
-        missing = position.qty - broker.get(position.ticker, 0)
-        settled = not book.live_intents(position.ticker)
-        if missing > 0 and settled and book.shortfalls.get(position.ticker) != missing:
-            book.shortfalls[position.ticker] = missing
-            book.emit(EventKind.TROUBLE, ticker=position.ticker, where="reconcile", what="shares_missing", qty=missing)
-        elif missing <= 0:
-            book.shortfalls.pop(position.ticker, None)

@@ -25,11 +25,15 @@ class AskTrend(msgspec.Struct, frozen=True):
     ticker: str
 
 
+class Protect(msgspec.Struct, frozen=True):
+    """What the guardian must know has changed: positions, their stops, or which tickers are being bought."""
+
+
 class PublishHoldings(msgspec.Struct, frozen=True):
-    """The positions or their stops changed: tell the others and the guardian."""
+    """The positions or their stops changed: tell the others."""
 
 
-TradeAction = PlaceOrder | CancelOrder | AskTrend | PublishHoldings
+TradeAction = PlaceOrder | CancelOrder | AskTrend | Protect | PublishHoldings
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

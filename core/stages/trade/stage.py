@@ -12,11 +12,13 @@ from core.model.money import ZERO
 from core.model.order import BuyingPower, IntentState
 from core.model.params import TradingParams
 from core.model.signal import SignalType
-from core.stages.trade import commands, entries, exits, orders
+from core.rules.reconcile import Resolution
+from core.stages.trade import commands, entries, exits, guarded, holdings, listing, orders, safety
 from core.stages.trade.book import Book
 from core.stages.trade.inputs import (
     BrokerHealth,
     CancelAnswered,
+    ClockRead,
     CommandArrived,
     GuardianSold,
     HoldingsRead,
@@ -34,14 +36,16 @@ from core.stages.trade.inputs import (
     TradeInput,
     TrendArrived,
 )
-from core.stages.trade.outcome import Outcome, PublishHoldings
+from core.stages.trade.outcome import Outcome, Protect, PublishHoldings
 
 
 class TradeStage:
     """Deterministic: the same snapshot and the same inputs give the same outcomes."""
 
-    def __init__(self, params: TradingParams, snapshot: Snapshot, at: dt.datetime) -> None:
-        self.book = Book(params, snapshot, at)
+    def __init__(
+        self, params: TradingParams, snapshot: Snapshot, at: dt.datetime, resolution: Resolution | None = None
+    ) -> None:
+        self.book = Book(params, snapshot, at, resolution or Resolution())
 
     def recover(self, at: dt.datetime) -> Outcome:
         """The first step after a start: what was never sent is void, what was being sent is unknown."""
@@ -49,9 +53,10 @@ class TradeStage:
         book.begin(at)
         for intent in book.live_intents():
             if intent.state is IntentState.PREPARED:
-                orders.on_not_sent(book, OrderNotSent(at=at, intent_id=intent.id, reason="restart"))
+                orders.on_not_sent(book, OrderNotSent(at=at, intent_id=intent.id, reason=orders.RESTART))
             elif intent.state is IntentState.SENDING:
-                orders.on_lost(book, OrderLost(at=at, intent_id=intent.id, reason="restart"))
+                orders.on_lost(book, OrderLost(at=at, intent_id=intent.id, reason=orders.RESTART))
+        book.act(Protect())
         book.act(PublishHoldings())
         return book.outcome()
 
@@ -85,18 +90,20 @@ class TradeStage:
             case CancelAnswered():
                 orders.on_cancel_answered(book, message)
             case OrdersRead():
-                orders.on_orders_read(book, message)
+                listing.on_orders_read(book, message)
                 exits.drive(book)
             case HoldingsRead():
-                orders.on_holdings_read(book, message)
+                holdings.on_holdings_read(book, message)
             case PowerRead():
                 self._power(message.power)
             case BrokerHealth():
                 self._health(message)
+            case ClockRead():
+                safety.on_clock_read(book, message)
             case ParamsChanged():
                 book.params = message.params
             case GuardianSold():
-                orders.on_guardian_sold(book, message)
+                guarded.on_guardian_sold(book, message)
             case _ as never:
                 assert_never(never)
         outcome = book.outcome()
@@ -109,7 +116,7 @@ class TradeStage:
 
     def _tick(self, message: Tick) -> None:
         book = self.book
-        book.in_window, book.market_open, book.halted = message.in_window, message.market_open, message.halted
+        safety.on_tick(book, message)
         entries.run_plans(book)
         exits.drive(book)
         self._forget()
@@ -145,5 +152,7 @@ class TradeStage:
         before = book.at - dt.timedelta(days=2)
         for intent in [i for i in book.intents.values() if not i.live and i.updated_at < before]:
             del book.intents[intent.id]
+        for ref in [r for r, o in book.manual.items() if o.seen_at < before]:
+            del book.manual[ref]
         for plan in [p for p in book.plans.values() if not p.open and p.created_at < before]:
             del book.plans[plan.id]

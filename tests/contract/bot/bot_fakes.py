@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from core.model.commands import (
+    AdoptManual,
     Approve,
     AskStatus,
     Buy,
     CancelOrders,
     Ignore,
+    OwnOrder,
     Panic,
     Pause,
     Reply,
@@ -22,9 +24,11 @@ from core.model.commands import (
     Resume,
     Sell,
     SetMode,
+    Settle,
     TraderStatus,
     Unlock,
 )
+from core.model.safety import TradingState
 from core.model.session import MarketSession
 from ports.bus import BusUnavailable, Delivery
 from ports.control import TraderUnreachable
@@ -171,7 +175,10 @@ class FakeTrader:
     paused: bool = False
     panicked: bool = False
     unreachable: bool = False
+    halted: bool = False
+    blocks: tuple = ()
     commands: list = field(default_factory=list)
+    answers: dict = field(default_factory=dict)
     hold: asyncio.Event | None = None
 
     async def send(self, command) -> Reply:
@@ -188,10 +195,18 @@ class FakeTrader:
                 return Reply(ok=True, key=ReplyKey.DONE, status=self.status())
             case Pause():
                 self.paused = True
+            case Resume() if self.halted:
+                return Reply(ok=False, key=ReplyKey.REFUSED, values={"reason": "halt_file"})
             case Resume():
                 self.paused = self.panicked = False
-            case Panic():
+                self.blocks = ()
+            case Panic(liquidate=liquidate):
                 self.panicked = True
+                selling = len(self.positions) if liquidate else 0
+                values = {"stopped": 0, "selling": selling}
+                return Reply(ok=True, key=ReplyKey.DONE, values=values, status=self.status())
+            case AdoptManual() | Settle() | OwnOrder():
+                return self.answers.get(type(command), done)
             case SetMode(mode=mode):
                 self.mode = mode
             case Sell(ticker=ticker) if all(p.ticker != ticker for p in self.positions):
@@ -223,6 +238,12 @@ class FakeTrader:
         plan.state, plan.by = "RUNNING", command.by
         return Reply(ok=True, key=ReplyKey.APPROVED)
 
+    @property
+    def state(self) -> TradingState:
+        if self.panicked or self.halted:
+            return TradingState.HALTED
+        return TradingState.REDUCING if self.paused or self.blocks else TradingState.ACTIVE
+
     def status(self) -> TraderStatus:
         return TraderStatus(
             at=self.clock.now(),
@@ -243,6 +264,8 @@ class FakeTrader:
             bought_today_krw=Decimal(0),
             realized_today_krw=Decimal(0),
             round_trips_today=0,
+            state=self.state,
+            blocks=self.blocks,
         )
 
 

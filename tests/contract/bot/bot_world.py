@@ -10,17 +10,28 @@ from aiohttp import web
 from bot_fakes import FakeBus, FakeCalendar, FakeChat, FakeRecords, FakeTrader, StillClock
 
 from bot.app import BotDeps, run
+from bot.beats import Beats
 from charts.worker import ChartWorker
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Exchange
-from core.model.messages import Channel, Event, EventKind, Screened, Signal, message_id
+from core.model.messages import (
+    Channel,
+    Event,
+    EventKind,
+    HeldPosition,
+    HoldingsChanged,
+    Screened,
+    Signal,
+    message_id,
+)
 from core.model.params import Params
 from core.model.position import Position
+from core.model.safety import Caps
 from core.model.signal import Condition, Discovery, Indicators, SignalType, Verdict
 from sandbox.telegram import DEFAULT_TOKEN, TelegramState, create_bot_api_app
 from sandbox.telegram.person import Tap, edit_text, forward, send_text, tap
 
-OWNER, EVE = 7001, 9009
+OWNER, PARTNER, EVE = 7001, 7002, 9009
 NOW = dt.datetime(2026, 11, 20, 15, 31, tzinfo=dt.UTC)
 PATIENCE_S = 20
 
@@ -157,6 +168,11 @@ class World:
     params: Params = field(default_factory=Params)
     known: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
     halted: list[bool] = field(default_factory=list)
+    beats: Beats = field(default_factory=lambda: Beats(trader_age_s=1.0, guardian_age_s=1.0))
+    handbacks: list[bool] = field(default_factory=list)
+    handback_fails: bool = False
+    caps: Caps = field(default_factory=Caps)
+    owners: frozenset[int] = frozenset({OWNER})
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task | None = None
@@ -172,9 +188,17 @@ class World:
         async def halt() -> None:
             self.halted.append(True)
 
+        async def beats() -> Beats:
+            return self.beats
+
+        async def handback() -> None:
+            if self.handback_fails:
+                raise OSError("read-only")
+            self.handbacks.append(True)
+
         deps = BotDeps(
             token=DEFAULT_TOKEN,
-            owners=frozenset({OWNER}),
+            owners=self.owners,
             version="0.1.0",
             params=self.params,
             clock=self.clock,
@@ -187,6 +211,11 @@ class World:
             bars=look_up,
             api_base=self.api,
             halt=halt,
+            beats=beats,
+            beats_every_s=0.02,
+            beats_grace_s=0.0,
+            handback=handback,
+            caps=self.caps,
         )
         self.stop.clear()
         self.task = asyncio.create_task(run(deps, self.stop))
@@ -263,6 +292,17 @@ class World:
     async def tell(self, *events: Event) -> None:
         for each in events:
             await self.bus.publish(Channel.EVENTS, each)
+
+    async def hold(self, *held: tuple[str, int, str], at: dt.datetime | None = None) -> None:
+        """The trader publishes what it holds: ticker, shares, stop."""
+        at = at or self.clock.now()
+        positions = tuple(HeldPosition(ticker=t, qty=q, stop_price=Decimal(s)) for t, q, s in held)
+        message = HoldingsChanged(id=message_id("holdings", at, *held), positions=positions, at=at)
+        await self.bus.publish(Channel.CONTROL, message)
+
+    def texts_with(self, words: str) -> list:
+        """The bot's messages that hold these words now."""
+        return [m for m in self.messages() if words in m.body.text]
 
     async def screened(self, ticker: str = "NVDA") -> None:
         message = Screened(

@@ -90,7 +90,7 @@ async def test_selling_everything_takes_preview_and_a_button_that_works_once(bot
     assert "• NVDA 엔비디아 7주 +4.7%" in bot.fresh(message).body.text
     data = bot.data(bot.fresh(message), "모두 매도")
     await bot.press(bot.fresh(message), "모두 매도")
-    await bot.until(lambda: "전량 매도 시작" in bot.fresh(message).body.text)
+    await bot.until(lambda: "전량 매도 진행" in bot.fresh(message).body.text)
     await bot.forge(message.message_id, data)
     assert bot.answers()[-1] == "오래된 버튼이에요. 명령을 다시 보내 주세요."
     assert [c.liquidate for c in bot.trader.commands if isinstance(c, Panic)] == [False, True]

@@ -17,21 +17,28 @@ from adapters.kis.client import KisGateway
 from core.model.instrument import Exchange
 from core.model.order import OrderRequest, Side
 from sandbox.kis import PAPER, REAL, Host, create_host, create_kis_app
+from tests.contract.broker.scripted_kis import RawLine, ScriptedKis, raw_line, scripted
 from tests.contract.serving import listening
 from tests.unit.sandbox.manual_clock import ManualClock
 
 
 @dataclass
 class Venue:
-    """One sandbox host, our broker on it, and every request that reached the host, by method and path."""
+    """One sandbox host, our broker on it, and every request that reached the host, by method and path and in order.
+
+    While `hold` is set, requests whose path's end and tr_id contain `hold_at` wait for it.
+    """
 
     host: Host
     url: str
     credentials: KisCredentials
     clock: ManualClock
     token_dir: Path
+    arrived: list[str] = field(default_factory=list)
     seen: collections.Counter = field(default_factory=collections.Counter)
     hold: asyncio.Event | None = None
+    hold_at: str = "order"
+    held: int = 0
     broker: KisBroker | None = None
     opened: list[KisBroker] = field(default_factory=list)
 
@@ -92,7 +99,9 @@ def _witness(venue: Venue):
     @web.middleware
     async def count(request: web.Request, handler):
         venue.seen[request.method, request.path] += 1
-        if venue.hold is not None and request.path.endswith("/order"):
+        venue.arrived.append(request.path.rsplit("/", 1)[1] + request.headers.get("tr_id", ""))
+        if venue.hold is not None and venue.hold_at in venue.arrived[-1]:
+            venue.held += 1
             await venue.hold.wait()
         return await handler(request)
 
@@ -112,3 +121,15 @@ async def real(open_venue) -> Venue:
 @pytest.fixture
 async def paper(open_venue) -> Venue:
     return await open_venue(paper=True)
+
+
+@pytest.fixture
+async def kis(clock, tmp_path) -> AsyncIterator[ScriptedKis]:
+    async with scripted(clock, tmp_path / "scripted") as found:
+        yield found
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[RawLine]:
+    async with raw_line() as found:
+        yield found

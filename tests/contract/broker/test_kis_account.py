@@ -29,7 +29,13 @@ async def test_a_purchase_is_placed_filled_listed_and_held(venue):
     venue.clock.advance(LAG_S)
     row, complete = await only_row(venue, ref)
     assert complete
-    assert (row.ticker, row.side, row.qty, row.limit) == ("NVDA", Side.BUY, 3, request.limit)
+    assert (row.ticker, row.exchange, row.side, row.qty, row.limit) == (
+        "NVDA",
+        Exchange.NASD,
+        Side.BUY,
+        3,
+        request.limit,
+    )
     assert (row.filled_qty, row.open_qty, row.from_api, row.is_cancel_row) == (3, 0, True, False)
     assert 0 < row.filled_usd <= 3 * request.limit
     assert (row.cancelled, row.expired, row.rejected) == (False, False, False)

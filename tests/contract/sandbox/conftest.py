@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.kis import Host, create_host, create_kis_app
+from sandbox import servers
+from sandbox.kis import create_host, create_kis_app
 from sandbox.polygon import Stream, create_polygon_app
+from sandbox.world import create_world
+from tests.contract.sandbox.sandbox_calls import Client
+from tests.contract.sandbox.sandbox_world import KisHost
 from tests.contract.serving import listening
-from tests.unit.sandbox.manual_clock import ManualClock
 
 
 @dataclass
@@ -30,24 +33,6 @@ async def polygon(market, clock, faults) -> AsyncIterator[PolygonHost]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@dataclass
-class KisHost:
-    """A KIS listener, and its rules for looking behind the socket."""
-
-    address: str
-    host: Host
-    clock: ManualClock
-
-    @property
-    def keys(self):
-        return self.host.credentials
-
-    def token(self) -> str:
-        return self.host.tokens.issue(
-            self.keys.appkey, self.keys.appsecret, "client_credentials", self.clock.now()
-        ).text
-
-
 @pytest.fixture
 async def kis_real(market, clock, faults) -> AsyncIterator[KisHost]:
     host = create_host(market, clock, paper=False)
@@ -60,3 +45,22 @@ async def kis_paper(market, clock, faults) -> AsyncIterator[KisHost]:
     host = create_host(market, clock, paper=True)
     async with listening(create_kis_app(host, faults)) as address:
         yield KisHost(address, host, clock)
+
+
+@pytest.fixture
+def real(kis_real):
+    return Client(kis_real)
+
+
+@pytest.fixture
+def paper(kis_paper):
+    return Client(kis_paper)
+
+
+@pytest.fixture
+async def world(market, clock):
+    """Every server of a sandbox: (world, addresses by name)."""
+    made = create_world(market, clock)
+    running = await servers.start(made, {})
+    yield made, running.addresses
+    await running.stop()

@@ -3,22 +3,7 @@
 import aiohttp
 import pytest
 
-from sandbox import servers
-from sandbox.world import create_world
-
-
-@pytest.fixture
-async def world(market, clock):
-    world = create_world(market, clock)
-    running = await servers.start(world, {})
-    yield world, running.addresses
-    await running.stop()
-
-
-async def call(address: str, method: str, path: str, body=None, **headers):
-    url = f"http://{address}{path}"
-    async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as reply:
-        return reply.status, await reply.json(content_type=None) if reply.status != 403 else None
+from tests.contract.sandbox.sandbox_calls import call
 
 
 async def test_state_shows_clock_stream_and_accounts(world, clock):
@@ -65,9 +50,46 @@ async def test_faults_are_registered_listed_and_cleared(world):
     assert (await call(addresses["control"], "GET", "/control/faults"))[1]["faults"] == []
 
 
+async def test_hits_are_shown_while_a_fault_lasts_and_after_it(world):
+    _, addresses = world
+    control = addresses["control"]
+    await call(control, "POST", "/control/faults", {"link": "polygon", "action": "html", "times": 2})
+    for _ in range(2):
+        async with aiohttp.ClientSession() as http, http.get(f"http://{addresses['polygon']}/v1/any") as reply:
+            assert (reply.status, reply.content_type) == (502, "text/html")
+        _, shown = await call(control, "GET", "/control/faults")
+    assert (shown["faults"], [fault["hits"] for fault in shown["spent"]]) == ([], [2])
+    assert shown["hits"] == {"polygon.html": 2}
+    assert (await call(control, "GET", "/control/state"))[1]["fault_hits"] == {"polygon.html": 2}
+
+
+async def test_one_fault_is_taken_off_by_its_number(world):
+    control = world[1]["control"]
+    numbers = [
+        (await call(control, "POST", "/control/faults", {"link": "kis", "action": action}))[1]["fault"]["id"]
+        for action in ("reset", "half_json")
+    ]
+    _, left = await call(control, "DELETE", f"/control/faults/{numbers[0]}")
+    assert [fault["action"] for fault in left["faults"]] == ["half_json"]
+    status, reply = await call(control, "DELETE", f"/control/faults/{numbers[0]}")
+    assert (status, reply["error"]) == (400, f"no active fault has the number {numbers[0]}")
+    assert (await call(control, "DELETE", "/control/faults/first"))[0] == 400
+
+
+async def test_a_stream_fault_is_counted_per_connection(world):
+    _, addresses = world
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"http://{addresses['polygon']}/stocks") as socket:
+        await socket.receive_json()
+        fault = {"link": "polygon_ws", "action": "close"}
+        assert (await call(addresses["control"], "POST", "/control/faults", fault))[1]["struck"] == 1
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+    assert (await call(addresses["control"], "GET", "/control/faults"))[1]["hits"] == {"polygon_ws.close": 1}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "says"),
     [
+        ("/control/faults", {"link": "kis", "action": "reset", "match": {"symbol": "NOPE"}}, "NOPE, which is not"),
         ("/control/faults", {"link": "kis", "action": "close"}, "action"),
         ("/control/faults", {"link": "moon", "action": "close"}, "link"),
         ("/control/faults", {"link": "kis", "action": "delay", "speed": 3}, "unknown field speed"),

@@ -113,3 +113,25 @@ def test_the_account_survives_a_restart(tmp_path):
     odno = once(order)
     orders = once(lambda address: get(address, "/control/orders")["orders"])
     assert [(o["odno"], o["medium"], o["state"]) for o in orders] == [(odno, "모바일", "open")]
+
+
+def test_proxies_of_the_command_line_are_in_the_ready_line():
+    with start(*CLOCK, "--proxy", "kis_real=kis", "--proxy", "redis=127.0.0.1:1") as process:
+        ready = json.loads(process.stdout.readline())
+        assert set(ready["proxies"]) == {"kis_real", "redis"}
+        state = get(ready["control"], "/control/proxies")["proxies"]
+        assert [proxy["upstream"] for proxy in state] == [ready["kis"], "127.0.0.1:1"]
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [("kis", "NAME=UPSTREAM is needed"), ("kis_real=far.example:80", "not on this machine")],
+)
+def test_a_bad_proxy_is_refused_at_the_start(proxy, says):
+    with start(*CLOCK, "--proxy", proxy) as process:
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert says in err

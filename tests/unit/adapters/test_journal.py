@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from adapters.journal import JournalCorrupt, SqliteJournal
 from core.model.commands import Lock
+from core.model.instrument import Exchange
 from core.model.journal import (
     AddFill,
     AddLedger,
@@ -22,12 +24,13 @@ from core.model.journal import (
     PutExit,
     PutIntent,
     PutLock,
+    PutManual,
     PutPosition,
     PutState,
     SawOrders,
 )
 from core.model.messages import Event, EventKind
-from core.model.order import BrokerRef, IntentState, Purpose, Side
+from core.model.order import BrokerRef, IntentState, ManualOrder, Purpose, Side
 from core.model.position import ExitRun
 from ports.journal import JournalConflict
 from tests.unit.core.builders import NOON, TICKER, intent, position, request, seconds
@@ -67,6 +70,15 @@ def fill(cum: int = 3) -> AddFill:
     )
 
 
+MANUAL = ManualOrder(
+    ref=BrokerRef("20261117", "", "9"),
+    ticker=TICKER,
+    exchange=Exchange.NASD,
+    side=Side.BUY,
+    filled_qty=3,
+    filled_usd=Decimal("300.5"),
+    seen_at=NOON,
+)
 EVERYTHING: list[Change] = [
     PutIntent(intent(IntentState.ACKED, ref=REF)),
     PutPosition(position()),
@@ -75,6 +87,7 @@ EVERYTHING: list[Change] = [
     PutState("mode", "auto"),
     PutLock(Lock(ticker=TICKER, reason="cooldown", until=NOON)),
     SawOrders((REF,), NOON),
+    PutManual(MANUAL),
     fill(),
     AddLedger("i", LedgerKind.RESERVE, Decimal("1.25"), NOON),
     event(1),
@@ -96,6 +109,7 @@ def test_what_was_committed_is_there_after_a_crash(journal: SqliteJournal, path:
     assert found.positions == (position(),)
     assert found.intents[0].ref == REF
     assert found.seen == {REF}
+    assert found.manual == (MANUAL,)
     assert found.state == {"mode": "auto"}
     assert found.decisions == {"s1"}
     again.close()
@@ -167,6 +181,12 @@ def test_sequence_numbers_are_never_used_again(journal: SqliteJournal) -> None:
     journal.delivered(last)
     journal.commit([event(2)])
     assert journal.outbox(1)[0][0] > last
+
+
+def test_an_answer_about_a_manual_order_replaces_the_question(journal: SqliteJournal) -> None:
+    answered = msgspec.structs.replace(MANUAL, adopted=True)
+    journal.commit([PutIntent(intent()), PutManual(MANUAL), PutManual(answered)])
+    assert journal.load().manual == (answered,)
 
 
 def test_old_finished_orders_stay_in_the_file_and_live_ones_are_always_loaded(journal: SqliteJournal) -> None:

@@ -10,7 +10,7 @@ from adapters.paper import PaperBroker
 from core.model.bar import Bar
 from core.model.instrument import Exchange
 from core.model.order import Side
-from ports.broker import BrokerUnavailable, OrderRefused
+from ports.broker import BrokerUnavailable, OrderRefused, Urgency
 from tests.unit.core.builders import NOON, TICKER, request, seconds
 
 D = Decimal
@@ -160,3 +160,12 @@ async def test_a_buy_fills_at_the_open_or_where_the_bar_came_down_to_it(
     market.show("102.00", opened=opened, low=low, high=high)
     row = (await market.broker.order_book()).orders[-1]
     assert row.filled_usd == (10 * D(filled) if filled else 0)
+
+
+async def test_urgency_changes_nothing_and_there_is_no_other_clock(market: Market) -> None:
+    await market.broker.place(request(limit="101.00"))
+    for urgency in Urgency:
+        assert len((await market.broker.order_book(urgency)).orders) == 1
+        assert await market.broker.holdings(urgency) == ()
+        assert (await market.broker.quote(TICKER, Exchange.NASD, urgency)).last == 100
+    assert market.broker.clock_skew_s() is None

@@ -8,9 +8,11 @@ import msgspec
 
 from bot.card import CardModel, Phase, with_event, with_signal
 from bot.i18n import Translator
+from core.model.commands import TraderStatus
 from core.model.instrument import Exchange
 from core.model.messages import Event, EventKind, Signal
 from core.model.position import Position, RoundTrip
+from core.model.safety import TradingState
 from core.model.signal import Condition, Discovery, Indicators, SignalType, Verdict
 
 NOW = dt.datetime(2026, 11, 20, 15, 31, tzinfo=dt.UTC)
@@ -124,12 +126,39 @@ def trip(ticker="NVDA", pnl=317_200, reason="TREND_BROKEN", at=NOW) -> RoundTrip
     )
 
 
+def a_status(**changes) -> TraderStatus:
+    base = TraderStatus(
+        at=NOW,
+        venue="paper",
+        mode="approve",
+        paused=True,
+        panicked=False,
+        entries_open=False,
+        entry_blocks=("paused", "outside_window"),
+        broker_ok=False,
+        broker_checked_at=NOW - dt.timedelta(minutes=2),
+        positions=(position(),),
+        plans=(),
+        orders=(),
+        locks=(),
+        buying_power_usd=None,
+        krw_per_usd=None,
+        bought_today_krw=Decimal(1_002_400),
+        realized_today_krw=Decimal(-1),
+        round_trips_today=1,
+        state=TradingState.REDUCING,
+        blocks=(),
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
 __all__ = [
     "EN",
     "KO",
     "NOW",
     "RULE",
     "Phase",
+    "a_status",
     "card",
     "event",
     "found",

@@ -84,11 +84,12 @@ def test_words_and_names_are_commands(words, name, args):
 def test_the_registry_is_complete_and_fits_telegram():
     wanted = (
         "start help status positions orders balance chart signals discoveries why report trades mode pause resume panic "
-        "sell buy ignore cancel locks unlock health schedule version lang settings"
+        "sell buy ignore cancel locks unlock health schedule version lang settings "
+        "guardian handback"
     )
     assert {spec.name for spec in COMMANDS} == set(wanted.split())
     assert {s.name for s in COMMANDS if s.urgent} == {"panic"}
-    changing = {"mode", "pause", "resume", "panic", "sell", "buy", "ignore", "cancel", "unlock", "settings"}
+    changing = {"mode", "pause", "resume", "panic", "sell", "buy", "ignore", "cancel", "unlock", "settings", "handback"}
     assert {s.name for s in COMMANDS if s.changes} == changing
     for locale in ("ko", "en"):
         t = Translator(locale)

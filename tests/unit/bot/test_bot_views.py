@@ -1,10 +1,9 @@
 """The user's message formats, line by line, in Korean; the same in English."""
 
 import datetime as dt
-from decimal import Decimal
 
 import pytest
-from bot_samples import EN, KO, NOW, RULE, Phase, card, event, found, position, proposed, seen, signal, trip
+from bot_samples import EN, KO, NOW, RULE, Phase, a_status, card, event, found, position, proposed, seen, signal, trip
 
 from bot.card import CardModel, with_reply, with_signal
 from bot.reporting import summarise
@@ -269,28 +268,7 @@ def test_the_chart_carries_the_plan_and_leaves_far_levels_to_the_text():
 
 
 def test_a_status_says_what_is_blocked():
-    from core.model.commands import TraderStatus
-
-    state = TraderStatus(
-        at=NOW,
-        venue="paper",
-        mode="approve",
-        paused=True,
-        panicked=False,
-        entries_open=False,
-        entry_blocks=("paused", "outside_window"),
-        broker_ok=False,
-        broker_checked_at=NOW - dt.timedelta(minutes=2),
-        positions=(position(),),
-        plans=(),
-        orders=(),
-        locks=(),
-        buying_power_usd=None,
-        krw_per_usd=None,
-        bought_today_krw=Decimal(1_002_400),
-        realized_today_krw=Decimal(-1),
-        round_trips_today=1,
-    )
+    state = a_status()
     from core.model.session import MarketSession
 
     session = MarketSession(

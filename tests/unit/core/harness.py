@@ -24,6 +24,7 @@ from core.model.journal import (
     PutExit,
     PutIntent,
     PutLock,
+    PutManual,
     PutPlan,
     PutPosition,
     PutState,
@@ -77,6 +78,7 @@ class MemoryJournal:
         self.decisions: dict[str, str] = {}
         self.locks: dict[str, object] = {}
         self.seen: set[BrokerRef] = set()
+        self.manual: dict[BrokerRef, object] = {}
         self.state: dict[str, str] = {}
         self.fills: dict[tuple[BrokerRef, int], AddFill] = {}
         self.ledger: list[AddLedger] = []
@@ -96,6 +98,7 @@ class MemoryJournal:
             decisions=frozenset(self.decisions),
             locks=tuple(self.locks.values()),
             seen=frozenset(self.seen),
+            manual=tuple(self.manual.values()),
             state=dict(self.state),
         )
         return msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot)
@@ -146,6 +149,8 @@ class MemoryJournal:
                 self.ledger.append(change)
             case SawOrders(refs):
                 self.seen.update(refs)
+            case PutManual(order):
+                self.manual[order.ref] = order
             case AddTrip():
                 self.trips.setdefault(change.key, change)
             case Emit():
@@ -179,6 +184,7 @@ class FakeOrder(msgspec.Struct):
     cancelled: bool = False
     rejected: bool = False
     hidden: bool = False
+    by_hand: bool = False
 
     @property
     def open_qty(self) -> int:
@@ -233,6 +239,16 @@ class FakeBroker:
         self.shares[wanted.ticker] = self.shares.get(wanted.ticker, 0) + sign * part
         assert self.shares[wanted.ticker] >= 0
 
+    def by_hand(self, side: Side, qty: int, at: dt.datetime, *, ticker: str = TICKER, limit: str = "") -> FakeOrder:
+        """The owner trades in the KIS app at the present price."""
+        request = OrderRequest(
+            ticker=ticker, exchange="NASD", side=side, qty=qty, limit=Decimal(limit) if limit else self.price
+        )
+        order = FakeOrder(BrokerRef("20261117", "B", str(len(self.orders) + 1)), request, at, by_hand=True)
+        self.orders.append(order)
+        self.match(order)
+        return order
+
     def cancel(self, ref: BrokerRef) -> None:
         """Cancel what is left."""
         self.cancels += 1
@@ -258,6 +274,8 @@ class FakeBroker:
                 rejected=o.rejected,
                 cancelled=o.cancelled,
                 ordered_at=o.sent_at,
+                from_api=not o.by_hand,
+                exchange="NASD",
             )
             for o in self.orders
             if not o.hidden
@@ -272,12 +290,13 @@ class FakeBroker:
         )
 
     def bought(self, ticker: str = TICKER) -> int:
-        """Shares ever bought."""
-        return sum(o.filled for o in self.orders if o.request.side is Side.BUY and o.request.ticker == ticker)
+        """Shares ever bought by us."""
+        ours = (o for o in self.sent(Side.BUY) if o.request.ticker == ticker)
+        return sum(o.filled for o in ours)
 
     def sent(self, side: Side) -> list[FakeOrder]:
-        """Orders that reached the broker."""
-        return [o for o in self.orders if o.request.side is side]
+        """Our orders that reached the broker."""
+        return [o for o in self.orders if o.request.side is side and not o.by_hand]
 
 
 class World:
@@ -410,7 +429,7 @@ class World:
     def read(self) -> None:
         """Read orders and holdings."""
         self.tell(OrdersRead(at=self.at, orders=self.broker.rows(), complete=self.complete))
-        self.tell(HoldingsRead(at=self.at, holdings=self.broker.holdings()))
+        self.tell(HoldingsRead(at=self.at, holdings=self.broker.holdings(), asked_at=self.at))
 
     def tick(self) -> None:
         """Time passes."""

@@ -1,5 +1,6 @@
 """Tranches, limit prices, costs and the exit decision."""
 
+import datetime as dt
 from decimal import Decimal
 
 import msgspec
@@ -111,21 +112,24 @@ def test_a_result_has_both_currencies_fees_and_the_fx_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "before", "trend", "decision"),
+    ("last", "below_s", "trend", "decision"),
     [
         ("85.01", 5, None, ExitDecision.HOLD),
+        ("85.00", None, None, ExitDecision.SUSPECT_STOP),
         ("85.00", 0, None, ExitDecision.SUSPECT_STOP),
+        ("85.00", 0.999, None, ExitDecision.SUSPECT_STOP),
         ("85.00", 1, None, ExitDecision.STOP),
         ("10.00", 1, TrendState.INTACT, ExitDecision.STOP),
-        ("129.99", 0, None, ExitDecision.HOLD),
-        ("130.00", 0, None, ExitDecision.ASK_TREND),
-        ("130.00", 0, TrendState.INTACT, ExitDecision.HOLD),
-        ("130.00", 0, TrendState.BROKEN, ExitDecision.TREND_BROKEN),
-        ("130.00", 0, TrendState.UNKNOWN, ExitDecision.TREND_BROKEN),
+        ("129.99", None, None, ExitDecision.HOLD),
+        ("130.00", None, None, ExitDecision.ASK_TREND),
+        ("130.00", None, TrendState.INTACT, ExitDecision.HOLD),
+        ("130.00", None, TrendState.BROKEN, ExitDecision.TREND_BROKEN),
+        ("130.00", None, TrendState.UNKNOWN, ExitDecision.TREND_BROKEN),
     ],
 )
-def test_exit_decisions(last: str, before: int, trend: TrendState | None, decision: ExitDecision) -> None:
-    assert decide_exit(position(), D(last), observations_below=before, trend=trend) is decision
+def test_exit_decisions(last: str, below_s: float | None, trend: TrendState | None, decision: ExitDecision) -> None:
+    below_for = None if below_s is None else dt.timedelta(seconds=below_s)
+    assert decide_exit(position(), D(last), below_for=below_for, trend=trend) is decision
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", float("nan")])

@@ -13,6 +13,7 @@ from core.model.order import IntentState, Side
 from core.model.params import TradingParams
 from core.model.position import PlanState
 from core.model.signal import SignalType
+from core.stages.trade import PlaceOrder
 from core.stages.trade.inputs import BrokerHealth, OrderAcked, OrderNotSent, OrderSending, OrdersRead, ParamsChanged
 from tests.unit.core.builders import TICKER, seconds
 from tests.unit.core.harness import World
@@ -281,14 +282,34 @@ def test_a_fill_after_the_cancel_is_booked(auto: World) -> None:
     assert auto.held() == 3
 
 
-def test_a_lost_buy_freezes_its_plan_until_it_is_found_and_booked(auto: World) -> None:
+def test_a_lost_buy_closes_its_ticker_for_the_session_and_is_booked_when_it_is_found(auto: World) -> None:
     auto.broker.accidents.append("hide")
     auto.move("10.00")
     auto.buy_signal()
     auto.run(120)
     assert len(auto.events(EventKind.ORDER_UNKNOWN)) == 1
-    assert len(auto.broker.orders) == 1, "never sent again, and no next tranche beside it"
-    assert auto.held() == 0
+    assert (auto.plan.state, auto.plan.reason) == (PlanState.STOPPED, "order_unknown")
+    auto.broker.orders[0].hidden = False
+    auto.run(4)
+    assert auto.held() == auto.broker.bought() > 0
+    auto.buy_signal()
+    auto.run(600, every=5)
+    assert len(auto.broker.orders) == 1, "never a second order of that ticker in that session"
+
+
+def test_a_buy_that_was_on_its_way_when_the_trader_restarted_goes_on_once_it_is_found(auto: World) -> None:
+    auto.broker.accidents.append("hide")
+    auto.move("10.00")
+    auto.hold_actions = True
+    auto.buy_signal()
+    auto.run(2)
+    (placing,) = [a for a in auto.todo if isinstance(a, PlaceOrder)]
+    auto.tell(OrderSending(at=auto.at, intent_id=placing.intent_id, baseline=()))
+    auto.broker.place(auto.book.intents[placing.intent_id].request, auto.at)
+    auto.hold_actions = False
+    auto.restart()
+    auto.run(60)
+    assert len(auto.broker.orders) == 1, "no next tranche beside an order nobody knows of"
     auto.broker.orders[0].hidden = False
     auto.run(4)
     assert len(auto.broker.orders) == 2, "the plan goes on"

@@ -7,10 +7,10 @@ import pytest
 
 from core.model.commands import AskStatus, Panic, ReplyKey, Sell
 from core.model.messages import EventKind
-from core.model.order import BrokerRef, Holding, IntentState, Purpose, Side
+from core.model.order import BrokerRef, IntentState, Purpose, Side
 from core.model.signal import Condition, SignalType, TrendState
 from core.rules.pricing import exit_limit
-from core.stages.trade.inputs import GuardianSold, HoldingsRead, OrdersRead, QuotesRead
+from core.stages.trade.inputs import GuardianSold, OrdersRead, QuotesRead
 from tests.unit.core.builders import TICKER, quote, row, seconds, signal
 from tests.unit.core.harness import World
 
@@ -260,17 +260,11 @@ def test_the_daily_loss_limit_ends_entries(holding: World) -> None:
     assert holding.events(EventKind.PLAN_REFUSED)[-1]["reason"] == "loss_limit"
 
 
-def test_missing_shares_are_reported_once(holding: World) -> None:
-    short = (Holding(ticker=TICKER, exchange="NASD", qty=5, sellable_qty=5, avg_price=Decimal(1)),)
-    for _ in range(3):
-        holding.tell(HoldingsRead(at=holding.at, holdings=short))
-    trouble = [e for e in holding.events(EventKind.TROUBLE) if e["what"] == "shares_missing"]
-    assert [t["qty"] for t in trouble] == [4]
-
-
 def test_a_sale_of_the_guardian_is_adopted_once_and_booked(holding: World) -> None:
     ref = BrokerRef("20261117", "B", "900")
-    sale = GuardianSold(at=holding.at, ticker=TICKER, ref=ref, qty=9, limit=Decimal("84.50"))
+    sale = GuardianSold(
+        at=holding.at, ticker=TICKER, key="900", ref=ref, qty=9, limit=Decimal("84.50"), sent_at=holding.at
+    )
     holding.tell(sale)
     holding.tell(sale)
     done = row("900", order=holding.book.live_intents()[0].request, filled=9)
@@ -283,7 +277,10 @@ def test_a_sale_of_the_guardian_is_adopted_once_and_booked(holding: World) -> No
 def test_two_steps_of_the_guardians_ladder_are_both_adopted(holding: World) -> None:
     for number, limit in (("900", "84.50"), ("901", "83.00")):
         ref = BrokerRef("20261117", "B", number)
-        holding.tell(GuardianSold(at=holding.at, ticker=TICKER, ref=ref, qty=9, limit=Decimal(limit)))
+        sale = GuardianSold(
+            at=holding.at, ticker=TICKER, key=number, ref=ref, qty=9, limit=Decimal(limit), sent_at=holding.at
+        )
+        holding.tell(sale)
     order = next(i.request for i in holding.book.intents.values() if i.purpose is Purpose.GUARD)
     done = row("900", order=order, filled=4, open_qty=0, cancelled=True), row("901", order=order, filled=5, open_qty=4)
     holding.tell(OrdersRead(at=holding.at, orders=(*holding.broker.rows(), *done), complete=True))

@@ -16,8 +16,8 @@ from core.stages.trade.inputs import (
     OrderWasRefused,
     TradeInput,
 )
-from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown
-from services.order_desk import OrderDesk
+from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown, Urgency
+from services.order_desk import FENCED, OrderDesk
 from tests.unit.core.builders import TICKER, intent, request, row
 from tests.unit.services.conftest import StillClock
 
@@ -50,12 +50,12 @@ class ScriptedBroker:
         if self.outcome:
             raise self.outcome
 
-    async def order_book(self) -> OrderBook:
+    async def order_book(self, urgency: Urgency = Urgency.RECONCILE) -> OrderBook:
         if "orders" in self.unavailable:
             raise BrokerUnavailable("timeout")
         return OrderBook(orders=self.rows, complete=True)
 
-    async def holdings(self) -> tuple[Holding, ...]:
+    async def holdings(self, urgency: Urgency = Urgency.RECONCILE) -> tuple[Holding, ...]:
         if "holdings" in self.unavailable:
             raise BrokerUnavailable("timeout")
         return (Holding(ticker=TICKER, exchange=Exchange.NASD, qty=10, sellable_qty=self.sellable, avg_price=1),)
@@ -68,7 +68,12 @@ class Desk:
         self.diary: list[object] = []
         self.broker = ScriptedBroker(self.diary)
         self.refuse: Callable[[TradeInput], None] = lambda _: None
-        self.desk = OrderDesk(self.broker, StillClock(), self.tell)
+        self.in_charge = True
+        self.desk = OrderDesk(self.broker, StillClock(), self.tell, self.may_send)
+
+    def may_send(self, selling: bool) -> bool:
+        self.diary.append(f"may {'sell' if selling else 'buy'}?")
+        return self.in_charge
 
     async def tell(self, message: TradeInput) -> None:
         self.refuse(message)
@@ -76,7 +81,8 @@ class Desk:
 
     @property
     def kinds(self) -> list[object]:
-        return [entry if isinstance(entry, str) else type(entry) for entry in self.diary]
+        told = (e for e in self.diary if not (isinstance(e, str) and e.startswith("may")))
+        return [entry if isinstance(entry, str) else type(entry) for entry in told]
 
 
 @pytest.fixture
@@ -88,8 +94,9 @@ def desk() -> Desk:
 async def test_the_sending_is_committed_before_the_first_byte(desk: Desk, order: OrderRequest) -> None:
     await desk.desk.place(intent(order=order))
     assert desk.kinds == [OrderSending, "place", OrderAcked]
-    assert desk.diary[0].baseline == ("1",), "the ticker's known orders"
-    assert desk.diary[2].ref == REF
+    known = () if order is SELL else ("1",)
+    assert desk.diary[0].baseline == known, "a purchase reads the ticker's orders, a sale does not wait for them"
+    assert desk.diary[-1].ref == REF
 
 
 async def test_nothing_is_sent_when_the_commit_fails(desk: Desk) -> None:
@@ -101,6 +108,25 @@ async def test_nothing_is_sent_when_the_commit_fails(desk: Desk) -> None:
     with pytest.raises(OSError, match="disk"):
         await desk.desk.place(intent())
     assert desk.diary == []
+
+
+@pytest.mark.parametrize("order", [request(), SELL], ids=["buy", "sell"])
+async def test_nothing_leaves_while_somebody_else_is_in_charge(desk: Desk, order: OrderRequest) -> None:
+    """The fence is asked after the commit, right before the first byte."""
+    desk.in_charge = False
+    await desk.desk.place(intent(order=order))
+    assert desk.kinds == [OrderSending, OrderWasRefused]
+    assert desk.diary[1] == ("may sell?" if order is SELL else "may buy?")
+    assert (desk.diary[-1].code, desk.diary[-1].passing) == (FENCED, True)
+    desk.diary.clear()
+    await desk.desk.cancel(intent(order=order, ref=REF))
+    assert desk.kinds == []
+
+
+async def test_a_refusal_that_passes_is_told_as_such(desk: Desk) -> None:
+    desk.broker.outcome = OrderRefused("too many calls", code="EGW00201", passing=True)
+    await desk.desk.place(intent())
+    assert desk.diary[-1].passing is True
 
 
 async def test_a_refusal_is_definite(desk: Desk) -> None:
@@ -145,12 +171,25 @@ async def test_a_buy_without_baseline_is_not_sent(desk: Desk) -> None:
     assert desk.kinds == [OrderNotSent]
 
 
-@pytest.mark.parametrize("missing", ["orders", "holdings"])
-async def test_a_sale_without_baseline_is_sent(desk: Desk, missing: str) -> None:
-    desk.broker.unavailable = {missing}
+async def test_a_sale_without_holdings_is_sent(desk: Desk) -> None:
+    desk.broker.unavailable = {"orders", "holdings"}
     await desk.desk.place(intent(order=SELL))
     assert desk.kinds == [OrderSending, "place", OrderAcked]
-    assert desk.diary[0].baseline == (() if missing == "orders" else ("1",))
+
+
+async def test_a_sale_waits_only_a_moment_for_the_holdings(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.order_desk.SELL_PATIENCE_S", 0.01)
+    asked = asyncio.Event()
+
+    async def hang(_: Urgency) -> tuple[Holding, ...]:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    desk.broker.holdings = hang
+    await desk.desk.place(intent(order=SELL))
+    assert asked.is_set()
+    assert desk.kinds == [OrderSending, "place", OrderAcked]
 
 
 async def test_a_sale_beyond_its_shares_is_not_sent_although_the_order_list_is_silent(desk: Desk) -> None:
@@ -174,7 +213,7 @@ async def test_the_answer_to_a_cancel_is_only_reported(
 ) -> None:
     desk.broker.outcome = outcome
     await desk.desk.cancel(intent(ref=REF))
-    (_, told) = desk.diary
+    told = desk.diary[-1]
     assert isinstance(told, CancelAnswered)
     assert (told.known, told.code) == (known, code)
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from config.params import ConfigError
+from ports.bus import BusUnavailable
+from services.fence import process_started
 from services.runtime import Runtime, only_instance, until_stopped
 
 
@@ -48,6 +51,49 @@ async def test_the_heartbeat_tells_progress(runtime: Runtime) -> None:
     beat = json.loads(path.read_text())
     assert beat["positions"] == "3"
     assert {"pid", "at", "version"} <= set(beat)
+    assert beat["pid"] == str(os.getpid())
+    assert beat["started"] == process_started(os.getpid())
+    assert float(beat["mono"]) > 0
+
+
+async def test_the_heartbeats_clock_is_the_one_it_is_given(runtime: Runtime) -> None:
+    runtime.monotonic = lambda: 42.5
+    await runtime.beat_once()
+    assert json.loads((runtime.settings.state_dir / "beats" / "test").read_text())["mono"] == "42.5"
+
+
+async def test_a_bus_that_hangs_holds_up_no_heartbeat(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paused Redis must not look like a dead trader."""
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(runtime.bus, "beat", hang)
+    monkeypatch.setattr("services.runtime.BEAT_EVERY_S", 0.01)
+    async with asyncio.timeout(5):
+        await runtime.beat_once()
+        await runtime.beat_once()
+    assert (runtime.settings.state_dir / "beats" / "test").exists()
+
+
+async def test_a_bus_that_is_down_costs_no_heartbeat(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise BusUnavailable
+
+    monkeypatch.setattr(runtime.bus, "beat", refuse)
+    await runtime.beat_once()
+    assert (runtime.settings.state_dir / "beats" / "test").exists()
+
+
+async def test_a_full_disk_does_not_end_the_process(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    await runtime.beat_once()
+    assert "No space left" in caplog.text
 
 
 async def test_a_pause_ends_with_the_stop(runtime: Runtime) -> None:

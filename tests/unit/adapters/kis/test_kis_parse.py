@@ -120,6 +120,8 @@ def test_order_times_are_korean_and_order_dates_american(row, at):
         {"ft_ord_qty": "five"},
         {"nccs_qty": "-1"},
         {"ft_ord_unpr3": "NaN"},
+        {"ft_ord_qty": "1e999999"},
+        {"nccs_qty": "9" * 40},
     ],
 )
 def test_a_row_that_is_not_understood_is_no_order_and_no_blank(changes):
@@ -164,17 +166,15 @@ def test_one_number_with_two_tickers_is_not_trusted():
     assert not sound
 
 
+ROW = {
+    "ovrs_pdno": "BRK/B", "ovrs_excg_cd": "NYSE", "ovrs_cblc_qty": "3", "ord_psbl_qty": "1", "pchs_avg_pric": "500.0",
+    "loan_dt": "", "prdt_type_cd": "513",
+}  # fmt: skip
+
+
 def test_lots_of_one_share_are_added_and_copies_are_not():
-    row = {
-        "ovrs_pdno": "BRK/B",
-        "ovrs_excg_cd": "NYSE",
-        "ovrs_cblc_qty": "3",
-        "ord_psbl_qty": "1",
-        "pchs_avg_pric": "500.0",
-        "loan_dt": "",
-    }
-    lot = row | {"ovrs_cblc_qty": "1.5", "ord_psbl_qty": "5", "pchs_avg_pric": "540", "loan_dt": "20260101"}
-    (held,) = parse.holdings_of(parse.distinct([row, lot, row, dict.fromkeys(row, "")]))
+    lot = ROW | {"ovrs_cblc_qty": "1.5", "ord_psbl_qty": "5", "pchs_avg_pric": "540", "loan_dt": "20260101"}
+    (held,) = parse.holdings_of([ROW, lot, ROW, dict.fromkeys(ROW, "")])
     assert (held.ticker, held.exchange, held.qty, held.sellable_qty, held.avg_price) == (
         "BRK.B",
         Exchange.NYSE,
@@ -183,7 +183,46 @@ def test_lots_of_one_share_are_added_and_copies_are_not():
         Decimal(510),
     )
     with pytest.raises(parse.BadRow):
-        parse.holdings_of([row | {"ovrs_excg_cd": "SEHK"}])
+        parse.holdings_of([ROW | {"ovrs_excg_cd": "SEHK"}])
+
+
+def test_one_holding_under_two_exchanges_is_one_holding():
+    """PIP issue 27: 21 shares were read as 42."""
+    twice = [
+        ROW | {"ovrs_cblc_qty": "21"},
+        ROW | {"ovrs_cblc_qty": "21", "ovrs_excg_cd": "AMEX", "prdt_type_cd": "529"},
+    ]
+    assert [held.qty for held in parse.holdings_of(twice)] == [21]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ovrs_cblc_qty": "4"},
+        {"ord_psbl_qty": "2"},
+        {"pchs_avg_pric": "1"},
+        {"ovrs_cblc_qty": "4", "ovrs_excg_cd": "AMEX"},
+    ],
+)
+def test_two_rows_that_contradict_each_other_are_no_holding(changes):
+    with pytest.raises(parse.BadRow, match=r"BRK\.B"):
+        parse.holdings_of([ROW, ROW | changes])
+
+
+def test_a_page_of_copies_is_told_from_a_page_of_orders():
+    rows = [part(0, 5, odno=str(n)) for n in range(1, 11)]
+    for fine in ([], rows[:1], rows, [*rows, rows[0]], [FILLED, {}, {}], [dict.fromkeys(FILLED, "")] * 3):
+        assert not parse.repeats(fine)
+    for suspicious in ([FILLED] * 2, [FILLED] * 20, [*rows, *rows], [FILLED] * 19 + [OPEN]):
+        assert parse.repeats(suspicious)
+
+
+@pytest.mark.parametrize(
+    ("code", "exchange"),
+    [("NASD", Exchange.NASD), ("NYSE ", Exchange.NYSE), ("AMEX", Exchange.AMEX), ("", None), ("SEHK", None)],
+)
+def test_an_order_names_its_exchange(code, exchange):
+    assert parse.order_of(FILLED | {"ovrs_excg_cd": code}).exchange is exchange
 
 
 def test_buying_power_takes_the_larger_pot_and_needs_a_rate():

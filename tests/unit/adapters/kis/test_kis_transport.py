@@ -1,16 +1,25 @@
-"""The ticket, the limiter, the scrubber and the token keeper, without any network."""
+"""The ticket, the scrubber of texts and logs, and what may show of credentials, without any network."""
 
 import datetime as dt
-import stat
+import logging
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
-from adapters.kis.auth import KisCredentials, TokenKeeper, TokenReply, token_of
+from adapters.kis.answer import Answer
+from adapters.kis.auth import KisCredentials, TokenReply, token_of
 from adapters.kis.client import KisGateway
-from adapters.kis.transport import NotSent, OrderAdapter, Scrubber, SlidingLimiter, Ticket, never_connected
-from ports.broker import BrokerUnavailable
+from adapters.kis.transport import (
+    URLLIB3_LOGGERS,
+    NotSent,
+    OrderAdapter,
+    Scrubber,
+    Ticket,
+    hush_libraries,
+    never_connected,
+)
 from tests.unit.sandbox.manual_clock import ManualClock
 
 NOW = dt.datetime(2026, 11, 18, 15, 0, tzinfo=dt.UTC)
@@ -69,85 +78,41 @@ def test_only_a_connection_that_was_never_made_proves_that_nothing_left():
         assert not never_connected(error)
 
 
-def test_no_window_of_a_second_ever_holds_more_than_the_rate():
-    at, times = [0.0], []
-
-    def sleep(seconds: float) -> None:
-        at[0] += seconds
-
-    limiter = SlidingLimiter(18, 1.05, monotonic=lambda: at[0], sleep=sleep)
-    for number in range(200):
-        at[0] += 0.9 if number == 10 else 0.001
-        limiter.acquire()
-        times.append(at[0])
-    assert all(b - a > 1.0 for a, b in zip(times, times[18:], strict=False))
-    assert not limiter.acquire(blocking=False)
-
-
 def test_the_scrubber_hides_and_shortens():
     scrub = Scrubber(["50012345", "", "abc"])
     scrub.add("a-long-token")
     assert scrub("abc 50012345-01\n a-long-token") == "abc ***-01 ***"
     assert len(scrub("x" * 999)) == 200
+    scrub.add("with/slash+plus")
+    assert scrub("a=with%2Fslash%2Bplus&b=with/slash+plus") == "a=***&b=***"
 
 
-class Office:
-    def __init__(self) -> None:
-        self.count, self.fails = 0, False
-
-    def __call__(self) -> TokenReply:
-        if self.fails:
-            raise BrokerUnavailable("no", code="EGW00133")
-        self.count += 1
-        return TokenReply(f"token-{self.count}", "2026-11-20 00:00:00")
-
-
-@pytest.fixture
-def keeper(tmp_path):
-    clock, office = ManualClock(NOW), Office()
-    keeper = TokenKeeper(tmp_path / "state" / "token.json", clock, office)
-    return keeper, clock, office
-
-
-def test_a_token_is_kept_and_its_file_is_private(keeper, tmp_path):
-    tokens, clock, office = keeper
-    assert tokens.token().text == tokens.token().text == "token-1"
-    path = tmp_path / "state" / "token.json"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert TokenKeeper(path, clock, office).token().text == "token-1"
-    path.write_text("{broken")
-    clock.advance(62)
-    assert TokenKeeper(path, clock, office).token().text == "token-2"
+@pytest.mark.parametrize("name", URLLIB3_LOGGERS)
+def test_urllib3_warns_without_secrets_or_tracebacks_and_says_nothing_else(name, caplog):
+    hush_libraries(["canary-account-50099999"])
+    logger = logging.getLogger(name)
+    caplog.set_level(logging.DEBUG, logger=name)
+    logger.debug("GET /?CANO=%s", "canary-account-50099999")
+    try:
+        raise ValueError("canary-account-50099999")
+    except ValueError:
+        logger.warning("Failed to parse headers (url=/?CANO=%s)", "canary-account-50099999", exc_info=sys.exc_info())
+    assert [record.getMessage() for record in caplog.records] == ["Failed to parse headers (url=/?CANO=***)"]
+    assert caplog.records[0].exc_info is None
+    hush_libraries()
+    hush_libraries()
+    assert len(logger.filters) == 1
 
 
-def test_a_dropped_token_is_not_read_back_from_the_file(keeper):
-    tokens, clock, _ = keeper
-    tokens.drop(tokens.token().text)
-    with pytest.raises(BrokerUnavailable):
-        tokens.token()
-    clock.advance(62)
-    assert tokens.token().text == "token-2"
-    tokens.drop("token-1")
-    assert tokens.token().text == "token-2"
+def test_an_answer_shows_its_status_and_code_alone():
+    answer = Answer(status=200, body={"cano": "50012345", "msg_cd": "KIOK0510"}, code="KIOK0510")
+    assert repr(answer) == "Answer(status=200, code='KIOK0510')"
 
 
-def test_after_a_failure_the_next_attempt_waits(keeper):
-    tokens, clock, office = keeper
-    office.fails = True
-    with pytest.raises(BrokerUnavailable):
-        tokens.token()
-    office.fails = False
-    with pytest.raises(BrokerUnavailable):
-        tokens.token()
-    clock.advance(11)
-    assert tokens.token().text == "token-1"
-
-
-def test_a_token_ends_at_the_earlier_of_its_two_expiries():
-    reply = TokenReply("t", "2026-11-20 00:00:00", expires_in=3600)
-    assert token_of(reply, NOW).expires_at == NOW + dt.timedelta(hours=1)
-    assert token_of(TokenReply("t", "2026-11-19 00:30:00"), NOW).expires_at == NOW + dt.timedelta(minutes=30)
+def test_credentials_know_every_form_of_the_account_number():
+    for written in ("50012345-01", "5001234501", "50012345"):
+        secrets = KisCredentials(hts_id="me", appkey="k", appsecret="s", account=written).secrets
+        assert {"50012345-01", "50012345"} <= set(secrets)
 
 
 def test_nothing_secret_in_representations(tmp_path):

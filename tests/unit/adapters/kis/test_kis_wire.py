@@ -54,18 +54,53 @@ def test_the_paper_sale_has_an_id_of_its_own():
     assert wire.PAPER.open_orders == ""
 
 
+class Days:
+    """A calendar of the weekdays that are not in the list."""
+
+    def __init__(self, *holidays: str) -> None:
+        self.holidays = {dt.date.fromisoformat(day) for day in holidays}
+
+    def session_on(self, on: dt.date) -> str | None:
+        return None if on.weekday() >= 5 or on in self.holidays else "session"
+
+
 @pytest.mark.parametrize(
-    ("at", "today", "before"),
+    ("at", "today", "before", "without"),
     [
-        ("2026-09-15T15:23:00+00:00", "20260915", "20260914"),
-        ("2026-09-16T03:59:00+00:00", "20260915", "20260914"),
-        ("2026-11-23T15:00:00+00:00", "20261123", "20261120"),
-        ("2026-11-22T15:00:00+00:00", "20261122", "20261120"),
+        ("2026-09-15T15:23:00+00:00", "20260915", "20260914", "20260911"),
+        # still the 15th in New York, at noon in Korea
+        ("2026-09-16T03:59:00+00:00", "20260915", "20260914", "20260911"),
+        ("2026-09-16T04:01:00+00:00", "20260916", "20260915", "20260914"),
+        ("2026-11-23T15:00:00+00:00", "20261123", "20261120", "20261119"),
+        ("2026-11-22T15:00:00+00:00", "20261122", "20261120", "20261119"),
+        # Labor Day, Thanksgiving, Good Friday
+        ("2026-09-08T15:00:00+00:00", "20260908", "20260904", "20260904"),
+        ("2026-11-27T15:00:00+00:00", "20261127", "20261125", "20261125"),
+        ("2026-04-06T15:00:00+00:00", "20260406", "20260402", "20260402"),
     ],
 )
-def test_dates_are_american_and_monday_looks_back_to_friday(at, today, before):
+def test_dates_are_american_and_go_back_to_the_session_before(at, today, before, without):
     moment = dt.datetime.fromisoformat(at)
-    assert (wire.us_date(moment), wire.previous_us_date(moment)) == (today, before)
+    calendar = Days("2026-09-07", "2026-11-26", "2026-04-03")
+    assert wire.us_date(moment) == today
+    assert wire.earliest_us_date(moment, calendar) == before
+    assert wire.earliest_us_date(moment) == without <= before
+
+
+def test_a_market_that_never_opens_ends_the_search_after_a_week():
+    class Never(Days):
+        def session_on(self, on: dt.date) -> None:
+            return None
+
+    assert wire.earliest_us_date(dt.datetime(2026, 9, 15, 15, tzinfo=dt.UTC), Never()) == "20260908"
+
+
+def test_paper_takes_empty_texts_where_the_real_host_takes_wildcards():
+    real, paper = (wire.history_params("20261117", "20261118", paper=paper) for paper in (False, True))
+    assert (real["PDNO"], real["OVRS_EXCG_CD"]) == ("%", "NASD")
+    assert (paper["PDNO"], paper["OVRS_EXCG_CD"]) == ("", "")
+    assert (paper["ORD_STRT_DT"], paper["ORD_END_DT"], paper["CCLD_NCCS_DVSN"]) == ("20261117", "20261118", "00")
+    assert wire.PAGE_ROWS == {False: 20, True: 15}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +123,18 @@ def test_everything_else_is_unknown(status, code):
     assert codes.refusal(status, code) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "about"),
+    [(500, "기간이 만료된 token 입니다.", True), (401, "Invalid Token", True), (403, "유효하지 않은 토큰", True),
+     (200, "token", False), (500, "초당 거래건수를 초과하였습니다.", False), (502, "token", False)],
+)  # fmt: skip
+def test_a_failure_that_speaks_of_the_token_is_about_the_token(status, words, about):
+    assert codes.speaks_of_token(status, words) is about
+
+
 def test_groups_of_codes():
+    assert codes.refusal(500, "EGW00301") is codes.refusal(500, "EGW00302") is None
+    assert {"EGW00201", "EGW00215", "EGW00301", "EGW00302"} == codes.WORTH_REPEATING
     assert {"40330000", "40320000", "APBK1359"} <= codes.GONE_CODES
     assert {"APBK0918", "APBK2995", "40570000", "40580000"} <= codes.CLOSED_CODES
     assert codes.reason_of(codes.NOT_SENT) is codes.Reason.NOT_SENT

@@ -1,0 +1,80 @@
+"""Do the broker's shares agree with ours, and what a difference can mean (facts: reliability.md M10, M11)."""
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+
+# A difference that no order explains is believed only when this many readings over this long agree on it.
+READINGS = 3
+PERSISTS = dt.timedelta(seconds=60)
+# An order of ours whose answer was lost explains a surplus sooner: two readings, but longer than a list was seen to lag.
+WITNESS_READINGS = 2
+# After a fill of ours the holdings may lag; that time proves nothing.
+QUIET = dt.timedelta(seconds=45)
+SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
+# How far the price may lie from what the ratio says, as a factor.
+PRICE_SLACK = Decimal("1.4")
+# Between two readings that lie far apart, a fall by this factor may be a split.
+JUMP = Decimal("0.6")
+
+
+class Difference(enum.StrEnum):
+    """What the holdings say against positions and the owner's own shares."""
+
+    NONE = "none"
+    SURPLUS = "surplus"
+    MISSING = "missing"
+    SPLIT = "split"
+
+
+class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
+    """The same unexplained number of shares, seen several times."""
+
+    held: int
+    since: dt.datetime
+    readings: int = 1
+
+    def again(self) -> "Suspicion":
+        """Seen once more."""
+        return msgspec.structs.replace(self, readings=self.readings + 1)
+
+
+def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fraction | None:
+    """The ratio of new to old shares when counts and prices both look like a stock split, else None."""
+    if expected <= 0 or held <= 0 or held == expected or before <= 0 or now <= 0:
+        return None
+    for ratio in SPLITS:
+        forward, reverse = held == expected * ratio, expected >= ratio and held == expected // ratio
+        if forward and _near(before / now, Decimal(ratio)):
+            return Fraction(ratio)
+        if reverse and _near(now / before, Decimal(ratio)):
+            return Fraction(1, ratio)
+    return None
+
+
+def _near(seen: Decimal, wanted: Decimal) -> bool:
+    return wanted / PRICE_SLACK <= seen <= wanted * PRICE_SLACK
+
+
+def classify(expected: int, held: int, before: Decimal, now: Decimal) -> Difference:
+    """Name a difference; `before` and `now` are prices in USD around it."""
+    if held == expected:
+        return Difference.NONE
+    if split_of(expected, held, before, now) is not None:
+        return Difference.SPLIT
+    return Difference.SURPLUS if held > expected else Difference.MISSING
+
+
+def believed(suspicion: Suspicion, at: dt.datetime, touched_at: dt.datetime | None) -> bool:
+    """Whether a difference has been seen often enough, and long enough in a quiet time."""
+    since = suspicion.since if touched_at is None else max(suspicion.since, touched_at + QUIET)
+    return suspicion.readings >= READINGS and at - since >= PERSISTS
+
+
+def by_hand(own_qty: int, position_qty: int, sold: int) -> tuple[int, int]:
+    """Of shares sold by hand, how many were the owner's own (they go first) and how many were ours."""
+    own = min(own_qty, sold)
+    return own, min(position_qty, sold - own)

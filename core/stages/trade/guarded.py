@@ -1,0 +1,49 @@
+"""Sales that the guardian sent while the trader was away."""
+
+from core.model.messages import EventKind, message_id
+from core.model.order import Intent, IntentState, OrderRequest, Purpose, Side
+from core.model.position import PlanState
+from core.stages.trade import entries
+from core.stages.trade.book import Book
+from core.stages.trade.inputs import GuardianSold
+
+
+def on_guardian_sold(book: Book, message: GuardianSold) -> None:
+    """Adopt a sale, once, so that its fills are booked as ours; one whose answer was lost is looked for in the list."""
+    marker = f"guardian:{message.key}"
+    position = book.positions.get(message.ticker)
+    if marker in book.state or position is None:
+        return
+    book.put_state(marker, message.ticker)
+    plan = book.running_plan(message.ticker)
+    if plan is not None:
+        entries.end_plan(book, plan, PlanState.STOPPED, Purpose.GUARD.value)
+    request = OrderRequest(
+        ticker=message.ticker, exchange=position.exchange, side=Side.SELL, qty=message.qty, limit=message.limit
+    )
+    # beside a sale that lives it is only a place to book fills on
+    alone = not book.live_intents(message.ticker, Side.SELL)
+    known, unknown = (
+        (IntentState.ACKED, IntentState.UNKNOWN) if alone else (IntentState.CANCELLED, IntentState.NOT_PLACED)
+    )
+    book.put_intent(
+        Intent(
+            id=message_id("guardian", marker),
+            dedup_key=marker,
+            plan_id=position.plan_id,
+            request=request,
+            purpose=Purpose.GUARD,
+            state=unknown if message.ref is None else known,
+            created_at=book.at,
+            updated_at=book.at,
+            sent_at=message.sent_at,
+            ref=message.ref,
+        )
+    )
+    book.emit(
+        EventKind.GUARDIAN_TOOK_OVER,
+        ticker=message.ticker,
+        subject=message.ticker,
+        qty=message.qty,
+        price=message.limit,
+    )

@@ -1,0 +1,79 @@
+"""What a difference between the broker's shares and ours can mean."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.rules.shares import (
+    PERSISTS,
+    QUIET,
+    READINGS,
+    SPLITS,
+    Difference,
+    Suspicion,
+    believed,
+    by_hand,
+    classify,
+    split_of,
+)
+from tests.unit.core.builders import NOON, seconds
+
+D = Decimal
+
+
+@pytest.mark.parametrize("ratio", SPLITS)
+def test_a_forward_split_multiplies_shares_and_divides_the_price(ratio: int) -> None:
+    assert split_of(7, 7 * ratio, D(100), D(100) / ratio) == Fraction(ratio)
+    assert split_of(7, 7 * ratio, D(100), D(100)) is None, "without the price it is no split"
+
+
+@pytest.mark.parametrize("ratio", SPLITS)
+def test_a_reverse_split_divides_shares_and_multiplies_the_price(ratio: int) -> None:
+    held = 205 // ratio
+    assert split_of(205, held, D(1), D(ratio)) == Fraction(1, ratio)
+    assert split_of(205, held, D(1), D(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "held", "before", "now"),
+    [(0, 10, 100, 10), (10, 0, 100, 10), (10, 10, 100, 10), (10, 20, 0, 10), (10, 20, 10, 0), (10, 23, 100, 50)],
+)
+def test_what_is_no_split(expected: int, held: int, before: int, now: int) -> None:
+    assert split_of(expected, held, D(before), D(now)) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "is_split"), [("35.71", False), ("35.72", True), ("50", True), ("70.00", True), ("70.01", False)]
+)
+def test_the_price_may_have_moved_by_the_slack_since_a_split(now: str, is_split: bool) -> None:
+    assert (split_of(10, 20, D(100), D(now)) is not None) is is_split
+
+
+def test_differences_have_names() -> None:
+    assert classify(10, 10, D(1), D(1)) is Difference.NONE
+    assert classify(10, 9, D(1), D(1)) is Difference.MISSING
+    assert classify(10, 11, D(1), D(1)) is Difference.SURPLUS
+    assert classify(10, 20, D(2), D(1)) is Difference.SPLIT
+
+
+def test_a_difference_is_believed_only_when_it_lasts_in_a_quiet_time() -> None:
+    lasting = Suspicion(held=5, since=NOON, readings=READINGS)
+    assert believed(lasting, NOON + PERSISTS, None)
+    assert not believed(lasting, NOON + PERSISTS - seconds(1), None)
+    assert not believed(Suspicion(held=5, since=NOON, readings=READINGS - 1), NOON + PERSISTS, None)
+    assert Suspicion(held=5, since=NOON, readings=READINGS - 1).again() == lasting
+    assert believed(lasting, NOON + PERSISTS, NOON - QUIET)
+    assert not believed(lasting, NOON + PERSISTS, NOON - QUIET + seconds(1))
+    assert believed(lasting, NOON + PERSISTS + seconds(1), NOON - QUIET + seconds(1))
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 300))
+def test_the_owners_own_shares_go_first_and_nobody_sells_more_than_there_is(own: int, ours: int, sold: int) -> None:
+    from_own, from_ours = by_hand(own, ours, sold)
+    assert 0 <= from_own <= own
+    assert 0 <= from_ours <= ours
+    assert from_own + from_ours == min(sold, own + ours)
+    assert from_ours == 0 or from_own == own
