@@ -131,6 +131,8 @@ class PaperBroker:
         ticker: str,
         exchange: Exchange,  # noqa: ARG002  (the feed knows no venue)
         urgency: Urgency = Urgency.ENTRY,  # noqa: ARG002  (and has no queue)
+        *,
+        depth: bool = True,  # noqa: ARG002  (and no order book)
     ) -> Quote:
         """The newest price of the feed."""
         known = self._newest(ticker)

@@ -112,7 +112,8 @@ def tool() -> Path:
 
 
 def prepare(group: Group, folder: Path) -> None:
-    """Copy the project into `folder` and write the configuration of one run there."""
+    """Copy the project into `folder` and write the configuration of one run there; results of an earlier run go."""
+    shutil.rmtree(folder / "mutants", ignore_errors=True)
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True)
     tests = sorted({str(path.relative_to(ROOT)) for pattern in group.tests for path in ROOT.glob(pattern)})
     if not tests:
@@ -120,7 +121,7 @@ def prepare(group: Group, folder: Path) -> None:
     missing = [module for module in group.modules if not (ROOT / module).is_file()]
     if missing:
         raise MutationTrouble(f"no such module, adapt GROUPS in benchmarks/mutation.py: {', '.join(missing)}")
-    beside = sorted(path.name for path in folder.iterdir() if path.name not in {"mutants", "setup.cfg"})
+    beside = sorted(path.name for path in folder.iterdir() if path.name != "setup.cfg")
     settings = {
         "source_paths": group.modules,
         "also_copy": beside,

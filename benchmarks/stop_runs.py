@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from benchmarks.stop_faults import Fault
-from benchmarks.stop_world import Json, StopWorld, WorldTrouble, names, until
+from benchmarks.stop_world import Json, StopWorld, WorldTrouble, until
 
 DROP_PCT = -25.0
 # a sale that is late by this much is a failure whose time is still worth knowing
@@ -34,7 +34,7 @@ class Before(msgspec.Struct, kw_only=True):
     at: dt.datetime
     posts: int
     orders: set[str]
-    events: int
+    wall: float
     positions: dict[str, int]
     intents: set[str]
 
@@ -44,14 +44,14 @@ async def play(world: StopWorld, fault: Fault, ticker: str) -> Run:
     qty = world.protected()[ticker].qty
     run = Run(ticker=ticker, qty=qty, load=os.getloadavg()[0], troubles=[])
     orders, account = await world.orders(), await world.account()
-    offset = time.time() - time.monotonic()
+    offset, wall = time.time() - time.monotonic(), time.time()
     fault.strike(world)
     moved_at = await world.drop(ticker, DROP_PCT)
     before = Before(
         at=moved_at,
         posts=account["order_posts"],
         orders={o["odno"] for o in orders},
-        events=len(world.guardian_events()),
+        wall=wall,
         positions=world.journal_positions(),
         intents={i for (i,) in world.journal("SELECT id FROM intent")},
     )
@@ -132,8 +132,9 @@ async def _differences(world: StopWorld, ticker: str) -> list[str]:
 async def _broken_promises(world: StopWorld, fault: Fault, run: Run, before: Before) -> list[str]:
     """What must hold after a run; the ticker's own sale first, then everybody else's peace."""
     orders = [o for o in await world.orders() if o["odno"] not in before.orders]
-    events = world.guardian_events()[before.events :]
-    run.by = "guardian" if "sold" in names(events, run.ticker) else "trader"
+    # adopted sales leave the guardian's journal, its takeovers stay
+    events = [e for e in world.guardian_events() if e.get("wall", 0.0) >= before.wall]
+    run.by = _seller(world, run.ticker)
     sales = [o for o in orders if o["kind"] == "new" and o["side"] == "sell"]
     ours = [o for o in sales if o["symbol"] == run.ticker]
     found = []
@@ -176,6 +177,13 @@ async def _books(world: StopWorld, run: Run, before: Before) -> list[str]:
     if mine != [(run.qty, run.qty, reason)]:
         found.append(f"round trips booked: {mine}, not {(run.qty, run.qty, reason)}")
     return found
+
+
+def _seller(world: StopWorld, ticker: str) -> str:
+    """Who sent the sale, by the purpose under which the trader has booked it."""
+    bodies = world.journal("SELECT body FROM intent WHERE side = 'SELL' AND ticker = ?", ticker)
+    purposes = {msgspec.json.decode(body)["purpose"] for (body,) in bodies}
+    return "guardian" if "GUARD" in purposes else "trader" if purposes else ""
 
 
 def _signalled(world: StopWorld, before: Before) -> set[str]:

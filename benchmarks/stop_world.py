@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -393,8 +393,3 @@ def _write_config(state_dir: Path, positions: int) -> None:
     }
     document["analyzer"] |= {"min_signals_for_sell": 3, "rsi_overbought": 100}
     (state_dir / "config.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
-
-
-def names(events: Iterable[Json], ticker: str) -> list[str]:
-    """Kinds of what the guardian did with a ticker."""
-    return [str(e["event"]) for e in events if e.get("ticker") == ticker]

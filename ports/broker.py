@@ -75,8 +75,10 @@ class Broker(Protocol):
         """Read what may be spent on `ticker` at `limit` USD. Raises BrokerUnavailable."""
         ...
 
-    async def quote(self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY) -> Quote:
-        """Read the present price. Raises BrokerUnavailable."""
+    async def quote(
+        self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY, *, depth: bool = True
+    ) -> Quote:
+        """Read the last price; `depth`: also bid and ask, for a limit. Raises BrokerUnavailable."""
         ...
 
     def clock_skew_s(self) -> float | None:

@@ -116,8 +116,10 @@ class BrokerWatch:
     async def _read_quote(self, ticker: str, urgency: Urgency) -> None:
         exchanges = {p.ticker: p.exchange for p in self._book.open_plans()}
         exchanges |= {p.ticker: p.exchange for p in self._book.positions.values()}
+        # only an order needs bid and ask; a price alone is half the requests
+        depth = urgency is Urgency.ENTRY or ticker in self._book.exits
         try:
-            quote = await self._broker.quote(ticker, exchanges.get(ticker, Exchange.NASD), urgency)
+            quote = await self._broker.quote(ticker, exchanges.get(ticker, Exchange.NASD), urgency, depth=depth)
         except BrokerUnavailable as error:
             await self._failed(error)
             return

@@ -292,7 +292,8 @@ async def main(runtime: Runtime) -> None:
         async with asyncio.timeout(DATABASE_S):
             await runtime.load_overrides(SqlChatStore(engine))
     board = PriceBoard()
-    broker = open_broker(runtime, board)
+    calendar = load_calendar(settings.state_dir, runtime.clock.now().date())
+    broker = open_broker(runtime, board, calendar)
     journal = SqliteJournal(settings.state_dir / "journal.db")
     try:
         trader = Trader(
@@ -300,7 +301,7 @@ async def main(runtime: Runtime) -> None:
             broker=broker,
             journal=journal,
             records=SqlRecordStore(engine),
-            calendar=load_calendar(settings.state_dir, runtime.clock.now().date()),
+            calendar=calendar,
             board=board,
             may_send=lambda selling: orders.may_send(selling=selling),
         )

@@ -11,6 +11,7 @@ from core.model.instrument import Exchange
 from core.model.messages import BarsClosed, Screened
 from core.rules.days import us_date
 from ports.broker import Broker
+from ports.clock import Calendar
 from services.runtime import Runtime
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -50,7 +51,7 @@ class PriceBoard:
         return self._exchanges.get(ticker, Exchange.NASD)
 
 
-def open_broker(runtime: Runtime, board: PriceBoard) -> Broker:
+def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Broker:
     """The broker of `trading.venue`; the real one outside the sandbox is refused until go-live exists."""
     trading, clock = runtime.params.trading, runtime.clock
     if trading.venue == "paper":
@@ -81,4 +82,4 @@ def open_broker(runtime: Runtime, board: PriceBoard) -> Broker:
         token_dir=runtime.settings.state_dir / "tokens",
         speed=clock.speed,
     )
-    return KisBroker(gateway, clock)
+    return KisBroker(gateway, clock, calendar)

@@ -1,7 +1,7 @@
 """The trader's way to the simulated KIS: `ports.broker.Broker` with every accident that a network and a broker have."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Protocol
 
@@ -48,6 +48,7 @@ class Line:
         self.down_until = 0.0
         # orders that will still arrive after their sender gave up waiting
         self.in_flight = 0
+        self.on_send: Callable[[OrderRequest], None] = lambda _request: None
 
     @property
     def down(self) -> bool:
@@ -81,6 +82,7 @@ class Line:
     def send(self, request: OrderRequest, source: str, key: str, receipt: Receipt) -> bool:
         """An order leaves: True when the broker's answer will come back, in `receipt`."""
         faults, random = self.faults, self.faults.stream("orders")
+        self.on_send(request)
         reply = random.random()
         if faults.roll("lost_request", "orders") or self.down:
             return False
@@ -199,7 +201,9 @@ class TraderBroker:
         await self._answer("buying power")
         return self._line.account.power()
 
-    async def quote(self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY) -> Quote:  # noqa: ARG002  (one list of tickers)
+    async def quote(
+        self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY, *, depth: bool = True
+    ) -> Quote:  # noqa: ARG002, E501  (one list of tickers)
         """The last print, with bid and ask around it."""
         await self._answer("quote")
         line, now = self._line, self._line.clock.seconds()

@@ -69,6 +69,7 @@ class Checks:
         self._closed: dict[str, str] = {}
         self._given_up: set[str] = set()
         self._swapped: set[str] = set()
+        self._since_flat: dict[str, Decimal] = {}
         self._told: dict[str, tuple[int, float]] = {}
         self._shown_s: dict[str, int] = {}
         self._unseen_s: dict[str, int] = {}
@@ -136,6 +137,7 @@ class Checks:
         intent = self.booked.intents.get(order.key)
         if intent is not None:
             self._over_buy(intent.plan_id)
+        self._twice(ticker, qty, usd)
 
     def _over_buy(self, plan_id: str) -> None:
         plan = self.booked.plans[plan_id]
@@ -148,6 +150,15 @@ class Checks:
         # the fee of each order is rounded to cents
         if taken > plan.budget_usd + CENT * orders:
             self.fail("over-buy", f"{plan.ticker}: {taken:.2f} USD of {plan.budget_usd} in {orders} orders")
+
+    def _twice(self, ticker: str, qty: int, usd: Decimal) -> None:
+        """Since the bot last held nothing of a ticker it has not spent more on it than one plan may."""
+        if self.account.bot(ticker) == qty:
+            self._since_flat[ticker] = ZERO
+        self._since_flat[ticker] = self._since_flat.get(ticker, ZERO) + usd * (1 + FEE)
+        most = max((p.budget_usd for p in self.booked.plans.values() if p.ticker == ticker), default=ZERO)
+        if self._since_flat[ticker] > most + CENT * len(self.account.orders):
+            self.fail("over-buy", f"{ticker}: {self._since_flat[ticker]:.2f} USD with plans of {most} USD at most")
 
     # -- what the trader learns and writes ----------------------------------------------------------------------
 
@@ -167,10 +178,9 @@ class Checks:
         """A new life of the trader has been told nothing yet."""
         self._told.clear()
 
-    def priced(self, ticker: str, who: str) -> None:
-        """Somebody who can sell looked at the price."""
-        if who == "trader" or self.guardian_in_charge():
-            self._unseen_s[ticker] = 0
+    def priced(self, ticker: str, _who: str) -> None:
+        """Somebody who can sell looked at the price: the trader, or the guardian, which asks only where the trader does not."""
+        self._unseen_s[ticker] = 0
 
     def committed(self, changes: Sequence[Change]) -> None:
         """The trader has written something."""

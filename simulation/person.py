@@ -1,6 +1,7 @@
 """The person: answers what the chat asks, gives orders to the bot, and trades the same ticker by hand in the KIS app."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from core.model.commands import AdoptManual, AnyCommand, Approve, OwnOrder, Panic, Pause, Reply, Resume, Sell, Settle
 from core.model.instrument import Exchange
@@ -34,12 +35,14 @@ class Person:
         self._account, self._stocks, self._send = account, stocks, send
         self._random = faults.stream("person")
         self._lost = lost
+        self._trades = False
         self._tapped: set[str] = set()
 
     def plan(self, ends: float) -> None:
         """Draw what this person will do by itself until `ends`."""
         random, faults = self._random, self._faults
-        if faults.roll("manual", "person"):
+        self._trades = faults.roll("manual", "person")
+        if self._trades:
             for _ in range(random.randrange(1, 4)):
                 self._clock.later(random.uniform(20, ends), self._trade)
         impulse = random.random() if faults.rates.crash else 1.0
@@ -98,29 +101,31 @@ class Person:
 
     # -- the KIS app --------------------------------------------------------------------------------------------
 
+    def mirror(self, request: OrderRequest) -> None:
+        """The bot has just ordered: sometimes this person orders exactly the same, a moment later."""
+        if self._trades and request.side is Side.BUY and self._random.random() < 0.2 and self._faults.on:
+            self._faults.hit("manual_mirror")
+            self._clock.later(self._random.uniform(0.0, 15.0), self._order, request)
+
     def _trade(self) -> None:
-        """Buy or sell by hand; sometimes exactly what the bot has just ordered."""
+        """Buy or sell by hand."""
         random, account = self._random, self._account
         ticker = random.choice([*self._stocks])
         stock = self._stocks[ticker]
-        last = next((o for o in reversed(account.orders) if o.from_api and o.request.ticker == ticker), None)
         if random.random() < 0.6 or not account.own[ticker]:
-            mirrored = last is not None and random.random() < 0.6
-            if mirrored and last is not None:
-                self._faults.hit("manual_mirror")
-                qty, limit = last.request.qty, round_limit(last.request.limit, Side.BUY)
-            else:
-                qty, limit = random.randrange(1, 20), round_limit(stock.price, Side.BUY)
-            self._order(ticker, Side.BUY, qty, limit)
-        else:
-            # its own shares only, bound ones excepted: what the bot bought is the bot's until this person says otherwise
-            free = min(account.own[ticker], account.sellable(ticker))
-            if free > 0:
-                self._order(ticker, Side.SELL, random.randrange(1, free + 1), round_limit(stock.bid, Side.SELL))
+            self._order(_request(ticker, Side.BUY, random.randrange(1, 20), stock.price))
+            return
+        # its own shares only, bound ones excepted: what the bot bought is the bot's until this person says otherwise
+        free = min(account.own[ticker], account.sellable(ticker))
+        if free > 0:
+            self._order(_request(ticker, Side.SELL, random.randrange(1, free + 1), stock.bid))
 
-    def _order(self, ticker: str, side: Side, qty: int, limit: object) -> None:
-        request = OrderRequest(ticker=ticker, exchange=Exchange.NASD, side=side, qty=qty, limit=limit)  # type: ignore[arg-type]
-        self._faults.hit(f"manual_{side.value.lower()}")
+    def _order(self, request: OrderRequest) -> None:
+        self._faults.hit(f"manual_{request.side.value.lower()}")
         order = self._account.arrive(request, PERSON)
         if isinstance(order, Order) and order.open:
             self._clock.later(self._random.uniform(5, 60), self._account.cancel, order.ref.odno)
+
+
+def _request(ticker: str, side: Side, qty: int, price: Decimal) -> OrderRequest:
+    return OrderRequest(ticker=ticker, exchange=Exchange.NASD, side=side, qty=qty, limit=round_limit(price, side))

@@ -199,6 +199,7 @@ class Schedule:
             self.clock, self.faults, trace, self.account, self.stocks, lambda _c, answered: answered(None), lambda _t: None
         )
         person.plan(STORY_S / 3)
+        self.line.on_send = person.mirror
         self.kind, self.disk = kind, Disk()
         self._random = self.faults.stream("plot")
         self._crashes = self._random.randrange(1, 4) if self.faults.roll("crash", "plot") else 0

@@ -112,6 +112,7 @@ class Story:
         self.streams, self.records = Streams(self.clock), SimRecords(self.clock)
         self.streams.hear = self._heard
         self.person = Person(self.clock, self.faults, self.trace, self.account, self.stocks, self._send, self._lost)
+        self.line.on_send = self.person.mirror
         self.around = Surroundings(
             loop=self.loop,
             clock=self.clock,

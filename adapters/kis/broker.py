@@ -43,7 +43,7 @@ class KisBroker:
             if codes.reason_of(refused.code) is not codes.Reason.SYMBOL:
                 raise
             tried = f"{refused} ({request.ticker} was sent as listed on {request.exchange.value})"
-            raise OrderRefused(tried, code=refused.code) from None
+            raise OrderRefused(tried, code=refused.code, passing=refused.passing) from None
         odno = parse.odno_of(str(_first(answer, "output").get("ODNO") or ""))
         if not (odno.isascii() and odno.isdigit()):
             raise OrderUnknown("KIS took the order but gave no number", code=answer.code or codes.BAD_ANSWER)
@@ -117,12 +117,14 @@ class KisBroker:
         except BadRow as error:
             raise BrokerUnavailable(f"KIS gave a buying power we can't read: {error}", code=codes.BAD_ANSWER) from None
 
-    async def quote(self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY) -> Quote:
-        """The last price, with bid and ask where the quotation host serves them. Raises BrokerUnavailable."""
+    async def quote(
+        self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY, *, depth: bool = True
+    ) -> Quote:
+        """The last price, with bid and ask where `depth` asks and the host serves them. Raises BrokerUnavailable."""
         params = wire.quote_params(ticker, exchange)
         answer = await self._gateway.query(wire.PRICE, wire.PRICE_TR, params, urgency, quote=True)
         at, book = self._clock.now(), {}
-        if self._gateway.has_order_book:
+        if depth and self._gateway.has_order_book:
             try:
                 depth = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, urgency, quote=True)
                 book = _first(depth, "output2")

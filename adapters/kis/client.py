@@ -48,6 +48,8 @@ PAUSE_S = 0.15
 ORDER_WAIT_S = 8.0
 # Exits have threads of their own, so that neither a slow list nor a slow purchase is ever in front of them.
 EXIT_QUERIES, OTHER_QUERIES, EXIT_ORDERS, ENTRY_ORDERS = 2, 1, 3, 1
+# A price that comes later than this is none; the next one is asked for instead.
+EXIT_QUERY_S = 5.0
 T = TypeVar("T")
 
 
@@ -141,7 +143,8 @@ class KisGateway:
         quote: bool = False,
     ) -> Answer:
         """One GET, repeated at most twice on throttling, a dead token or a cut connection. Raises BrokerUnavailable."""
-        turn = Turn(rank_of(urgency), time.monotonic() + self._deadline_s)
+        patience_s = min(EXIT_QUERY_S, self._deadline_s) if urgency is Urgency.EXIT else self._deadline_s
+        turn = Turn(rank_of(urgency), time.monotonic() + patience_s)
         return await self.call(lambda: self._get(path, tr_id, params, turn, more=more, quote=quote), urgency)
 
     async def order(self, path: str, tr_id: str, body: Mapping[str, str], urgency: Urgency) -> Answer:
@@ -152,15 +155,15 @@ class KisGateway:
             lane = self._posts[urgency is Urgency.EXIT]
             future = lane.submit(urgency, lambda: self._post(ticket, path, tr_id, body, turn))
         except Busy as busy:
-            raise OrderRefused(f"not sent: {busy}", code=codes.NOT_SENT) from None
+            raise not_sent(f"not sent: {busy}") from None
         try:
             return await asyncio.wait_for(asyncio.shield(_watched(future)), self._deadline_s)
         except Busy as busy:
-            raise OrderRefused(f"not sent: {busy}", code=codes.NOT_SENT) from None
+            raise not_sent(f"not sent: {busy}") from None
         except TimeoutError:
             future.cancel()
             if ticket.void():
-                raise OrderRefused("not sent: KIS was too busy", code=codes.NOT_SENT) from None
+                raise not_sent("not sent: KIS was too busy") from None
             raise OrderUnknown("KIS did not answer the order in time", code=codes.TIMED_OUT) from None
         except asyncio.CancelledError:
             future.cancel()
@@ -235,12 +238,12 @@ class KisGateway:
             answer = self._send(domain, "POST", path, self._headers(domain, tr_id, token), turn, answer_by, json=filled)
         except BrokerUnavailable as error:
             ticket.void()
-            raise OrderRefused(f"not sent: {error}", code=codes.NOT_SENT) from None
+            raise not_sent(f"not sent: {error}") from None
         except NotSent:
-            raise OrderRefused("not sent: it came too late", code=codes.NOT_SENT) from None
+            raise not_sent("not sent: it came too late") from None
         except requests.RequestException as error:
             if never_connected(error):
-                raise OrderRefused("not sent: KIS was not reached", code=codes.NOT_SENT) from None
+                raise not_sent("not sent: KIS was not reached") from None
             code = codes.TIMED_OUT if isinstance(error, requests.Timeout) else codes.LOST
             raise self._fate(ticket, error, code) from None
         except Exception as error:
@@ -254,14 +257,14 @@ class KisGateway:
             self._tokens[domain].drop(token.text)
         refused = str(answer.body.get("rt_cd", "")).strip() != "0"
         if refused and codes.refusal(answer.status, answer.code) is not None:
-            raise OrderRefused(self._words(answer), code=answer.code)
+            raise OrderRefused(self._words(answer), code=answer.code, passing=codes.passes(answer.code))
         raise OrderUnknown(self._words(answer), code=answer.code or codes.BAD_ANSWER)
 
     @staticmethod
     def _fate(ticket: Ticket, error: Exception, code: str) -> OrderRefused | OrderUnknown:
         """What became of an order whose POST failed: an unspent ticket proves that it never left."""
         if ticket.void():
-            return OrderRefused(f"not sent: {type(error).__name__}", code=codes.NOT_SENT)
+            return not_sent(f"not sent: {type(error).__name__}")
         return OrderUnknown(f"the answer was lost: {type(error).__name__}", code=code)
 
     def _words(self, answer: Answer) -> str:
@@ -332,6 +335,11 @@ class KisGateway:
         code = self.scrub(str(body.get("msg_cd") or body.get("error_code") or ""))[:16]
         tr_cont = response.headers.get("tr_cont", "").strip()
         return Answer(status=response.status_code, body=body, code=code, tr_cont=tr_cont)
+
+
+def not_sent(words: str) -> OrderRefused:
+    """An order that certainly never left; the same thing may be tried again."""
+    return OrderRefused(words, code=codes.NOT_SENT, passing=True)
 
 
 def _watched(future: "Future[T]") -> "asyncio.Future[T]":

@@ -127,6 +127,11 @@ def speaks_of_token(status: int, words: str) -> bool:
     return status in {401, 403, 500} and any(word in words.lower() for word in ("token", "토큰"))
 
 
+def passes(code: str) -> bool:
+    """Whether a refusal goes away by itself: too many calls, or a token that is being replaced."""
+    return reason_of(code) in {Reason.RATE, Reason.TOKEN, Reason.NOT_SENT}
+
+
 def reason_of(code: str) -> Reason | None:
     """The reason behind the code of an OrderRefused, for those who only have the code."""
     if code == NOT_SENT:

@@ -43,7 +43,7 @@ def promises(t: Translator) -> list[str]:
         t("The pinned message keeps your holdings and stops: please guard them yourself in the KIS app."),
         t("<b>L3 · Broker or exchange failure, trading halt, price gap</b>"),
         t("Can't be prevented. I tell you and go on trying. A sale may fill far below the stop."),
-        t("In paper trading there is no real order, so the guardian sends none."),
+        t("In the built-in paper trading no order goes to a broker, so the guardian sends none."),
     ]
 
 

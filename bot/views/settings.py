@@ -56,8 +56,11 @@ def unit_of(field: Field, t: Translator) -> str:
 def limits(field: Field, t: Translator) -> str | None:
     """What may be entered."""
     if field.low is not None and field.high is not None:
-        low, high = shown(field, _exact(field, field.low), t), shown(field, _exact(field, field.high), t)
-        return t("Allowed: {low} to {high}", low=low, high=high)
+        # a note such as "(0 = none)" belongs to the unit: once is enough
+        unit = unit_of(field, t)
+        note = unit[unit.index(" (") :] if " (" in unit else ""
+        low, high = (shown(field, _exact(field, bound), t).removesuffix(note) for bound in (field.low, field.high))
+        return t("Allowed: {low} to {high}", low=low, high=high + note)
     if field.choices or field.kind == "bool":
         names = field.choices or ("on", "off")
         return t("Choices: {choices}", choices=", ".join(names))

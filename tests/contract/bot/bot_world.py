@@ -31,7 +31,7 @@ from core.model.signal import Condition, Discovery, Indicators, SignalType, Verd
 from sandbox.telegram import DEFAULT_TOKEN, TelegramState, create_bot_api_app
 from sandbox.telegram.person import Tap, edit_text, forward, send_text, tap
 
-OWNER, PARTNER, EVE = 7001, 7002, 9009
+OWNER, EVE = 7001, 9009
 NOW = dt.datetime(2026, 11, 20, 15, 31, tzinfo=dt.UTC)
 PATIENCE_S = 20
 

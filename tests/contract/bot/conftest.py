@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from bot_world import EVE, OWNER, PARTNER, World, world
+from bot_world import EVE, OWNER, World, world
 
 from charts.worker import ChartWorker
 from sandbox.telegram.person import send_text
@@ -20,7 +20,7 @@ def charts() -> Iterator[ChartWorker]:
 async def idle_bot(charts: ChartWorker) -> AsyncIterator[World]:
     """Everything in place, the bot not started; both people have opened the chat before."""
     made, runner = await world(charts)
-    for user in (OWNER, PARTNER, EVE):
+    for user in (OWNER, EVE):
         send_text(made.state, user, "/start")
     made.state.updates.pending.clear()
     yield made

@@ -3,7 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 
-from bot_world import EVE, NOW, OWNER, PARTNER, event
+from bot_world import EVE, NOW, OWNER, event
 
 from core.model.commands import AdoptManual, OwnOrder, Reply, ReplyKey, Settle
 from core.model.instrument import Exchange
@@ -193,14 +193,16 @@ async def test_an_order_that_may_be_ours_is_shown_and_answered(bot):
 
 
 async def test_one_owners_answer_ends_the_card_of_both(idle_bot):
-    bot = idle_bot
-    bot.owners = frozenset({OWNER, PARTNER})
+    bot, partner = idle_bot, EVE
+    bot.owners = frozenset({OWNER, partner})
     await bot.start()
     bot.trader.answers[AdoptManual] = Reply(ok=True, key=ReplyKey.IGNORED)
     card = await asked(bot, bought())
-    await bot.until(lambda: bot.messages(PARTNER))
-    theirs = bot.messages(PARTNER)[0]
-    await bot.forge(card.message_id, bot.data(theirs, "맡기기"))
+    await bot.until(lambda: bot.messages(partner))
+    theirs = bot.messages(partner)[0]
+    data = bot.data(theirs, "맡기기")
+    await bot.press(card, "그대로")
     await bot.until(lambda: bot.labels(bot.fresh(card)) == bot.labels(bot.fresh(theirs)) == [])
-    await bot.forge(theirs.message_id, "u:" + card.body.text[:3], user=PARTNER)
-    assert len(given(bot, AdoptManual)) == 1
+    await bot.forge(theirs.message_id, data, user=partner)
+    assert bot.answers(partner) == ["봇은 이 주식을 건드리지 않아요."]
+    assert [c.by for c in given(bot, AdoptManual)] == [str(OWNER)]

@@ -133,8 +133,9 @@ async def test_guardian_and_health_say_who_guards_the_stops(bot):
     bot.beats = KEPT
     await bot.press(page, "새로고침")
     await bot.until(lambda: bot.labels(bot.fresh(page)) == ["🤝 감시 돌려주기", "🔄 새로고침"])
-    await bot.say("/health")
-    assert "🛡 돌려주실 때까지 감시견이 손절을 지켜요." in bot.last().body.text
+    bot.write("/health")
+    health = await seen(bot, "🩺")
+    assert "🛡 돌려주실 때까지 감시견이 손절을 지켜요." in health.body.text
 
 
 def pins(bot):

@@ -241,3 +241,10 @@ async def test_paper_with_a_real_key_takes_its_quotes_from_the_real_host(paper, 
     assert not any("quotations" in path for _, path in paper.seen)
     assert isinstance(await broker.place(paper.request()), BrokerRef)
     assert real.posts() == 0
+
+
+async def test_the_clocks_of_broker_and_trader_are_compared(venue):
+    assert venue.broker.clock_skew_s() is None
+    broker = venue.connect(speed=1.0)
+    await broker.quote("NVDA", Exchange.NASD)
+    assert abs(broker.clock_skew_s()) <= 1

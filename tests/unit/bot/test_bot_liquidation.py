@@ -19,7 +19,7 @@ def told(kind, ticker, **values) -> Event:
 
 
 def begun(ticker, qty=5) -> Event:
-    return told(EventKind.SELL_STARTED, ticker, qty=qty, reason="PANIC", name_ko="엔비디아")
+    return told(EventKind.SELL_STARTED, ticker, qty=qty, reason="PANIC", name_ko="엔비디아" if ticker == "NVDA" else "")
 
 
 def done(ticker, pnl) -> Event:
@@ -41,8 +41,8 @@ def test_each_position_has_its_line_and_what_is_held_comes_first():
     waits = told(EventKind.EXIT_WAITS, "TSLA", qty=3, reason="PANIC")
     run = after(begun("NVDA", 7), begun("AMD"), begun("TSLA", 3), waits, done("NVDA", "12300"))
     assert text(run) == (
-        f"🚨 전량 매도 진행 · 00:31 KST 시작\n▰▱▱ 1/3\n{RULE}\n⏳ AMD 엔비디아 5주 · 매도 중\n"
-        f"🌙 TSLA 엔비디아 3주 · 다음 개장 때 이어서 매도\n✅ NVDA 엔비디아 7주 · +₩12,300\n{RULE}\n지금까지 실현손익: +₩12,300"
+        f"🚨 전량 매도 진행 · 00:31 KST 시작\n▰▱▱ 1/3\n{RULE}\n⏳ AMD 5주 · 매도 중\n"
+        f"🌙 TSLA 3주 · 다음 개장 때 이어서 매도\n✅ NVDA 엔비디아 7주 · +₩12,300\n{RULE}\n지금까지 실현손익: +₩12,300"
     )
 
 

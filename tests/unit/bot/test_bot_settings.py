@@ -5,10 +5,11 @@ import pytest
 
 from bot.i18n import Translator
 from bot.keyboards import LIMIT, Act, encode
-from bot.settings import ELSEWHERE, Problem, check, fields, parse, value_of, with_overrides
+from bot.settings import ELSEWHERE, Problem, cap_of, check, fields, parse, value_of, with_overrides
 from bot.views import settings as views
 from bot.views.keys import CHOICES, LABELS, SECTIONS, UNITS
 from core.model.params import Params
+from core.model.safety import Caps
 
 KO, EN = Translator("ko"), Translator("en")
 PARAMS = Params()
@@ -126,3 +127,35 @@ def test_a_section_fits_one_message_and_one_keyboard(section):
     assert len(view.text) < 4096
     assert view.keyboard is not None
     assert sum(len(row) for row in view.keyboard.inline_keyboard) <= 100
+
+
+def test_a_note_of_the_unit_is_said_once_in_the_bounds():
+    field = fields()["trading.max_stops_per_day"]
+    assert views.limits(field, KO) == "허용 범위: 0회 ~ 1,000회 (0 = 제한 없음)"
+    assert views.limits(field, EN) == "Allowed: 0 stops to 1,000 stops (0 = no limit)"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fits"),
+    [
+        ("trading.max_positions", 6, True),
+        ("trading.max_positions", 7, False),
+        ("trading.stop_loss_pct", -20.0, True),
+        ("trading.stop_loss_pct", -20.5, False),
+        ("trading.daily_loss_limit", 0, False),
+        ("trading.daily_loss_limit", 100_000, True),
+        ("trading.split_count", 20, True),
+        ("analyzer.ema_fast", 6, True),
+    ],
+)
+def test_a_hard_cap_is_the_end(key, value, fits):
+    caps = Caps(max_positions=6, widest_stop_pct=-20.0, max_daily_loss_krw=100_000)
+    problem = check(PARAMS, {}, fields()[key], value, caps)
+    assert (problem is None) == fits
+    if problem is not None:
+        assert (problem.kind, problem.given) == ("cap", str(value))
+        for t in (KO, EN):
+            shown = views.key(fields()[key], value, t, problem=problem, cap=cap_of(fields()[key], caps)).text
+            assert f"<code>{problem.other}</code>" in shown
+            assert "<code>caps.toml</code>" in shown
+    assert check(PARAMS, {}, fields()[key], value) is None

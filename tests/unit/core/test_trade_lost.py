@@ -209,3 +209,48 @@ def test_a_plan_with_a_lost_order_ends_at_once(auto: World) -> None:
     lost(auto)
     assert (auto.plan.state, auto.plan.reason) == (PlanState.STOPPED, "order_unknown")
     assert auto.book.locks[TICKER].reason == "order_unknown"
+
+
+def unknown_sale(world: World) -> FakeOrder:
+    """A stop whose answer is lost, and that the broker accepts much later; returns the order that will appear."""
+    world.broker.accidents.append("vanish")
+    world.move("80.00")
+    world.run(6)
+    (intent,) = world.book.live_intents(TICKER, Side.SELL)
+    assert intent.state is IntentState.UNKNOWN
+    return FakeOrder(BrokerRef("20261117", "B", "500"), intent.request, world.at)
+
+
+def test_a_lost_sale_is_repeated_at_once_where_all_shares_are_ours(holding: World) -> None:
+    unknown_sale(holding)
+    holding.run(10)
+    assert holding.held() == 0
+
+
+def test_a_lost_sale_beside_the_owners_own_shares_waits_out_the_quarantine(holding: World) -> None:
+    """If the first one arrived after the second, it would sell what is not ours."""
+    holding.broker.by_hand(Side.BUY, 20, holding.at)
+    holding.run(2)
+    unknown_sale(holding)
+    holding.run(170)
+    assert not holding.broker.sent(Side.SELL)
+    holding.run(30)
+    assert holding.held() == 0
+    assert holding.broker.shares[TICKER] == 20
+
+
+def test_a_sale_that_appears_after_its_purpose_is_gone_is_cancelled_again_and_again(holding: World) -> None:
+    late = unknown_sale(holding)
+    holding.run(10)
+    assert holding.held() == 0
+    holding.broker.shares[TICKER] = 50
+    holding.move("1.00")
+    holding.broker.cancel_lost = True
+    holding.broker.orders.append(late)
+    holding.run(25)
+    (intent,) = holding.book.live_intents(TICKER, Side.SELL)
+    assert intent.ref == late.ref
+    holding.broker.cancel_lost = False
+    holding.run(30)
+    assert late.cancelled
+    assert not holding.book.live_intents()

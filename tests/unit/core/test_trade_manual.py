@@ -265,6 +265,26 @@ def test_a_real_fall_over_night_is_sold_as_soon_as_the_holdings_have_spoken(hold
     assert holding.broker.sent(Side.SELL)
 
 
+def test_a_running_plan_buys_nothing_while_a_fall_may_be_a_split(auto: World) -> None:
+    auto.move("10.00")
+    auto.buy_signal()
+    auto.run(70)
+    held = auto.held()
+    real = auto.broker.holdings
+    auto.broker.shares[TICKER] = 4 * held
+    sent = len(auto.broker.sent(Side.BUY))
+    auto.at += (auto.at - auto.at).__class__(minutes=11)
+    auto.move("2.50")
+    auto.prices()
+    auto.tick()
+    assert len(auto.broker.sent(Side.BUY)) == sent, "the holdings must speak first"
+    auto.broker.holdings = real
+    auto.run(70)
+    assert auto.book.positions[TICKER].frozen == "split"
+    assert len(auto.broker.sent(Side.BUY)) == sent
+    assert auto.plan.reason == "frozen"
+
+
 @pytest.mark.parametrize("price", ["61.00", "84.00"])
 def test_an_ordinary_gap_does_not_wait_for_the_holdings(holding: World, price: str) -> None:
     overnight(holding, price)

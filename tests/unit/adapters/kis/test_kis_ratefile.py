@@ -173,10 +173,11 @@ import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from adapters.kis.ratefile import SharedWindow
-window = SharedWindow(Path({path!r}), 3, 0.05)
+read = []
+window = SharedWindow(Path({path!r}), 3, 0.05, monotonic=lambda: read.append(time.monotonic()) or read[-1])
 for _ in range(12):
     assert window.acquire(20.0)
-    print(time.monotonic())
+    print(read[-1])
 foreign = {{m.split(".")[0] for m in sys.modules}} - set(sys.stdlib_module_names) - {{"adapters"}}
 assert not {{m for m in foreign if not m.startswith("_")}}, foreign
 """
@@ -189,8 +190,7 @@ def test_two_processes_keep_one_limit_and_need_the_standard_library_alone(tmp_pa
     times = sorted(float(line) for user in users for line in user.communicate(timeout=60)[0].splitlines())
     assert [user.returncode for user in users] == [0, 0]
     assert len(times) == 24
-    # printed a moment after they were taken
-    assert all(b - a > 0.03 for a, b in zip(times, times[3:], strict=False))
+    assert all(b - a > 0.049 for a, b in zip(times, times[3:], strict=False))
 
 
 def test_the_file_is_private_and_named_after_host_and_key(tmp_path, hand):
