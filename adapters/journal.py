@@ -77,7 +77,7 @@ class JournalCorrupt(Exception):
 class SqliteJournal:
     """Implements ports.journal.Journal. `keep_days` is how far back finished orders are loaded."""
 
-    def __init__(self, path: Path, *, keep_days: int = 3) -> None:
+    def __init__(self, path: Path, *, keep_days: int = 9) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._keep = dt.timedelta(days=keep_days)
         self._db = sqlite3.connect(path, isolation_level=None)

@@ -41,7 +41,7 @@ SERVICES: Final = (
     ("bot", "cli.bot"),
     ("guardian", "services.guardian"),
 )
-TICKERS: Final = 200
+TICKERS: Final = 320
 # of every eighth ticker the owner has shares that nobody may sell
 OWN_EVERY, OWN_QTY = 8, 3
 CHEAPEST_USD, DEAREST_USD, LEAST_VOLUME = 3.0, 60.0, 500

@@ -5,6 +5,7 @@ import asyncio
 import math
 import os
 import platform
+import random
 import shutil
 import signal
 import statistics
@@ -27,6 +28,8 @@ DEFAULT_RUNS, DEFAULT_POSITIONS = 20, 5
 MOST_FAILURES: Final = 3
 # runs in one world: KIS's list of a day's orders grows with each, and a real day has no more of them
 RUNS_PER_WORLD: Final = 25
+# a fault strikes at any moment of everybody's rounds, not right after what the run before it has waited for
+PHASE_S: Final = 4.0
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -40,6 +43,8 @@ class Row(msgspec.Struct, kw_only=True):
     p99: float | None
     max: float | None
     by: dict[str, int]
+    mended_max_s: float
+    load_p50: float
     troubles: list[str]
     ok: bool
 
@@ -128,6 +133,9 @@ async def _case(fault: Fault, runs: int, results: Results, path: Path | None) ->
                 await _some(world, fault, min(runs - len(done), RUNS_PER_WORLD), results, path)
                 found = [line for line in world.troubles() if line not in results.errors.get(fault.name, [])]
                 results.errors.setdefault(fault.name, []).extend(found[:20])
+        except WorldTrouble as trouble:
+            done.append(Run(ticker="", troubles=[f"the world did not start: {trouble}"]))
+            _store(path, results)
         finally:
             shutil.rmtree(state_dir, ignore_errors=True)
 
@@ -136,8 +144,9 @@ async def _some(world: StopWorld, fault: Fault, runs: int, results: Results, pat
     """Runs in one world; it ends early where the world does not get well again."""
     done = results.cases[fault.name]
     for _ in range(runs):
+        phase = random.Random(f"{fault.name} {len(done)}").uniform(0, PHASE_S)  # noqa: S311 - no secret
         try:
-            run = await once(world, fault)
+            run = await once(world, fault, phase)
         except WorldTrouble as trouble:
             run = Run(ticker="", troubles=[str(trouble)])
         done.append(run)
@@ -150,12 +159,13 @@ async def _some(world: StopWorld, fault: Fault, runs: int, results: Results, pat
             return
 
 
-async def once(world: StopWorld, fault: Fault) -> Run:
-    """One run on the position that has been held longest; bought again first where none is left. Raises WorldTrouble."""
+async def once(world: StopWorld, fault: Fault, phase_s: float = 0.0) -> Run:
+    """One run on one of the positions, after `phase_s`; bought anew first where few are left. Raises WorldTrouble."""
     held = list(world.protected())
     if len(held) <= world.positions // 2:
         await world.fill_up()
         held = list(world.protected())
+    await asyncio.sleep(phase_s)
     return await play(world, fault, held[0])
 
 
@@ -173,6 +183,8 @@ def row(fault: Fault, runs: list[Run]) -> Row:
         p99=times[math.ceil(0.99 * len(times)) - 1] if times else None,
         max=slowest,
         by={who: sum(r.by == who for r in runs) for who in sorted({r.by for r in runs if r.by})},
+        mended_max_s=max(r.mended_s for r in runs),
+        load_p50=round(statistics.median(r.load for r in runs), 1),
         troubles=troubles,
         ok=slowest is not None and slowest <= fault.limit_s and not troubles,
     )
@@ -191,11 +203,13 @@ def table(rows: list[Row]) -> str:
     def number(value: float | None) -> str:
         return "-" if value is None else f"{value:.2f}"
 
-    lines = [f"{'case':22}{'runs':>5}{'p50 s':>8}{'p99 s':>8}{'max s':>8}{'limit s':>9}  {'sold by':28}ok"]
+    lines = [f"{'case':22}{'runs':>5}{'p50 s':>8}{'p99 s':>8}{'max s':>8}{'limit s':>9}{'load':>6}  {'sold by':26}ok"]
     for r in rows:
         by = ", ".join(f"{who} {count}" for who, count in r.by.items())
-        figures = f"{r.runs:>5}{number(r.p50):>8}{number(r.p99):>8}{number(r.max):>8}{r.limit_s:>9.0f}"
-        lines.append(f"{r.case:22}{figures}  {by:28}{'yes' if r.ok else 'NO'}")
+        figures = (
+            f"{r.runs:>5}{number(r.p50):>8}{number(r.p99):>8}{number(r.max):>8}{r.limit_s:>9.0f}{r.load_p50:>6.1f}"
+        )
+        lines.append(f"{r.case:22}{figures}  {by:26}{'yes' if r.ok else 'NO'}")
         lines += [f"    {trouble}" for trouble in r.troubles]
     return "\n".join(lines)
 

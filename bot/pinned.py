@@ -44,6 +44,17 @@ def held_of(positions: tuple[Position, ...]) -> tuple[Held, ...]:
     )
 
 
+def bare(message: HoldingsChanged) -> tuple[Held, ...]:
+    """What a message of holdings carries: shares and stops, which is what the guardian has as well."""
+    return tuple(Held(ticker=p.ticker, qty=p.qty, stop_price=p.stop_price) for p in message.positions)
+
+
+def named(told: tuple[Held, ...], known: tuple[Held, ...]) -> tuple[Held, ...]:
+    """Shares and stops as told, names and marks as known."""
+    by_ticker = {p.ticker: p for p in known}
+    return tuple(msgspec.structs.replace(by_ticker.get(p.ticker, p), qty=p.qty, stop_price=p.stop_price) for p in told)
+
+
 class Pinned:
     """One message per owner, made with the first position and pinned once."""
 
@@ -56,9 +67,14 @@ class Pinned:
 
     async def last_known(self) -> Standing | None:
         """What was held when the trader last said so, else what the database knows; None where nobody knows."""
-        post = await self._posts.find(KEY)
-        if post is not None:
-            return post.model
+        post, newest = await self._posts.find(KEY), self._newest
+        shown = post.model if post is not None else None
+        if newest is not None and (shown is None or newest.at > shown.at):
+            # repeated without a change, and so not drawn: it is as old as its newest message
+            held = named(bare(newest), shown.held if shown else ())
+            return Standing(at=newest.at, held=held, state=shown.state if shown else None)
+        if shown is not None:
+            return shown
         try:
             found = await self._deps.records.positions()
         except StoreUnavailable:
@@ -83,25 +99,21 @@ class Pinned:
             post = await self._posts.find(KEY)
             if post is not None and message.at <= post.model.at:
                 return
-            told = tuple(Held(ticker=p.ticker, qty=p.qty, stop_price=p.stop_price) for p in message.positions)
+            told = bare(message)
             if post is None and not told:
                 return
             if post is not None and not self._due(post.model, told, message):
                 return
             status = await self._status()
-            known = {p.ticker: p for p in held_of(status.positions)} if status else {}
-            # names are the trader's, quantities and stops are the message's, which is what the guardian has as well
-            held = tuple(
-                msgspec.structs.replace(known[p.ticker], qty=p.qty, stop_price=p.stop_price) if p.ticker in known else p
-                for p in told
-            )
+            shown = post.model.held if post is not None else ()
+            held = named(told, held_of(status.positions) if status else shown)
             state = status.state if status else post.model.state if post else None
             await self._draw(post, Standing(at=message.at, held=held, state=state))
 
     def _due(self, shown: Standing, told: tuple[Held, ...], message: HoldingsChanged) -> bool:
-        bare = tuple(Held(ticker=p.ticker, qty=p.qty, stop_price=p.stop_price) for p in shown.held)
+        drawn = tuple(Held(ticker=p.ticker, qty=p.qty, stop_price=p.stop_price) for p in shown.held)
         old = message.at - shown.at >= REFRESH * self._deps.stale_after
-        return bare != told or (old and bool(told))
+        return drawn != told or (old and bool(told))
 
     async def _header(self) -> None:
         async with self._lock:

@@ -9,6 +9,7 @@ from bot.beats import Beats, Guard
 from bot.context import AppContext
 from bot.desk import Desk
 from bot.views import guardian as views
+from bot.views.pinned import Standing
 from ports.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,10 @@ class Watchdog:
         if not changed(last, found) and not repeat:
             return
         self._told_at = self._now()
-        await self._tell(last, found)
+        standing = await self._desk.pinned.last_known()
+        held = standing is None or bool(standing.held)
+        if held or changed(last, found):
+            await self._tell(last, found, standing)
         await self._keep(found)
 
     async def _load(self) -> Guard:
@@ -89,13 +93,12 @@ class Watchdog:
         except StoreUnavailable as trouble:
             log.warning("who guards the stops is not kept: %s", trouble)
 
-    async def _tell(self, last: Guard, now: Guard) -> None:
+    async def _tell(self, last: Guard, now: Guard, standing: Standing | None) -> None:
         desk = self._desk
         if not desk.params.notification.telegram_enabled:
             return
         at = desk.deps.clock.now()
-        held = await desk.pinned.last_known()
         for owner in sorted(desk.deps.owners):
-            view = views.changed(last, now, held, at, desk.speak(owner))
+            view = views.changed(last, now, standing, at, desk.speak(owner))
             send = partial(desk.messenger.send, owner, view, quiet=now not in LOUD, urgent=now in LOUD)
             await desk.messenger.patiently(send)

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import sys
-import time
 from collections.abc import Sequence
 
 from adapters.calendar import load_calendar
@@ -13,17 +12,19 @@ from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.polygon.rest import PolygonReference
 from bot.app import run as serve
+from bot.beats import file_beats
 from bot.deps import BotDeps
 from charts.worker import ChartWorker
 from config import environment
+from config.caps import caps_path, load_caps
 from core.model.bar import Bar
 from ports.market_data import ReferenceUnavailable
+from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
 
 BARS_LOOKBACK = dt.timedelta(hours=8)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
-GUARDIAN_FRESH_S = 10.0
 MAX_PACE = 6.0
 
 
@@ -46,12 +47,8 @@ async def main(runtime: Runtime) -> None:
     async def halt() -> None:
         await asyncio.to_thread((settings.state_dir / "HALT").touch)
 
-    async def guardian() -> bool:
-        beat = settings.state_dir / "beats" / "guardian"
-        try:
-            return time.time() - beat.stat().st_mtime < GUARDIAN_FRESH_S
-        except OSError:
-            return False
+    async def handback() -> None:
+        await asyncio.to_thread(request_handback, settings.state_dir)
 
     deps = BotDeps(
         token=telegram.token,
@@ -68,7 +65,9 @@ async def main(runtime: Runtime) -> None:
         bars=bars,
         api_base=telegram.api_url or None,
         halt=halt,
-        guardian=guardian,
+        beats=file_beats(settings.state_dir),
+        handback=handback,
+        caps=load_caps(caps_path(settings.config_path)),
         # a sandbox's clock runs faster than ours, and so may its chat
         pace=max(1.0, min(clock.speed / 10, MAX_PACE)) if telegram.api_url else 1.0,
         stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),

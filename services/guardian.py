@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from services.fence import HANDBACK, OrdersLock, bump_epoch, hold_alone, lock_holder, process_started
 from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
@@ -309,6 +310,22 @@ def access_from(env: Mapping[str, str]) -> Access | None:
     )
 
 
+def _alone(state_dir: Path, stopping: list[int]) -> BinaryIO | None:
+    """Wait until no other guardian works here: two would ask the broker for everything twice."""
+    while not stopping:
+        try:
+            held = hold_alone(state_dir, "guardian")
+        except OSError as error:
+            # better two than none
+            log.error("the guardian's lock can't be opened: %s", error.strerror)
+            return None
+        if held is not None:
+            return held
+        log.warning("another guardian watches %s; waiting for its end", state_dir)
+        time.sleep(ROUND_S)
+    return None
+
+
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM; with --drill, rehearse a takeover on a fake broker and report."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -322,19 +339,15 @@ def main(arguments: list[str]) -> int:
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, _: stopping.append(n))
-    alone = None
-    while alone is None and not stopping:
-        alone = hold_alone(state_dir, "guardian")
-        if alone is None:
-            # two would only sell the same shares, and one of them works
-            log.warning("another guardian watches %s; waiting for its end", state_dir)
-            time.sleep(ROUND_S)
+    alone = _alone(state_dir, stopping)
     access = access_from(os.environ)
     broker = GuardianBroker(access, state_dir / "tokens") if access else None
     guardian = Guardian(state_dir, broker, grace_s=HUNG_AFTER_S)
     while not stopping:
         guardian.round()
         time.sleep(guardian.pause_s)
+    if alone is not None:
+        alone.close()
     return 0
 
 

@@ -90,7 +90,7 @@ class OrderDesk:
         with contextlib.suppress(BrokerUnavailable, TimeoutError):
             async with asyncio.timeout(SELL_PATIENCE_S):
                 held = {h.ticker: h.sellable_qty for h in await self._broker.holdings(Urgency.EXIT)}
-            sellable = held.get(intent.request.ticker, 0)
+            sellable = max(0, held.get(intent.request.ticker, 0) - (intent.own_qty or 0))
             if sellable < intent.request.qty:
                 reason = f"only {sellable} sellable"
                 return OrderNotSent(at=self._clock.now(), intent_id=intent.id, reason=reason, sellable=sellable)

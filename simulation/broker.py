@@ -202,8 +202,13 @@ class TraderBroker:
         return self._line.account.power()
 
     async def quote(
-        self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY, *, depth: bool = True
-    ) -> Quote:  # noqa: ARG002, E501  (one list of tickers)
+        self,
+        ticker: str,
+        exchange: Exchange,  # noqa: ARG002  (one list of tickers)
+        urgency: Urgency = Urgency.ENTRY,  # noqa: ARG002  (no rate limit here)
+        *,
+        depth: bool = True,  # noqa: ARG002  (the spread is always one cent)
+    ) -> Quote:
         """The last print, with bid and ask around it."""
         await self._answer("quote")
         line, now = self._line, self._line.clock.seconds()

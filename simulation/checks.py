@@ -280,15 +280,23 @@ class Checks:
                     self.fail("unwatched", f"{odno}: the list has shown {order.filled} shares for {SHOWN_S} s")
 
     def _unseen(self) -> None:
-        for ticker in self.booked.positions:
+        for ticker, position in self.booked.positions.items():
             # what the guardian has sold stays booked until the trader comes back, and needs no eyes
-            if self.broker_down() or self.account.bot(ticker) <= 0:
+            left = position.qty - self._sold_unbooked(ticker)
+            if self.broker_down() or left <= 0:
+                # bought just before the trader died, and never booked: the guardian does not know of them
+                self._faults.hits["orphan_seconds"] += left <= 0 < self.account.bot(ticker)
                 continue
             self._unseen_s[ticker] = self._unseen_s.get(ticker, 0) + 1
             if self._unseen_s[ticker] > WATCH_S:
                 self.fail("unwatched", f"nobody has looked at the price of {ticker} for {WATCH_S} s")
         for ticker in [t for t in self._unseen_s if t not in self.booked.positions]:
             del self._unseen_s[ticker]
+
+    def _sold_unbooked(self, ticker: str) -> int:
+        """Shares that API orders have sold and the journal does not know of yet."""
+        sales = [o for o in self.account.orders if o.request.ticker == ticker and o.request.side is Side.SELL]
+        return sum(o.filled - self.booked.shares(o.ref.odno, o.key) for o in sales if o.from_api)
 
     def files(self) -> None:
         """After a step of the living trader: what the guardian would read is what the journal holds."""

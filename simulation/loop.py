@@ -81,7 +81,7 @@ class Process:
         if self.frozen:
             self._held.append(handle)
             return
-        handle._run()  # noqa: SLF001  (what the standard loop does)
+        handle._run()
         self.steps += 1
         if self.after is not None:
             self.after(handle)
@@ -116,11 +116,11 @@ class Process:
         """Close what a dead process left suspended. Its ports raise, so that nothing can come of it."""
         self.alive = False
         for task in self._tasks.values():
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
             if not task.done():
                 work = task.get_coro()
                 try:
-                    work.close()  # type: ignore[union-attr]
+                    work.close()
                 except (RuntimeError, Killed):
                     continue
             elif not task.cancelled():

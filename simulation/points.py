@@ -7,7 +7,7 @@ the phase that the newest live order is in.
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CoroutineType, FrameType
 
 import msgspec
 
@@ -66,8 +66,9 @@ def waits_at(handle: asyncio.Handle) -> str:
     task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]  # noqa: SLF001
     if not isinstance(task, asyncio.Task) or task.done():
         return ""
-    found, coro = "", task.get_coro()
-    while coro is not None and hasattr(coro, "cr_frame"):
+    found = ""
+    coro: object = task.get_coro()
+    while isinstance(coro, CoroutineType):
         frame: FrameType | None = coro.cr_frame
         if frame is not None and frame.f_code.co_filename.startswith(OURS):
             file = Path(frame.f_code.co_filename).relative_to(ROOT)
@@ -83,9 +84,9 @@ def enumerate_points(seed: int = SEED) -> tuple[list[Point], Result]:
     def watch(story: Story) -> Callable[[TraderLife], None]:
         booked = story.checks.booked
 
-        def put(place: str, **where: int) -> None:
-            key = (place, booked.phase())
-            found.setdefault(key, Point(*key, **where))
+        def put(place: str, *, step: int = -1, call: int = -1) -> None:
+            phase = booked.phase()
+            found.setdefault((place, phase), Point(place, phase, step, call))
 
         def begin(life: TraderLife) -> None:
             inner = life.process.after

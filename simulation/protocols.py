@@ -196,7 +196,13 @@ class Schedule:
         self.account = Account(self.clock, self.faults, trace, self.stocks)
         self.line = Line(self.account, self.stocks, self.faults, self.clock)
         person = Person(
-            self.clock, self.faults, trace, self.account, self.stocks, lambda _c, answered: answered(None), lambda _t: None
+            self.clock,
+            self.faults,
+            trace,
+            self.account,
+            self.stocks,
+            lambda _c, answered: answered(None),
+            lambda _t: None,
         )
         person.plan(STORY_S / 3)
         self.line.on_send = person.mirror

@@ -10,8 +10,8 @@ from core.model.commands import AnyCommand
 from core.model.messages import AnyMessage, Channel, Signal, TrendAnswered, TrendAsked, message_id
 from core.model.order import IntentState
 from core.model.params import Params, TradingParams
-from core.rules.reconcile import Resolution
 from core.model.signal import Discovery, Indicators, SignalType, TrendState, Verdict
+from core.rules.reconcile import Resolution
 from services.fence import request_handback
 from services.guardian import Guardian
 from simulation.broker import Line
@@ -93,7 +93,9 @@ class Story:
         random = self.faults.stream("story")
         self.params = parameters(random)
         self.stocks = {
-            t: Stock(t, random.uniform(8, 60), story_moves(self.faults, ACCIDENTS_END_S), self.faults.stream(f"walk{t}"))
+            t: Stock(
+                t, random.uniform(8, 60), story_moves(self.faults, ACCIDENTS_END_S), self.faults.stream(f"walk{t}")
+            )
             for t in TICKERS
         }
         self.account = Account(self.clock, self.faults, self.trace, self.stocks)
@@ -254,9 +256,7 @@ class Story:
 
     def _lost(self, ticker: str) -> bool | None:
         """What a person sees who compares: whether a buy that waits for a human has arrived; None where none waits."""
-        waiting = [
-            i for i in self.checks.booked.live() if i.state is IntentState.HUMAN and i.request.ticker == ticker
-        ]
+        waiting = [i for i in self.checks.booked.live() if i.state is IntentState.HUMAN and i.request.ticker == ticker]
         return any(o.key == waiting[0].id for o in self.account.orders) if waiting else None
 
     def _send(self, command: AnyCommand, answered: object) -> None:

@@ -126,8 +126,8 @@ class KisBroker:
         at, book = self._clock.now(), {}
         if depth and self._gateway.has_order_book:
             try:
-                depth = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, urgency, quote=True)
-                book = _first(depth, "output2")
+                asked = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, urgency, quote=True)
+                book = _first(asked, "output2")
             except BrokerUnavailable as error:
                 log.info("KIS order book was not read: %s", error.code)
         try:

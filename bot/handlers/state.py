@@ -86,18 +86,11 @@ async def health_view(context: AppContext) -> View:
     except StoreUnavailable:
         database = False
     trader = await ask.status_or_none(context)
-    guardian = await _guardian(context)
+    guardian = guardian_views.line(await guard_now(context), context.t) if deps.beats is not None else None
     # A scaled clock makes beats look old; stale_after is scaled with it.
     return views.health(
         beats, trader, database=database, now=deps.clock.now(), old=deps.stale_after / 2, guardian=guardian, t=context.t
     )
-
-
-async def _guardian(context: AppContext) -> str | None:
-    deps = context.desk.deps
-    if deps.beats is not None:
-        return guardian_views.line(await guard_now(context), context.t)
-    return guardian_views.alive(context.t, beating=await deps.guardian()) if deps.guardian is not None else None
 
 
 VIEWS: Mapping[str, Callable[[AppContext], Awaitable[View]]] = {

@@ -50,8 +50,6 @@ def how_to_go_on(keys: Sequence[str], t: Translator) -> str:
     """What opens entries again."""
     if BY_FILE in keys:
         return t("To go on: remove the file HALT from the state directory in the terminal.")
-    if "guardian_keeps" in keys:
-        return t("To go on: give the watch back with /handback, then /resume.")
     if keys == ["stop_streak"]:
         return t("It opens by itself on the next US day; /resume opens it now.")
     return t("To go on: /resume")

@@ -8,7 +8,6 @@ from bot.beats import Beats, Guard
 from bot.i18n import Markup, Translator, mark
 from bot.views.base import RULE, View, lines
 from bot.views.pinned import Standing, rows
-from bot.views.words import GUARDIAN
 
 NOW: Mapping[Guard, str] = {
     Guard.TRADER: mark("🟢 The trader guards the stops; the guardian stands by."),
@@ -67,11 +66,6 @@ def line(guard: Guard | None, t: Translator) -> str:
     return t(NOW[guard]) if guard is not None else t("🟡 Just changing: please look again in a few seconds.")
 
 
-def alive(t: Translator, *, beating: bool) -> str:
-    """The same where only the guardian's own sign of life is known."""
-    return t("🟢 {who}: alive", who=t(GUARDIAN)) if beating else t("🔴 {who}: no sign of life", who=t(GUARDIAN))
-
-
 def _held(standing: Standing | None, now: dt.datetime, t: Translator) -> list[str]:
     """What is held and where its stop lies, with its age: what a person needs to act by hand."""
     if standing is None:
@@ -96,14 +90,21 @@ def by_hand(t: Translator) -> list[str]:
 def changed(last: Guard, now: Guard, standing: Standing | None, at: dt.datetime, t: Translator) -> View:
     """The message of a change, or of an alarm that still stands."""
     match now:
+        case Guard.NOBODY | Guard.NOT_TAKEN if standing is not None and not standing.held:
+            return View(
+                lines(
+                    t("🔴 <b>The trader does not answer</b>, so nothing is bought. Nothing is held either."),
+                    *_held(standing, at, t),
+                    t("Please check the server now."),
+                )
+            )
         case Guard.NOBODY | Guard.NOT_TAKEN:
             title = (
                 t("🚨🚨 <b>Nobody guards the stops</b> · neither trader nor guardian answers")
                 if now is Guard.NOBODY
                 else t("🚨🚨 <b>Nobody guards the stops</b> · the guardian has not taken over")
             )
-            hand = [RULE, *by_hand(t), t("Please check the server now.")] if standing is None or standing.held else []
-            return View(lines(title, *_held(standing, at, t), *hand))
+            return View(lines(title, *_held(standing, at, t), RULE, *by_hand(t), t("Please check the server now.")))
         case Guard.GUARDIAN:
             return View(
                 lines(

@@ -15,7 +15,6 @@ REFUSALS: Mapping[str, str] = {
     "halt_file": mark("a HALT file blocks buying"),
     "broker_sick": mark("the broker's answers can't be relied on"),
     "stop_streak": mark("too many stops today"),
-    "guardian_keeps": mark("the guardian keeps the watch"),
     "clock_skew": mark("this machine's clock is wrong"),
     "unwatched": mark("the price of a held stock is not seen"),
     "diverged": mark("the feed and the broker disagree on the price"),

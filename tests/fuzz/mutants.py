@@ -192,7 +192,8 @@ def fuzz(name: str, check: Callable[[random.Random, list[object]], None], inputs
                 check(rng, notes)
             except Exception as error:
                 failed += 1
-                kind = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:SHOWN]
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                kind = f"{type(error).__name__} {place.filename}:{place.lineno}"
                 if kind not in kinds and len(kinds) < MOST_KINDS:
                     kinds[kind] = _story(name, number, error, notes)
     if kinds:

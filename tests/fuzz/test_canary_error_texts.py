@@ -20,11 +20,15 @@ from adapters.kis.client import KisGateway
 from core.model.instrument import Exchange
 from core.model.order import BrokerRef, OrderRequest, Side
 from ports.broker import BrokerError, BrokerUnavailable, OrderRefused, OrderUnknown
+from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
 from tests.unit.sandbox.manual_clock import ManualClock
 
 AT = dt.datetime(2026, 11, 18, 15, 0, tzinfo=dt.UTC)
 KEYS = KisCredentials(
-    hts_id="canaryHTS4711x", appkey="PScanaryKEY" + "k" * 25, appsecret="canarySECRET" + "s" * 168, account="50987654-01"
+    hts_id="canaryHTS4711x",
+    appkey="PScanaryKEY" + "k" * 25,
+    appsecret="canarySECRET" + "s" * 168,
+    account="50987654-01",
 )
 TOKEN = "eyJ0eXAiOiJKV1QifQ.canaryTOKENcanaryTOKENcanary.x1y2z3"
 SECRETS = (KEYS.appkey, KEYS.appsecret, KEYS.appsecret[:24], "50987654", "canaryTOKENcanaryTOKEN", KEYS.hts_id)
@@ -55,7 +59,7 @@ FAULTS: dict[str, bytes] = {
     "code with secrets": failure(500, WORDS),
     "html": reply(502, f"<html>{WORDS}</html>", "text/html"),
     "half of the JSON": reply(200, '{"rt_cd": "0", "msg1": "' + WORDS),
-    "not UTF-8": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"a\":\"\xc3\x28\"",
+    "not UTF-8": b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a":"\xc3\x28"',
     "shorter than said": b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + WORDS.encode(),
     "bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz" + WORDS.encode() + b"\r\n",
     "bad header": b"HTTP/1.1 200 OK\r\n" + TOKEN.encode() + b"\r\nContent-Length: 2\r\n\r\n{}",
@@ -131,7 +135,12 @@ async def errors_of(broker: KisBroker) -> dict[str, BaseException]:
 @pytest.mark.parametrize("issues", [True, False], ids=["on calls", "on tokens"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_error_under_any_fault_shows_a_secret(
-    line: Line, fault: str, issues: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    line: Line,
+    fault: str,
+    issues: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """All of them are errors of the port, too."""
     monkeypatch.setattr(client, "PAUSE_S", 0.0)
@@ -158,6 +167,43 @@ def test_no_error_under_any_fault_shows_a_secret(
     everything = logged + "\n".join(texts_of(error) for error in errors.values())
     # a token that was never issued can't be known
     known = [secret for secret in SECRETS if issues or secret not in TOKEN]
+    assert [secret for secret in known if secret in everything] == []
+
+
+@pytest.mark.parametrize("issues", [True, False], ids=["on calls", "on tokens"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_guardian_says_no_secret_under_any_fault_either(
+    line: Line,
+    fault: str,
+    issues: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its only errors are its own."""
+    monkeypatch.setenv("SEOHAK_CLOCK_SPEED", "1e6")
+    caplog.set_level(logging.DEBUG)
+    line.answer, line.issues = FAULTS[fault], issues
+    address = f"http://127.0.0.1:{line.server_address[1]}"
+    access = Access(address, address, KEYS.appkey, KEYS.appsecret, KEYS.account, paper=False)
+    broker = GuardianBroker(access, tmp_path, wall=AT.timestamp)
+    calls = (
+        lambda: broker.price("TSLL", "NASD"),
+        lambda: broker.shares("NASD"),
+        broker.open_orders,
+        lambda: broker.sell("TSLL", "NASD", 5, "19.16"),
+        lambda: broker.cancel("TSLL", "NASD", "31"),
+    )
+    said = []
+    for call in calls:
+        try:
+            call()
+        except GuardianTrouble as error:
+            said.append(texts_of(error))
+    assert said
+    everything = "\n".join([*said, *(record.getMessage() for record in caplog.records)])
+    # it never has the HTS id, and a token that was never issued can't be known
+    known = [secret for secret in SECRETS if secret != KEYS.hts_id and (issues or secret not in TOKEN)]
     assert [secret for secret in known if secret in everything] == []
 
 

@@ -84,7 +84,14 @@ class ScriptedGateway:
         self._inner = SimpleNamespace(scrub=Scrubber())
 
     async def query(
-        self, path: str, tr_id: str, params: Mapping[str, str], urgency: object, *, more: bool = False, quote: bool = False
+        self,
+        path: str,
+        tr_id: str,
+        params: Mapping[str, str],
+        urgency: object,
+        *,
+        more: bool = False,
+        quote: bool = False,
     ) -> Answer:
         kind = path.rsplit("/", 1)[1]
         pages, number = self._pages.get(kind, []), self.asked.get(kind, 0)
@@ -198,7 +205,9 @@ def test_an_order_list_is_complete_only_when_every_page_was_read() -> None:
         if book.complete:
             # no page of the chain is one that only the mutation reached
             for row in seen[: sum(len(rows_in(p)) for p in pages[: gateway.asked["inquire-ccnl"]])]:
-                assert row in (None, "") or (isinstance(row, dict) and readable(row)), "a list with an unreadable row was believed"
+                assert row in (None, "") or (isinstance(row, dict) and readable(row)), (
+                    "a list with an unreadable row was believed"
+                )
         found = {order.ref.odno: order for order in book.orders}
         assert len(found) == len(book.orders), "an order came twice"
         for order in book.orders:
@@ -209,7 +218,9 @@ def test_an_order_list_is_complete_only_when_every_page_was_read() -> None:
             assert set(found) == {word(row, "odno").lstrip("0") for row in rows}
         if broken == "mutated":
             intact = [row for page in pages for row in rows_in(page) if row in rows]
-            listed = {word(row, "odno").lstrip("0") for row in intact[: len(rows_in(pages[0]))] if row in rows_in(pages[0])}
+            listed = {
+                word(row, "odno").lstrip("0") for row in intact[: len(rows_in(pages[0]))] if row in rows_in(pages[0])
+            }
             assert listed <= set(found), "a good row was lost because of a bad one"
 
     try:
@@ -276,7 +287,9 @@ def test_account_inquiries_give_a_model_or_unavailable() -> None:
                     assert 0 <= held.sellable_qty <= held.qty
                     assert held.avg_price >= 0, "a negative price was accepted"
             case 1:
-                power = await broker.buying_power("TSLL", Exchange.NASD, rng.choice(("19.16", "NaN", "x", "-1", "1e400")))
+                power = await broker.buying_power(
+                    "TSLL", Exchange.NASD, rng.choice(("19.16", "NaN", "x", "-1", "1e400"))
+                )
                 assert power.usd >= 0
                 assert power.krw_per_usd > 0
             case _:

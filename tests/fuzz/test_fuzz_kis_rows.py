@@ -221,7 +221,9 @@ def test_any_bytes_are_an_answer_with_a_bounded_code() -> None:
     def check(rng: random.Random, notes: list[object]) -> None:
         content = damaged(rng, wire(mutated(rng, rng.choice(bodies))), 0.5)
         notes.append(content)
-        response = SimpleNamespace(headers={"tr_cont": rng.choice(("", "F", " M ", "D"))}, status_code=rng.choice((200, 500)))
+        response = SimpleNamespace(
+            headers={"tr_cont": rng.choice(("", "F", " M ", "D"))}, status_code=rng.choice((200, 500))
+        )
         answer = KisGateway._understood(gateway, response, content)
         assert isinstance(answer, Answer)
         assert isinstance(answer.body, dict)
@@ -241,7 +243,8 @@ def test_master_files_give_listed_tickers_and_skip_everything_else() -> None:
     lines = ["\t".join(columns), "\t".join(["US", "21", "NYS", "뉴욕", "BRK/B", *columns[5:]])]
 
     def check(rng: random.Random, notes: list[object]) -> None:
-        chosen = "\t".join(str(x) for x in mutated(rng, columns, 2)) if rng.random() < 0.5 else lines[0]
+        cells = mutated(rng, columns, 2)
+        chosen = "\t".join(str(x) for x in cells) if isinstance(cells, list) and rng.random() < 0.5 else lines[0]
         content = "\n".join([chosen, lines[1]]).encode("cp949", errors="replace")
         broken = damaged(rng, content)
         notes.append(broken)

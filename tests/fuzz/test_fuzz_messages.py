@@ -40,7 +40,10 @@ DISCOVERY = Discovery(
     price=1.1, change_pct=6.2, volume=15_200.0, volume_ratio_pct=312.0, market_cap=5e7, name="N", bar_end_at=NOW
 )
 VERDICT = Verdict(
-    signal=SignalType.BUY, confidence=50.0, met=(Condition.UPTREND,), indicators=Indicators(close=1.1, rsi=61.0, bars=60)
+    signal=SignalType.BUY,
+    confidence=50.0,
+    met=(Condition.UPTREND,),
+    indicators=Indicators(close=1.1, rsi=61.0, bars=60),
 )
 HISTORY = tuple(bars([100 + n * 0.3 for n in range(40)]))
 SAMPLES: tuple[tuple[Channel, AnyMessage], ...] = (

@@ -85,7 +85,11 @@ def demand_inside(params: Params) -> None:
         assert CLOCK.fullmatch(text), "a time of day that is none"
     assert OPENING.fullmatch(params.schedule.active_trading_after), "an opening that is none"
     assert params.notification.language in {"ko", "en"}
-    for section, name in (("schedule", "rest_when_closed"), ("notification", "telegram_enabled"), ("notification", "alert_on_buy")):
+    for section, name in (
+        ("schedule", "rest_when_closed"),
+        ("notification", "telegram_enabled"),
+        ("notification", "alert_on_buy"),
+    ):
         assert type(getattr(getattr(params, section), name)) is bool
 
 
@@ -118,7 +122,9 @@ def test_documents_and_overrides_give_bounded_parameters_or_name_the_key() -> No
         try:
             params = params_from(document, overrides)
         except ConfigError as error:
-            assert names_a_key(str(error)) or any(key and key.strip() in str(error) for key in overrides), f"no key is named: {error}"
+            assert names_a_key(str(error)) or any(key and key.strip() in str(error) for key in overrides), (
+                f"no key is named: {error}"
+            )
             return
         demand_inside(params)
 
@@ -161,7 +167,9 @@ def test_files_give_capped_parameters_or_one_line_of_trouble(tmp_path, monkeypat
 
 def _yaml(rng: random.Random, value: object) -> str:
     if rng.random() < 0.05:
-        return rng.choice(("!!python/object:os.system x", "&a [*a, *a]", "{", "*x", "2026-11-18", "0o17", "1_000", "~", "12:30:45"))
+        return rng.choice(
+            ("!!python/object:os.system x", "&a [*a, *a]", "{", "*x", "2026-11-18", "0o17", "1_000", "~", "12:30:45")
+        )
     # JSON is YAML, and much faster to write
     return json.dumps(value, ensure_ascii=rng.random() < 0.5)
 

@@ -142,7 +142,9 @@ def of_an_order(rng: random.Random, stage: TradeStage, at: dt.datetime) -> Trade
                 OrderLost(at=at, intent_id=found.id, reason="lost"),
             )
         case IntentState.CANCEL_REQ:
-            kinds = (CancelAnswered(at=at, intent_id=found.id, known=rng.random() < 0.5, code=rng.choice(("", "APBK1359"))),)
+            kinds = (
+                CancelAnswered(at=at, intent_id=found.id, known=rng.random() < 0.5, code=rng.choice(("", "APBK1359"))),
+            )
         case _:
             return None
     return rng.choice(kinds)
@@ -188,7 +190,7 @@ def demand_sound(stage: TradeStage, outcome: Outcome) -> None:
         if isinstance(action, PlaceOrder):
             wanted = stage.book.intents[action.intent_id].request
             assert wanted.qty > 0
-            assert 0 < wanted.limit, "a price that is none"
+            assert wanted.limit > 0, "a price that is none"
     for held in stage.book.positions.values():
         assert held.qty >= 0
         assert held.stop_price.is_finite()

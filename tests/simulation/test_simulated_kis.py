@@ -1,5 +1,6 @@
 """The simulated account: what is true, and what its answers show of it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -162,7 +163,7 @@ def test_a_wrong_print_is_one_print(bench: Bench) -> None:
     prints = [bench.stock.printed(float(second), faults) for second in range(30)]
     wrong = [second for second, price in enumerate(prints) if price != bench.stock.price]
     assert wrong
-    assert all(later - sooner >= 12 for sooner, later in zip(wrong, wrong[1:], strict=False))
+    assert all(later - sooner >= 12 for sooner, later in itertools.pairwise(wrong))
 
 
 def test_accidents_are_the_same_for_the_same_seed_and_none_happens_when_they_are_over() -> None:

@@ -24,7 +24,9 @@ def test_every_promise_is_kept(level: str, first: int) -> None:
     human = intents = 0
     for seed in range(first, min(first + STEP, SEEDS[level] + 1)):
         result = run_seed(seed, level)
-        assert result.violation is None, f"{result.violation}: ./seohak bench simulation --seed {seed} --level {level} --trace"
+        assert result.violation is None, (
+            f"{result.violation}: ./seohak bench simulation --seed {seed} --level {level} --trace"
+        )
         human, intents = human + result.human, intents + result.intents
     assert human <= max(1, HUMAN_SHARE * intents)
 

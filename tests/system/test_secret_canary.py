@@ -166,14 +166,22 @@ def chat_troubles(words: str) -> list[Json]:
 
 async def trouble(world: Marked) -> None:
     """Everything that can go wrong at once, while a plan is being bought."""
-    words = f"{sorted(world.tokens)[0]} {REAL.appkey} {REAL.appsecret} {REAL.account} {NUMBER} {HTS_ID}"
+    words = f"{min(world.tokens)} {REAL.appkey} {REAL.appsecret} {REAL.account} {NUMBER} {HTS_ID}"
     for fault in troubles(words, DEFAULT_KEY):
         answer = await world.chat.post("/control/faults", **fault)
         assert "error" not in answer, answer
     for fault in chat_troubles(f"bot{DEFAULT_TOKEN}"):
         answer = await world.chat.post("/sim/faults", **fault)
         assert "error" not in answer, answer
-    for text in ("/buy NOSUCH", f"/sell {TICKER} 999%", "/chart ZZZZ", f"/why {TICKER}", "/status", "/health", "/panic"):
+    for text in (
+        "/buy NOSUCH",
+        f"/sell {TICKER} 999%",
+        "/chart ZZZZ",
+        f"/why {TICKER}",
+        "/status",
+        "/health",
+        "/panic",
+    ):
         await world.chat.say(text)
     await world.chat.post("/control/kis/revoke_tokens", code="EGW00123")
     with contextlib.suppress(OSError):
@@ -222,7 +230,9 @@ async def play(folder: Path) -> Seen:
         world.look()
         calls = (await world.chat.get("/sim/outbox"))["calls"]
         # what the bot sent; the answers are Telegram's words
-        chat = json.dumps([await world.chat.get(f"/sim/chat?user={OWNER}"), [(c["method"], c["params"]) for c in calls]])
+        chat = json.dumps(
+            [await world.chat.get(f"/sim/chat?user={OWNER}"), [(c["method"], c["params"]) for c in calls]]
+        )
         hits = (await world.chat.get("/control/faults"))["hits"]
         modes = {
             str(path.relative_to(folder / "state")): path.stat().st_mode & 0o777
@@ -271,7 +281,10 @@ def test_no_command_line_shows_a_secret(seen: Seen) -> None:
 
 def test_a_refused_start_says_what_is_wrong_without_repeating_it(seen: Seen) -> None:
     """The wrong values were secrets with one character missing or changed."""
-    almost = {"app key, almost": REAL.appkey[:-1].encode(), "bot token, almost": DEFAULT_TOKEN.replace(":", "-").encode()}
+    almost = {
+        "app key, almost": REAL.appkey[:-1].encode(),
+        "bot token, almost": DEFAULT_TOKEN.replace(":", "-").encode(),
+    }
     shown = {name: found_in(text, {**seen.canaries, **almost}) for name, text in seen.refusals.items()}
     assert shown == {"trader": [], "bot": []}
     assert all(seen.refusals.values())
@@ -286,7 +299,7 @@ def test_token_files_and_the_signing_key_are_private(seen: Seen) -> None:
 def test_the_search_has_teeth(seen: Seen, tmp_path: Path) -> None:
     """A planted secret is found in a log, in a database and in a corner of the directory; the real token files hold one."""
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "trader.log").write_text(f"2026 DEBUG x: Authorization: {sorted(world_tokens(seen))[0]}\n")
+    (tmp_path / "logs" / "trader.log").write_text(f"2026 DEBUG x: Authorization: {min(world_tokens(seen))}\n")
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as database:
         database.execute("CREATE TABLE state (key TEXT, value TEXT)")
         database.execute("INSERT INTO state VALUES ('x', ?)", (f"said by {REAL.account}",))
@@ -299,7 +312,10 @@ def test_the_search_has_teeth(seen: Seen, tmp_path: Path) -> None:
     assert {"account", "account's number"} <= set(shown["journal.db"])
     tokens = list((seen.state_dir / "tokens").glob("kis-token-*.json"))
     assert any(found_in(path.read_bytes(), seen.canaries) for path in tokens)
-    assert set(found_in((seen.state_dir / "logs" / "sandbox.log").read_bytes(), seen.canaries)) >= {"app key", "account"}
+    assert set(found_in((seen.state_dir / "logs" / "sandbox.log").read_bytes(), seen.canaries)) >= {
+        "app key",
+        "account",
+    }
 
 
 def world_tokens(seen: Seen) -> list[str]:

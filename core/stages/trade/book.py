@@ -207,13 +207,13 @@ class Book:
         self.manual[order.ref] = order
         self.change(PutManual(order))
 
-    def put_blocks(self, blocks: dict[str, Block]) -> None:
-        """Replace what holds entries back; the owner hears when that changes the state."""
-        before = self.trading_state
+    def put_blocks(self, blocks: dict[str, Block], *, before: TradingState | None) -> None:
+        """Replace what holds entries back; the owner hears when that changes the state from what it was `before`, if given."""
+        gone = sorted(set(self.blocks) - set(blocks))
         self.blocks = blocks
         self.put_state("blocks", msgspec.json.encode(blocks).decode())
-        if self.trading_state is not before:
-            reason = ",".join(sorted(blocks))
+        if before is not None and self.trading_state is not before:
+            reason = ",".join(sorted(b.reason for b in self.standing()) or gone)
             self.emit(EventKind.STATE_CHANGED, state=self.trading_state.value, before=before.value, reason=reason)
 
     def set_own(self, ticker: str, qty: int) -> None:

@@ -14,7 +14,7 @@ from core.rules.exit import ExitDecision, decide_exit
 from core.rules.pricing import exit_limit
 from core.stages.trade import entries
 from core.stages.trade.book import PROTECTIVE, Book
-from core.stages.trade.gaps import SPLIT, may_be_split, note_jump
+from core.stages.trade.gaps import MISSING, SPLIT, may_be_split, note_jump
 from core.stages.trade.inputs import QuotesRead, TrendArrived
 from core.stages.trade.outcome import AskTrend, CancelOrder
 
@@ -206,9 +206,19 @@ def _step(book: Book, run: ExitRun) -> None:
     if run.retry_at is not None and book.at < run.retry_at:
         return
     quote = book.quotes.get(run.ticker)
-    if quote is None:
-        return
-    sell_order(book, position, run, min(wanted, position.qty), exit_limit(quote.sell_reference, run.step))
+    qty = min(wanted, _ours_in_account(book, position))
+    if quote is not None and qty > 0:
+        sell_order(book, position, run, qty, exit_limit(quote.sell_reference, run.step))
+
+
+def _ours_in_account(book: Book, position: Position) -> int:
+    """Shares of ours that are certainly there: where the account holds the owner's own too, the broker fences nothing."""
+    touched = book.touched.get(position.ticker)
+    asked = book.shares_asked_at
+    current = asked is not None and (touched is None or asked >= touched)
+    if not current or (position.own_qty == 0 and position.frozen != MISSING):
+        return position.qty
+    return min(position.qty, max(0, book.shares.get(position.ticker, 0) - position.own_qty))
 
 
 def _wait_for_market(book: Book, run: ExitRun, position: Position) -> None:

@@ -8,7 +8,7 @@ from core.rules import shares
 from core.stages.trade.book import Book
 
 # why a position is frozen
-SPLIT = "split"
+SPLIT, MISSING = "split", "missing"
 # A gap over a pause this long may be a split.
 PAUSE = dt.timedelta(minutes=10)
 PATIENCE = dt.timedelta(seconds=60)

@@ -16,11 +16,9 @@ from core.rules.intents import TRANSITIONS, IntentEvent
 from core.rules.shares import Difference, Suspicion
 from core.stages.trade.book import Book
 from core.stages.trade.fills import book_fill, shrink
-from core.stages.trade.gaps import SPLIT
+from core.stages.trade.gaps import MISSING, SPLIT
 from core.stages.trade.inputs import HoldingsRead
 from core.stages.trade.orders import SESSION, move
-
-MISSING = "missing"
 
 
 def on_holdings_read(book: Book, message: HoldingsRead) -> None:
@@ -143,12 +141,21 @@ def settle(book: Book, command: Settle) -> Reply:
     if position.frozen == SPLIT and held > 0:
         _split(book, position, Fraction(held, expected), held)
     else:
-        ours = min(position.qty, held)
+        # the owner's own shares stay the owner's
+        ours = min(position.qty, max(0, held - position.own_qty))
         book.put_position(msgspec.structs.replace(position, frozen="", own_qty=held - ours))
         if gone := position.qty - ours:
             shrink(book, command.ticker, gone, gone * position.last_price, purpose=Purpose.MANUAL)
     book.suspicions.pop(command.ticker, None)
     book.touched[command.ticker] = book.at
+    book.emit(
+        EventKind.UNFROZEN,
+        ticker=command.ticker,
+        subject=command.ticker,
+        name=position.name,
+        name_ko=position.name_ko,
+        by=command.by,
+    )
     left = book.positions.get(command.ticker)
     values: dict[str, Value] = {"ticker": command.ticker, "qty": left.qty if left else 0}
     return Reply(ok=True, key=ReplyKey.DONE, values=values)

@@ -143,7 +143,8 @@ def _resolve(
         return
     elif found:
         move(book, intent, IntentEvent.FIND_MANY, "several orders match")
-        book.emit(EventKind.TROUBLE, ticker=intent.request.ticker, where="reconcile", what="several_orders_match")
+        ticker = intent.request.ticker
+        book.emit(EventKind.TROUBLE, ticker=ticker, subject=ticker, where="reconcile", what="several_orders_match")
         safety.block(book, RefusalReason.BROKER_SICK, detail="several_orders_match")
         give_up_entry(book, intent)
     elif complete:

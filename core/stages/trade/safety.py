@@ -3,7 +3,7 @@
 import datetime as dt
 
 from core.model.messages import EventKind
-from core.model.safety import Block
+from core.model.safety import Block, TradingState
 from core.rules.days import us_midnight_after
 from core.rules.risk import RefusalReason
 from core.stages.trade.book import Book
@@ -19,14 +19,15 @@ def block(book: Book, reason: RefusalReason, *, until: dt.datetime | None = None
     """Stop entries for a reason, until an instant or until the owner resumes."""
     if reason.value not in book.blocks or book.blocks[reason.value] not in book.standing():
         made = Block(reason=reason.value, since=book.at, until=until, detail=detail)
-        book.put_blocks({**book.blocks, reason.value: made})
+        book.put_blocks({**book.blocks, reason.value: made}, before=book.trading_state)
 
 
 def release(book: Book) -> bool:
     """The owner resumes: every block goes; False when there was none."""
     had = bool(book.standing())
     if book.blocks:
-        book.put_blocks({})
+        # the resume itself is told
+        book.put_blocks({}, before=None)
     return had
 
 
@@ -35,6 +36,14 @@ def count_stop(book: Book) -> None:
     limit = book.params.max_stops_per_day
     if limit and book.day.stops >= limit:
         block(book, RefusalReason.STOP_STREAK, until=us_midnight_after(book.at), detail=str(book.day.stops))
+
+
+def expire(book: Book) -> None:
+    """A block whose time is over goes, and the owner hears that entries are open again."""
+    over = [key for key, b in book.blocks.items() if b.until is not None and b.until <= book.at]
+    if over:
+        before = TradingState.HALTED if book.panicked or book.halted else TradingState.REDUCING
+        book.put_blocks({key: b for key, b in book.blocks.items() if key not in over}, before=before)
 
 
 def on_clock_read(book: Book, message: ClockRead) -> None:
@@ -47,6 +56,7 @@ def on_clock_read(book: Book, message: ClockRead) -> None:
 
 def on_tick(book: Book, message: Tick) -> None:
     """Notice the HALT file, and held tickers whose price has not been seen for too long."""
+    expire(book)
     before = book.trading_state
     if message.market_open and not book.market_open:
         book.opened_at = message.at

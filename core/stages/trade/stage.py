@@ -38,6 +38,9 @@ from core.stages.trade.inputs import (
 )
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings
 
+# The broker's list goes back over a long weekend; an order of ours that we had forgotten would look like a stranger's.
+KEPT = dt.timedelta(days=8)
+
 
 class TradeStage:
     """Deterministic: the same snapshot and the same inputs give the same outcomes."""
@@ -149,7 +152,7 @@ class TradeStage:
     def _forget(self) -> None:
         """Old finished orders and plans leave the memory; the journal keeps them."""
         book = self.book
-        before = book.at - dt.timedelta(days=2)
+        before = book.at - KEPT
         for intent in [i for i in book.intents.values() if not i.live and i.updated_at < before]:
             del book.intents[intent.id]
         for ref in [r for r, o in book.manual.items() if o.seen_at < before]:

@@ -94,11 +94,13 @@ async def test_nobody_on_watch_is_the_loudest_notice_with_everything_to_do_by_ha
     await bot.hold(("NVDA", 7, "121.72"), ("AMD", 3, "90.10"))
     await seen(bot, "보유·손절가 (00:31 기준)")
     bot.trader.unreachable = True
+    await bot.hold(("NVDA", 7, "121.72"), ("AMD", 3, "90.10"), at=NOW + dt.timedelta(minutes=1))
+    await bot.bus.idle(Channel.CONTROL)
     bot.clock.at = NOW + dt.timedelta(minutes=5)
     bot.beats = Beats(trader_age_s=16.0, guardian_age_s=16.0)
     told = await seen(bot, "🚨🚨 손절을 지키는 곳이 없어요")
     assert (
-        "보유·손절가 (00:31 KST 기준, 5분 전)\n• NVDA 7주 · 손절가 $121.72\n• AMD 3주 · 손절가 $90.10" in told.body.text
+        "보유·손절가 (00:32 KST 기준, 4분 전)\n• NVDA 7주 · 손절가 $121.72\n• AMD 3주 · 손절가 $90.10" in told.body.text
     )
     assert not told.silent
     bot.beats = FINE

@@ -46,7 +46,6 @@ def test_a_closed_state_says_why_what_goes_on_and_how_to_go_on():
         "다시 시작하려면 터미널에서 상태 폴더의 HALT 파일을 지워 주세요."
     )
     assert "저절로 풀려요" in say(EventKind.STATE_CHANGED, state="reducing", before="active", reason="stop_streak")
-    assert "/handback" in say(EventKind.STATE_CHANGED, EN, state="reducing", before="active", reason="guardian_keeps")
 
 
 def test_an_opened_state_is_told_once():

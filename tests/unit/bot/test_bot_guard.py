@@ -103,7 +103,10 @@ def test_nobody_on_watch_names_every_stop_with_its_age_and_what_to_do():
     assert "please look in the KIS app" in text(Guard.TRADER, Guard.NOBODY, EN, None)
     assert "What you can do" in text(Guard.TRADER, Guard.NOBODY, EN, None)
     empty = text(Guard.TRADER, Guard.NOT_TAKEN, EN, Standing(at=NOW))
-    assert empty.endswith("Nothing was held as of 00:31 KST (just now).")
+    assert empty == (
+        "🔴 The trader does not answer, so nothing is bought. Nothing is held either.\n"
+        "Nothing was held as of 00:31 KST (just now).\nPlease check the server now."
+    )
 
 
 def test_taking_over_and_handing_back():
@@ -160,6 +163,7 @@ class Around:
 
     def __init__(self, grace_s=0.0, kept=None, down=False):
         self.now, self.sent, self.kept, self.down = 0.0, [], kept, down
+        self.standing = None
         self.beats = Beats(trader_age_s=1.0, guardian_age_s=1.0)
         deps = SimpleNamespace(
             beats=self.read,
@@ -177,7 +181,7 @@ class Around:
         return self.beats
 
     async def last_known(self):
-        return None
+        return self.standing
 
     async def preference(self, _user, _key):
         if self.down:
@@ -224,6 +228,15 @@ async def test_nobody_on_watch_is_repeated_every_five_minutes_until_it_ends():
     assert len(await around.look(900.0, fine)) == 1
     assert around.sent[0][1:] == (True, False)
     assert await around.look(900.0 + 2 * REPEAT_S, fine) == []
+
+
+async def test_where_nothing_is_held_it_is_told_once():
+    around = Around()
+    around.standing = Standing(at=NOW)
+    assert len(await around.look(1.0, DEAD)) == 1
+    assert await around.look(1.0 + REPEAT_S, DEAD) == []
+    around.standing = STANDING
+    assert len(await around.look(2.0 + 2 * REPEAT_S, DEAD)) == 1
 
 
 async def test_other_states_are_not_repeated_and_moments_of_change_say_nothing():

@@ -365,7 +365,8 @@ class World:
 
     def _place(self, intent: Intent) -> None:
         order = intent.request
-        if order.side is Side.SELL and (free := self.broker.sellable(order.ticker)) < order.qty:
+        free = max(0, self.broker.sellable(order.ticker) - (intent.own_qty or 0))
+        if order.side is Side.SELL and free < order.qty:
             reason = f"only {free} sellable"
             self.tell(OrderNotSent(at=self.at, intent_id=intent.id, reason=reason, sellable=free))
             return

@@ -180,3 +180,37 @@ def test_bid_and_ask_are_preferred_to_the_last_price() -> None:
     spread = msgspec.structs.replace(quote(), bid=D(99), ask=D(101))
     assert (spread.sell_reference, spread.buy_reference) == (99, 101)
     assert quote().sell_reference == quote().buy_reference == 100
+
+
+def test_a_limit_at_the_ceiling_is_rounded_down_never_to_the_nearest() -> None:
+    assert entry("2.33", "2.30") == D("2.34"), "the ceiling is 2.346"
+
+
+def test_the_ceiling_of_the_cheapest_stock_is_one_step() -> None:
+    assert entry("0.00005", "0.00005") == D("0.0001")
+
+
+def test_an_entry_below_a_dollar_is_on_the_fine_grid() -> None:
+    assert entry("0.5000", "0.5000") == D("0.5025")
+    assert entry("0.5099", "0.5000") == D("0.5100")
+
+
+def test_a_sale_at_a_ladder_step_is_rounded_down() -> None:
+    assert exit_limit(D("10.01"), 0) == D("9.95"), "9.95995 rounds down"
+    assert [exit_limit(D(100), step) for step in range(6)] == [D(n) for n in ("99.5", "99", "98", "96", "93", "90")]
+
+
+@pytest.mark.parametrize(("tranche", "qty"), [(1, 10), (10, 100)])
+def test_the_first_and_the_last_tranche_exist(tranche: int, qty: int) -> None:
+    assert tranche_qty(D(1000), 10, tranche, D(0), D(10)) == qty
+
+
+def test_a_tranche_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^tranche 11 of 10$"):
+        tranche_qty(D(1000), 10, 11, D(0), D(1))
+
+
+def test_what_is_left_for_a_tranche_may_be_less_than_a_dollar() -> None:
+    assert tranche_qty(D(10), 10, 1, D("0.50"), D("0.25")) == 2
+    assert tranche_qty(D(10), 10, 1, D("0.99"), D("0.01")) == 1
+    assert tranche_qty(D(10), 10, 1, D(1), D("0.01")) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from core.model.order import LIVE_STATES, BrokerRef, IntentState, Side
 from core.rules.intents import TRANSITIONS, IntentEvent, next_state
-from core.rules.reconcile import CLOCK_SKEW, event_of, fill_delta, find, matches, superset
+from core.rules.reconcile import CLOCK_SKEW, event_of, fill_delta, find, fingerprint, made_unique, matches, superset
 from tests.unit.core.builders import NOON, intent, request, row, seconds
 
 D = Decimal
@@ -112,3 +112,57 @@ def test_a_list_that_misses_an_order_seen_before_is_not_trusted() -> None:
     assert superset([row("1"), row("2")], {row("1").ref})
     assert not superset([row("2")], {row("1").ref})
     assert superset([], set())
+
+
+@pytest.mark.parametrize(
+    ("limit", "same"), [("100.004", True), ("99.996", True), ("100.005", False), ("99.995", False)]
+)
+def test_a_limit_belongs_to_the_order_within_half_a_step(limit: str, same: bool) -> None:
+    lost = intent(S.UNKNOWN, sent_at=NOON)
+    assert matches(lost, msgspec.structs.replace(row(), limit=D(limit)), set()) is same
+
+
+def test_an_order_whose_sending_was_never_dated_matches_by_its_look_alone() -> None:
+    assert matches(intent(S.UNKNOWN), row(ordered_at=NOON - CLOCK_SKEW * 9), set())
+
+
+def test_shares_that_came_without_money_are_priced_at_the_limit_until_the_list_says_better() -> None:
+    booked = intent(filled_qty=3, filled_usd=D(300))
+    assert fill_delta(booked, row(filled=5, filled_usd=D(300))) == (2, D(200))
+    assert fill_delta(booked, row(filled=5, filled_usd=D(299))) == (2, D(200))
+    assert fill_delta(booked, row(filled=5, filled_usd=D("300.01"))) == (2, D("0.01"))
+
+
+def test_an_order_that_looks_like_no_other_goes_as_it_is() -> None:
+    assert made_unique(request(), set()) == request()
+    assert made_unique(request(), {fingerprint(request(qty=9))}) == request()
+
+
+def test_a_second_order_of_the_same_look_goes_a_step_lower_then_a_share_smaller() -> None:
+    taken = set()
+    looks = []
+    for _ in range(6):
+        made = made_unique(request(), taken)
+        taken.add(fingerprint(made))
+        looks.append((made.qty, str(made.limit)))
+    assert looks == [(10, "100.00"), (10, "99.99"), (10, "99.98"), (10, "99.97"), (9, "100.00"), (9, "99.99")]
+
+
+def test_an_order_of_one_share_stays_one_share() -> None:
+    taken = {fingerprint(request(qty=1, limit=limit)) for limit in ("100.00", "99.99", "99.98", "99.97")}
+    assert made_unique(request(qty=1), taken) == request(qty=1), "no other look is left"
+
+
+def test_an_order_made_unique_stays_on_its_grid_and_above_zero() -> None:
+    one = request(limit="1.00")
+    assert made_unique(one, {fingerprint(one)}) == request(qty=9, limit="1.00"), "0.99 would be on the finer grid"
+    low = request(qty=1, limit="0.0001")
+    assert made_unique(low, {fingerprint(low)}) == low
+    cheap = request(limit="0.5000")
+    assert made_unique(cheap, {fingerprint(cheap)}) == request(limit="0.4999")
+
+
+def test_an_order_of_another_side_or_ticker_looks_different() -> None:
+    others = {fingerprint(request(Side.SELL)), fingerprint(request(ticker="AMD"))}
+    assert made_unique(request(), others) == request()
+    assert fingerprint(row()) == fingerprint(request())

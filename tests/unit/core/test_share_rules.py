@@ -77,3 +77,18 @@ def test_the_owners_own_shares_go_first_and_nobody_sells_more_than_there_is(own:
     assert 0 <= from_ours <= ours
     assert from_own + from_ours == min(sold, own + ours)
     assert from_ours == 0 or from_own == own
+
+
+def test_one_old_share_can_be_split_and_one_new_share_can_be_left() -> None:
+    assert split_of(1, 2, D(100), D(50)) == Fraction(2)
+    assert split_of(2, 1, D(50), D(100)) == Fraction(1, 2)
+    assert split_of(2, 1, D(1), D(2)) == Fraction(1, 2)
+
+
+def test_a_split_of_a_stock_under_a_dollar_is_seen_too() -> None:
+    assert split_of(10, 20, D("0.80"), D("0.40")) == Fraction(2)
+
+
+def test_the_price_may_lie_exactly_at_the_edge_of_the_slack() -> None:
+    assert split_of(10, 20, D(28), D(10)) == Fraction(2)
+    assert split_of(10, 20, D("28.01"), D(10)) is None

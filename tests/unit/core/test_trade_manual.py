@@ -178,6 +178,18 @@ def test_vanished_shares_freeze_the_ticker_and_alarm_once(holding: World) -> Non
     assert sum(o.filled for o in holding.broker.sent(Side.SELL)) == 5
 
 
+def test_a_stop_never_sells_the_owners_shares_in_place_of_ours_that_vanished(holding: World) -> None:
+    ours = holding.held()
+    by_hand(holding, Side.BUY, 20)
+    holding.broker.shares[TICKER] = 20 + ours - 4
+    holding.run(4)
+    holding.move("80.00")
+    holding.run(200)
+    assert holding.broker.shares[TICKER] == 20
+    assert sum(o.filled for o in holding.broker.sent(Side.SELL)) == ours - 4
+    assert holding.book.positions[TICKER].frozen == "missing"
+
+
 def test_shares_that_come_back_unfreeze_by_themselves(holding: World) -> None:
     ours = holding.held()
     holding.broker.shares[TICKER] = 5

@@ -70,6 +70,8 @@ def test_too_many_stops_end_the_entries_of_that_us_day(auto: World) -> None:
     auto.at = block.until
     auto.tick()
     assert auto.book.trading_state is TradingState.ACTIVE
+    told = [(e["before"], e["state"], e["reason"]) for e in auto.events(EventKind.STATE_CHANGED)]
+    assert told == [("active", "reducing", "stop_streak"), ("reducing", "active", "stop_streak")]
 
 
 def test_no_limit_of_stops_where_the_owner_wants_none() -> None:

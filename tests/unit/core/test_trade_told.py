@@ -293,7 +293,7 @@ def test_several_orders_that_look_like_the_lost_one_are_told_as_trouble(auto: Wo
     (intent,) = auto.book.live_intents()
     twins = tuple(row(number, order=intent.request) for number in ("71", "72"))
     auto.tell(OrdersRead(at=auto.at, orders=twins, complete=True))
-    assert told(auto, EventKind.TROUBLE) == [(TICKER, "", {"where": "reconcile", "what": "several_orders_match"})]
+    assert told(auto, EventKind.TROUBLE) == [(TICKER, TICKER, {"where": "reconcile", "what": "several_orders_match"})]
     assert auto.book.intents[intent.id].reason == "several orders match"
     (block,) = auto.book.standing()
     assert (block.reason, block.detail, block.since) == ("broker_sick", "several_orders_match", auto.at)

@@ -138,6 +138,14 @@ def test_a_second_one_waits_for_the_end_of_the_first(tmp_path: Path) -> None:
         assert process.wait(timeout=30) == 0
 
 
+def test_a_lock_that_cannot_be_opened_is_no_reason_not_to_watch(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("")
+    with started("-m", "services.guardian", SEOHAK_STATE_DIR=str(tmp_path)) as process:
+        until(tmp_path / "beats" / "guardian")
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
 def test_only_a_traders_process_is_killed() -> None:
     with started("-c", "input()") as stranger, started("-c", "input()", "services.trader") as trader:
         deadline = time.monotonic() + 30

@@ -171,6 +171,12 @@ async def test_a_buy_without_baseline_is_not_sent(desk: Desk) -> None:
     assert desk.kinds == [OrderNotSent]
 
 
+async def test_the_owners_own_shares_do_not_count_as_sellable(desk: Desk) -> None:
+    await desk.desk.place(intent(order=SELL, own_qty=desk.broker.sellable - SELL.qty + 1))
+    assert desk.kinds == [OrderNotSent]
+    assert desk.diary[0].sellable == SELL.qty - 1
+
+
 async def test_a_sale_without_holdings_is_sent(desk: Desk) -> None:
     desk.broker.unavailable = {"orders", "holdings"}
     await desk.desk.place(intent(order=SELL))
