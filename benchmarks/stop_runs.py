@@ -1,7 +1,9 @@
 """One run: break, drop, measure, mend, and compare what broker, journal and database say afterwards."""
 
 import asyncio
+import contextlib
 import datetime as dt
+import hashlib
 import os
 import time
 
@@ -9,8 +11,10 @@ import msgspec
 
 from benchmarks.stop_faults import Fault
 from benchmarks.stop_world import Json, StopWorld, WorldTrouble, until
+from cli.processes import ROOT
 
 DROP_PCT = -25.0
+MEASURED = ("adapters", "bot", "charts", "cli", "config", "core", "ports", "sandbox", "services")
 # a sale that is late by this much is a failure whose time is still worth knowing
 SALE_PATIENCE_S, WELL_PATIENCE_S = 90.0, 120.0
 
@@ -25,6 +29,7 @@ class Run(msgspec.Struct, kw_only=True):
     mended_s: float = 0.0
     load: float = 0.0
     clock_moved_ms: float = 0.0
+    code: str = ""
     troubles: list[str] = []
 
 
@@ -42,7 +47,7 @@ class Before(msgspec.Struct, kw_only=True):
 async def play(world: StopWorld, fault: Fault, ticker: str) -> Run:
     """Carry out one run on one held ticker. Raises WorldTrouble where the world does not get well again."""
     qty = world.protected()[ticker].qty
-    run = Run(ticker=ticker, qty=qty, load=os.getloadavg()[0], troubles=[])
+    run = Run(ticker=ticker, qty=qty, load=os.getloadavg()[0], code=code_digest(), troubles=[])
     orders, account = await world.orders(), await world.account()
     offset, wall = time.time() - time.monotonic(), time.time()
     fault.strike(world)
@@ -70,6 +75,17 @@ async def play(world: StopWorld, fault: Fault, ticker: str) -> Run:
     run.mended_s = round(time.monotonic() - began, 1)
     run.troubles += await _broken_promises(world, fault, run, before)
     return run
+
+
+def code_digest() -> str:
+    """Names the version of our programs that was measured, committed or not."""
+    digest = hashlib.sha256()
+    for folder in MEASURED:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            # someone may be editing the tree
+            with contextlib.suppress(OSError):
+                digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 async def _first_sale(world: StopWorld, ticker: str, known: int, before: Before) -> Json | None:

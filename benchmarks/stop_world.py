@@ -45,7 +45,7 @@ TICKERS: Final = 320
 # of every eighth ticker the owner has shares that nobody may sell
 OWN_EVERY, OWN_QTY = 8, 3
 CHEAPEST_USD, DEAREST_USD, LEAST_VOLUME = 3.0, 60.0, 500
-BUDGET_KRW = 200_000
+BUDGET_KRW, BUYING_AT_ONCE = 200_000, 4
 PATIENCE_S, LOOK_S, BEAT_FRESH_S = 60.0, 0.1, 3.0
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -239,8 +239,13 @@ class StopWorld(Story):
         chosen, self.unused = self.unused[:missing], self.unused[missing:]
         if len(chosen) < missing:
             raise WorldTrouble("no unused tickers are left in this world")
-        for ticker in chosen:
-            await self._buy(ticker)
+        few = asyncio.Semaphore(BUYING_AT_ONCE)
+
+        async def buy(ticker: str) -> None:
+            async with few:
+                await self._buy(ticker)
+
+        await asyncio.gather(*(buy(ticker) for ticker in chosen))
 
         async def held() -> bool:
             return set(chosen) <= set(self.protected())

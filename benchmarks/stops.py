@@ -23,7 +23,7 @@ from benchmarks.stop_runs import Run, play
 from benchmarks.stop_world import StopWorld, WorldTrouble
 from config.params import ConfigError
 
-DEFAULT_RUNS, DEFAULT_POSITIONS = 20, 5
+DEFAULT_RUNS, DEFAULT_POSITIONS = 20, 24
 # a case that fails this often is not worth more time
 MOST_FAILURES: Final = 3
 # runs in one world: KIS's list of a day's orders grows with each, and a real day has no more of them
@@ -45,6 +45,7 @@ class Row(msgspec.Struct, kw_only=True):
     by: dict[str, int]
     mended_max_s: float
     load_p50: float
+    code: list[str]
     troubles: list[str]
     ok: bool
 
@@ -185,6 +186,7 @@ def row(fault: Fault, runs: list[Run]) -> Row:
         by={who: sum(r.by == who for r in runs) for who in sorted({r.by for r in runs if r.by})},
         mended_max_s=max(r.mended_s for r in runs),
         load_p50=round(statistics.median(r.load for r in runs), 1),
+        code=sorted({r.code for r in runs if r.code}),
         troubles=troubles,
         ok=slowest is not None and slowest <= fault.limit_s and not troubles,
     )

@@ -1,6 +1,7 @@
 """What the trader reads from the broker, in order of urgency: prices, orders, holdings, buying power."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,7 @@ class BrokerWatch:
         self._failures = 0
         self._evaluated: dict[str, float] = {}
         self.orders_wanted = asyncio.Event()
+        self.holdings_wanted = asyncio.Event()
 
     async def quotes(self) -> None:
         """Prices of what is sold, held or bought; a price under its stop is looked at again as soon as that may confirm it."""
@@ -64,20 +66,24 @@ class BrokerWatch:
 
     async def orders(self) -> None:
         """The order list: often while an order lives, else with each reconcile."""
-        clock = self._runtime.clock
         while not self._runtime.stop.is_set():
+            self.orders_wanted.clear()
             await self._read_orders()
             seconds = ORDERS_LIVE_S if self._book.live_intents() else RECONCILE_S
-            self.orders_wanted.clear()
-            try:
-                async with asyncio.timeout(max(LEAST_S, seconds / clock.speed)):
-                    await self.orders_wanted.wait()
-            except TimeoutError:
-                continue
+            await self._wait(self.orders_wanted, seconds)
 
     async def reconcile(self) -> None:
         """Holdings against positions."""
-        await self._runtime.every(RECONCILE_S, self._read_holdings, least_s=LEAST_S)
+        while not self._runtime.stop.is_set():
+            self.holdings_wanted.clear()
+            await self._read_holdings()
+            await self._wait(self.holdings_wanted, RECONCILE_S)
+
+    async def _wait(self, wanted: asyncio.Event, seconds: float) -> None:
+        """Until the next reading is due, or wanted at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(LEAST_S, seconds / self._runtime.clock.speed)):
+                await wanted.wait()
 
     async def power(self) -> None:
         """Buying power and exchange rate."""

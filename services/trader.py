@@ -21,7 +21,16 @@ from core.model.order import Side
 from core.model.session import Phase
 from core.rules.reconcile import Resolution
 from core.rules.schedule import entry_window
-from core.stages.trade import AskTrend, CancelOrder, Outcome, PlaceOrder, Protect, PublishHoldings, TradeStage
+from core.stages.trade import (
+    AskTrend,
+    CancelOrder,
+    Outcome,
+    PlaceOrder,
+    Protect,
+    PublishHoldings,
+    ReadHoldings,
+    TradeStage,
+)
 from core.stages.trade.inputs import (
     CommandArrived,
     Tick,
@@ -193,6 +202,8 @@ class Trader:
                     self._begin_cancel(intent_id)
                 case AskTrend(question_id, ticker):
                     self._start(self._bus_side.ask_trend(question_id, ticker))
+                case ReadHoldings():
+                    self._watch.holdings_wanted.set()
                 case Protect():
                     self._protect()
                 case PublishHoldings():

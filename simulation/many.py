@@ -10,7 +10,7 @@ import msgspec
 
 from core.rules.reconcile import Resolution
 from simulation.run import run_seed
-from simulation.story import Result
+from simulation.story import Result, Story
 
 CHUNK = 5
 KEPT_FAILURES = 20
@@ -51,23 +51,35 @@ class Totals(msgspec.Struct, kw_only=True):
         return self.runs / self.real_s if self.real_s else 0.0
 
 
-def _chunk(seeds: range, level: str, resolution: Resolution | None) -> list[Result]:
-    return [run_seed(seed, level, resolution=resolution) for seed in seeds]
+Prepare = Callable[[Story], None]
+
+
+def _chunk(seeds: range, level: str, resolution: Resolution | None, prepare: Prepare | None) -> list[Result]:
+    return [run_seed(seed, level, resolution=resolution, prepare=prepare) for seed in seeds]
 
 
 def results(
-    first: int, seeds: int, level: str, *, workers: int = 1, resolution: Resolution | None = None
+    first: int,
+    seeds: int,
+    level: str,
+    *,
+    workers: int = 1,
+    resolution: Resolution | None = None,
+    prepare: Prepare | None = None,
 ) -> Iterator[Result]:
-    """Play `seeds` stories from seed `first` on; with several workers in the order in which they end."""
+    """Play `seeds` stories from seed `first` on; with several workers in the order in which they end.
+
+    `prepare` changes each story before it begins; it must be a function of a module, because it is sent to the workers.
+    """
     chunks = [range(n, min(n + CHUNK, first + seeds)) for n in range(first, first + seeds, CHUNK)]
     if workers <= 1:
         for chunk in chunks:
-            yield from _chunk(chunk, level, resolution)
+            yield from _chunk(chunk, level, resolution, prepare)
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting: set[Future[list[Result]]] = set()
         for chunk in chunks:
-            waiting.add(pool.submit(_chunk, chunk, level, resolution))
+            waiting.add(pool.submit(_chunk, chunk, level, resolution, prepare))
             if len(waiting) >= 2 * workers:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:

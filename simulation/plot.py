@@ -80,7 +80,8 @@ class Plot:
         random, faults, later = story.faults.stream("plot"), story.faults, story.clock.later
         later(random.uniform(10, 20), story.signal, "AAA", SignalType.BUY)
         if random.random() < 0.5:
-            at = story.last_signal_at = random.uniform(30, ends - 60)
+            at = random.uniform(30, ends - 60)
+            story.last_signal_at = max(at, story.last_signal_at)
             later(at, story.signal, random.choice(("AAA", "BBB")), SignalType.BUY)
         if random.random() < 0.15:
             later(random.uniform(60, ends), story.signal, "AAA", SignalType.SELL)

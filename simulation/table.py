@@ -7,9 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
+from core.model.signal import SignalType
 from core.rules.reconcile import Resolution
 from simulation.many import CHUNK, results
 from simulation.protocols import KINDS, Schedule
+from simulation.story import Story
 
 OURS = {
     "ours, quarantine 30 s": Resolution(quarantine=dt.timedelta(seconds=30), buy_misses=1, one_shot=False),
@@ -17,6 +19,17 @@ OURS = {
     "ours, 180 s + one shot": Resolution(),
 }
 UNWATCHED = {"unwatched", "unprotected"}
+
+
+# A plan of ours ends with an order that is not found; only another signal could buy the same ticker again.
+SIGNALS_S = (60.0, 100.0, 140.0, 180.0, 220.0)
+
+
+def signal_again(story: Story) -> None:
+    """The analyzer likes the same ticker again and again, as it does with one that moves."""
+    for at in SIGNALS_S:
+        story.clock.later(at, story.signal, "AAA", SignalType.BUY)
+    story.last_signal_at = SIGNALS_S[-1]
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -66,7 +79,7 @@ def naive_row(kind: str, first: int, seeds: int, level: str, *, workers: int, ti
 def our_row(name: str, first: int, seeds: int, level: str, *, workers: int, tick: Callable[[], None]) -> Row:
     """One setting of the real trader; a story ends with its first broken promise."""
     row = Row(name=name)
-    for result in results(first, seeds, level, workers=workers, resolution=OURS[name]):
+    for result in results(first, seeds, level, workers=workers, resolution=OURS[name], prepare=signal_again):
         broken = result.violation.name if result.violation else ""
         row.count(
             over=broken == "over-buy" or result.worst > 1.001,

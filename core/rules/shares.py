@@ -15,9 +15,10 @@ WITNESS_READINGS = 2
 # After a fill of ours the holdings may lag; that time proves nothing.
 QUIET = dt.timedelta(seconds=45)
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
-# How far the price may lie from what the ratio says, as a factor.
+# How much less than the ratio says the price may have moved, as a factor. It may have moved further: better a ticker
+# frozen for nothing than new shares sold or lost.
 PRICE_SLACK = Decimal("1.4")
-# Between two readings that lie far apart, a fall by this factor may be a split.
+# A price that falls to this part of the one before, between two looks at it, may be a split.
 JUMP = Decimal("0.6")
 
 
@@ -48,15 +49,11 @@ def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fractio
         return None
     for ratio in SPLITS:
         forward, reverse = held == expected * ratio, expected >= ratio and held == expected // ratio
-        if forward and _near(before / now, Decimal(ratio)):
+        if forward and before / now >= ratio / PRICE_SLACK:
             return Fraction(ratio)
-        if reverse and _near(now / before, Decimal(ratio)):
+        if reverse and now / before >= ratio / PRICE_SLACK:
             return Fraction(1, ratio)
     return None
-
-
-def _near(seen: Decimal, wanted: Decimal) -> bool:
-    return wanted / PRICE_SLACK <= seen <= wanted * PRICE_SLACK
 
 
 def classify(expected: int, held: int, before: Decimal, now: Decimal) -> Difference:

@@ -99,7 +99,7 @@ def _array(rng: random.Random, found: list[object]) -> object:
         case 2:
             return rng.sample(found, len(found))
         case 3:
-            return found[:at] + [node(rng)] + found[at:]
+            return [*found[:at], node(rng), *found[at:]]
         case 4:
             return found[at]
         case _:

@@ -69,14 +69,11 @@ def signed(body: bytes, key: bytes = KEY) -> bytes:
 
 
 def money(value: object) -> Decimal | None:
-    """A positive price below ten million."""
+    """A positive price up to ten million, however it is written: the file is signed, and protection is worth more than form."""
     if isinstance(value, bool | list | dict) or value is None:
         return None
-    text = str(value)
-    if not text.isascii() or "_" in text:
-        return None
     try:
-        found = Decimal(text)
+        found = Decimal(str(value))
     except InvalidOperation:
         return None
     return found if found.is_finite() and 0 < found <= 10_000_000 else None

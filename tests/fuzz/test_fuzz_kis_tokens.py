@@ -87,7 +87,8 @@ def test_a_token_answer_gives_a_living_token_or_unavailable(tmp_path: Path) -> N
         try:
             token = keeper.token(turn)
         except BrokerUnavailable as error:
-            assert error.code
+            code = error.code
+            assert code, "trouble without a code"
             assert not path.exists(), "a token that was not taken was kept"
             return
         assert status == 200

@@ -140,7 +140,8 @@ def test_a_message_is_refused_or_sound_and_travels_on_unchanged() -> None:
         try:
             message = decode(channel, body)
         except Undecodable as error:
-            assert str(error).split(":")[0] in {"json", "version", "schema", "channel"}
+            reason = str(error).split(":")[0]
+            assert reason in {"json", "version", "schema", "channel"}
             assert body != WRITTEN[pick][2] or channel is not WRITTEN[pick][0], "a good message was refused"
             return
         assert isinstance(message, ACCEPTED[channel])

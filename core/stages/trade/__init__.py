@@ -8,6 +8,7 @@ from core.stages.trade.outcome import (
     PlaceOrder,
     Protect,
     PublishHoldings,
+    ReadHoldings,
     TradeAction,
 )
 from core.stages.trade.stage import TradeStage
@@ -19,6 +20,7 @@ __all__ = [
     "PlaceOrder",
     "Protect",
     "PublishHoldings",
+    "ReadHoldings",
     "TradeAction",
     "TradeInput",
     "TradeStage",

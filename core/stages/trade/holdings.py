@@ -16,7 +16,7 @@ from core.rules.intents import TRANSITIONS, IntentEvent
 from core.rules.shares import Difference, Suspicion
 from core.stages.trade.book import Book
 from core.stages.trade.fills import book_fill, shrink
-from core.stages.trade.gaps import MISSING, SPLIT
+from core.stages.trade.gaps import MISSING, SPLIT, price_before
 from core.stages.trade.inputs import HoldingsRead
 from core.stages.trade.orders import SESSION, move
 
@@ -97,13 +97,14 @@ def _witness(book: Book, lost: list[Intent], surplus: int, suspicion: Suspicion)
 def _conclude(book: Book, position: Position, expected: int, suspicion: Suspicion) -> None:
     """Nothing of ours explains it: a split, vanished shares, or shares that came from elsewhere."""
     ticker = position.ticker
-    before = book.jumps[ticker][0] if ticker in book.jumps else position.avg_price
-    kind = shares.classify(expected, suspicion.held, before, position.last_price)
-    touched = book.touched.get(ticker)
-    if kind is Difference.SPLIT:
+    kind = shares.classify(expected, suspicion.held, price_before(book, position), position.last_price)
+    # shares and price changed together: two witnesses
+    if kind is Difference.SPLIT and ticker in book.jumps:
         freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
-    elif not shares.believed(suspicion, book.at, touched):
+    elif not shares.believed(suspicion, book.at, book.touched.get(ticker)):
         return
+    elif kind is Difference.SPLIT:
+        freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
     elif kind is Difference.MISSING:
         freeze(book, position, MISSING, held=suspicion.held, expected=expected)
     else:

@@ -25,6 +25,10 @@ class AskTrend(msgspec.Struct, frozen=True):
     ticker: str
 
 
+class ReadHoldings(msgspec.Struct, frozen=True):
+    """A decision waits for the broker's share counts: read them now."""
+
+
 class Protect(msgspec.Struct, frozen=True):
     """What the guardian must know has changed: positions, their stops, or which tickers are being bought."""
 
@@ -33,7 +37,7 @@ class PublishHoldings(msgspec.Struct, frozen=True):
     """The positions or their stops changed: tell the others."""
 
 
-TradeAction = PlaceOrder | CancelOrder | AskTrend | Protect | PublishHoldings
+TradeAction = PlaceOrder | CancelOrder | AskTrend | ReadHoldings | Protect | PublishHoldings
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from core.model.order import BrokerRef, Holding, Intent, IntentState, Purpose, S
 from core.rules.shares import Suspicion
 from core.stages.trade.gaps import may_be_split, note_jump
 from core.stages.trade.inputs import HoldingsRead, OrderSending, OrdersRead
+from core.stages.trade.outcome import ReadHoldings
 from tests.unit.core.builders import TICKER, request, row, seconds
 from tests.unit.core.harness import World
 
@@ -446,23 +447,16 @@ def test_a_settled_split_forgets_the_gap(holding: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "pause_s", "noted"),
-    [
-        ("60.00", 600, True),
-        ("60.01", 600, False),
-        ("60.00", 599, False),
-        ("166.67", 600, True),
-        ("166.60", 600, False),
-        ("25.00", 86_400, True),
-    ],
+    ("price", "noted"), [("60.00", True), ("60.01", False), ("166.67", True), ("166.60", False), ("25.00", True)]
 )
-def test_a_price_that_jumped_by_a_splits_measure_over_a_pause_is_noted(
-    holding: World, price: str, pause_s: int, noted: bool
+def test_a_price_that_jumped_by_a_splits_measure_is_noted_and_asks_for_the_holdings(
+    holding: World, price: str, noted: bool
 ) -> None:
+    holding.book.begin(holding.at)
     position = msgspec.structs.replace(holding.book.positions[TICKER], last_price=D(100), priced_at=holding.at)
-    holding.book.at += seconds(pause_s)
     note_jump(holding.book, position, D(price))
     assert holding.book.jumps == ({TICKER: (D(100), holding.book.at)} if noted else {})
+    assert holding.book.outcome().actions == ((ReadHoldings(),) if noted else ())
 
 
 @pytest.mark.parametrize(
