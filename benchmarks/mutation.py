@@ -37,7 +37,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     tests: tuple[str, ...]
 
 
-RULE_TESTS: Final = tuple(f"tests/unit/core/test_{name}_rules.py" for name in ("risk", "order", "share", "money"))
+RULE_TESTS: Final = tuple(
+    f"tests/unit/core/test_{name}_rules.py" for name in ("risk", "order", "share", "money", "cap")
+)
 # test_trade_crash.py repeats one story at every commit: slow, and made for another question
 TRADE_TESTS: Final = ("tests/unit/core/test_trade_[!c]*.py",)
 GROUPS: Final = {
@@ -77,6 +79,7 @@ GROUPS: Final = {
                 "tests/unit/services/test_guardian*.py",
                 "tests/unit/services/test_fence*.py",
                 "tests/unit/services/test_protect*.py",
+                "tests/contract/broker/test_guardian_broker.py",
             ),
         ),
     ),

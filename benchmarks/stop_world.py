@@ -41,7 +41,7 @@ SERVICES: Final = (
     ("bot", "cli.bot"),
     ("guardian", "services.guardian"),
 )
-TICKERS: Final = 320
+TICKERS: Final = 400
 # of every eighth ticker the owner has shares that nobody may sell
 OWN_EVERY, OWN_QTY = 8, 3
 CHEAPEST_USD, DEAREST_USD, LEAST_VOLUME = 3.0, 60.0, 500
@@ -72,12 +72,12 @@ async def until(
 class StopWorld(Story):
     """The sandbox and all processes of ours, on a real PostgreSQL, with positions bought through the trader's socket."""
 
-    def __init__(self, state_dir: Path, *, positions: int) -> None:
+    def __init__(self, state_dir: Path, *, positions: int, speed: float = 1.0) -> None:
         super().__init__(
             DemoOptions(
                 state_dir=state_dir.resolve(),
                 origin=ORIGIN,
-                speed=1.0,
+                speed=speed,
                 port=0,
                 seed=7,
                 replay=None,

@@ -27,7 +27,9 @@ DEFAULT_RUNS, DEFAULT_POSITIONS = 20, 24
 # a case that fails this often is not worth more time
 MOST_FAILURES: Final = 3
 # runs in one world: KIS's list of a day's orders grows with each, and a real day has no more of them
-RUNS_PER_WORLD: Final = 25
+RUNS_PER_WORLD: Final = 40
+# of the logs' errors, for each case
+MOST_LINES: Final = 20
 # a fault strikes at any moment of everybody's rounds, not right after what the run before it has waited for
 PHASE_S: Final = 4.0
 
@@ -120,44 +122,57 @@ async def _until_stopped(wanted: list[Fault], runs: int, results: Results, path:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    for fault in wanted:
-        await _case(fault, runs, results, path)
-
-
-async def _case(fault: Fault, runs: int, results: Results, path: Path | None) -> None:
-    """The missing runs of one case, in as many worlds as they need."""
-    done = results.cases.setdefault(fault.name, [])
-    while len(done) < runs and sum(bool(r.troubles) for r in done) < MOST_FAILURES:
+    while (fault := _next(wanted, runs, results)) is not None:
         state_dir = Path(tempfile.mkdtemp(prefix="seohak-stops-"))
         try:
             async with StopWorld(state_dir, positions=results.positions) as world:
-                await _some(world, fault, min(runs - len(done), RUNS_PER_WORLD), results, path)
-                found = [line for line in world.troubles() if line not in results.errors.get(fault.name, [])]
-                results.errors.setdefault(fault.name, []).extend(found[:20])
+                await _in_one_world(world, wanted, runs, results, path)
         except WorldTrouble as trouble:
-            done.append(Run(ticker="", troubles=[f"the world did not start: {trouble}"]))
-            _store(path, results)
+            _keep(results, fault, Run(ticker="", troubles=[f"the world did not start: {trouble}"]), path)
         finally:
             shutil.rmtree(state_dir, ignore_errors=True)
 
 
-async def _some(world: StopWorld, fault: Fault, runs: int, results: Results, path: Path | None) -> None:
-    """Runs in one world; it ends early where the world does not get well again."""
-    done = results.cases[fault.name]
-    for _ in range(runs):
-        phase = random.Random(f"{fault.name} {len(done)}").uniform(0, PHASE_S)  # noqa: S311 - no secret
+def _next(wanted: list[Fault], runs: int, results: Results) -> Fault | None:
+    """The first case with runs to come; one that fails too often has none."""
+    for fault in wanted:
+        done = results.cases.get(fault.name, [])
+        if len(done) < runs and sum(bool(r.troubles) for r in done) < MOST_FAILURES:
+            return fault
+    return None
+
+
+async def _in_one_world(world: StopWorld, wanted: list[Fault], runs: int, results: Results, path: Path | None) -> None:
+    """Runs in one world; it ends early where one of them has broken a promise."""
+    said = 0
+    for _ in range(RUNS_PER_WORLD):
+        fault = _next(wanted, runs, results)
+        if fault is None:
+            return
+        done = len(results.cases.get(fault.name, []))
+        phase = random.Random(f"{fault.name} {done}").uniform(0, PHASE_S)  # noqa: S311 - no secret
         try:
             run = await once(world, fault, phase)
         except WorldTrouble as trouble:
             run = Run(ticker="", troubles=[str(trouble)])
-        done.append(run)
-        _store(path, results)
-        seconds = "-" if run.seconds is None else f"{run.seconds:.2f} s"
-        said = f" {'; '.join(run.troubles)}" if run.troubles else ""
-        sys.stderr.write(f"{fault.name} {len(done)}: {run.ticker} {seconds} by {run.by or '-'}{said}\n")
-        sys.stderr.flush()
+        lines = world.troubles()
+        kept = results.errors.setdefault(fault.name, [])
+        kept.extend(lines[said:][: MOST_LINES - len(kept)])
+        said = len(lines)
+        _keep(results, fault, run, path)
         if run.troubles:
             return
+
+
+def _keep(results: Results, fault: Fault, run: Run, path: Path | None) -> None:
+    """Write a run down and tell of it."""
+    done = results.cases.setdefault(fault.name, [])
+    done.append(run)
+    _store(path, results)
+    seconds = "-" if run.seconds is None else f"{run.seconds:.2f} s"
+    said = f" {'; '.join(run.troubles)}" if run.troubles else ""
+    sys.stderr.write(f"{fault.name} {len(done)}: {run.ticker} {seconds} by {run.by or '-'}{said}\n")
+    sys.stderr.flush()
 
 
 async def once(world: StopWorld, fault: Fault, phase_s: float = 0.0) -> Run:

@@ -51,6 +51,8 @@ class BrokerWatch:
         self._tell = tell
         self._failures = 0
         self._evaluated: dict[str, float] = {}
+        # nothing has been looked at yet: the guardian tells that from a trader that does not report it
+        runtime.note(stops="{}")
         self.orders_wanted = asyncio.Event()
         self.holdings_wanted = asyncio.Event()
 

@@ -220,6 +220,8 @@ class Journal:
     def compact(self, adopted: frozenset[str]) -> None:
         """Drop refused sales, those that the trader has adopted, and what is older than the last two hand-backs."""
         lines = self._lines()
+        if not lines:
+            return
         done = adopted | {sale_key(f) for _, f in lines if f.get("event") == "refused"}
         ends = [n for n, (_, f) in enumerate(lines) if f.get("event") == "handed_back"]
         begin = ends[-3] + 1 if len(ends) > 2 else 0

@@ -42,6 +42,7 @@ from ports.journal import Journal
 from ports.store import RecordStore, StoreUnavailable
 from services.broker_watch import BrokerWatch
 from services.bus_side import BusSide
+from services.fence import OrdersLock
 from services.order_desk import MaySend, OrderDesk
 from services.outbox import OutboxPump
 from services.protect import acknowledge_sales, guardian_sales, take_orders_lock, write_protection
@@ -281,6 +282,7 @@ class Trader:
                 )
             )
             book = self._stage.book
+            self._runtime.note(market_open=book.market_open)
             self._runtime.note(positions=len(book.positions), plans=len(book.open_plans()), evaluated=now.isoformat())
 
         await self._runtime.every(TICK_S, tick)
@@ -294,9 +296,6 @@ async def _follow(task: asyncio.Task[None]) -> None:
 async def main(runtime: Runtime) -> None:
     """Wire the trader."""
     settings = runtime.settings
-    orders = await take_orders_lock(runtime)
-    if orders is None:
-        return
     engine = open_engine(settings.database_url)
     with contextlib.suppress(TimeoutError):
         # a database that hangs must not keep a trader with positions from starting
@@ -305,23 +304,39 @@ async def main(runtime: Runtime) -> None:
     board = PriceBoard()
     calendar = load_calendar(settings.state_dir, runtime.clock.now().date())
     broker = open_broker(runtime, board, calendar)
-    journal = SqliteJournal(settings.state_dir / "journal.db")
+    try:
+        # last, because a trader that holds the orders must not be silent
+        orders = await take_orders_lock(runtime)
+        if orders is not None:
+            await _trade(runtime, broker, SqlRecordStore(engine), calendar, board, orders)
+    finally:
+        await broker.close()
+        await engine.dispose()
+
+
+async def _trade(
+    runtime: Runtime,
+    broker: Broker,
+    records: RecordStore,
+    calendar: Calendar,
+    board: PriceBoard,
+    orders: OrdersLock,
+) -> None:
+    journal = SqliteJournal(runtime.settings.state_dir / "journal.db")
     try:
         trader = Trader(
             runtime,
             broker=broker,
             journal=journal,
-            records=SqlRecordStore(engine),
+            records=records,
             calendar=calendar,
             board=board,
             may_send=lambda selling: orders.may_send(selling=selling),
         )
         await trader.run()
     finally:
-        await broker.close()
         journal.close()
         orders.release()
-        await engine.dispose()
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def spoil(rng: random.Random, pages: list[Page]) -> str:
             rows = rows_in(page)
             page.content = wire({**page.body, "output": [rows[0]] * 4})
             return "one row over and over"
-        case 9:
+        case 9 if rng.random() < 0.1:
             pages[:] = [order_page([{**ORDERS[0], "odno": f"{n:010d}"}], "M", f"K{n}") for n in range(1, MAX_PAGES + 5)]
             return "endless"
     page.content = wire({**page.body, "output": [*rows_in(page), dict(BLANK)]})

@@ -572,6 +572,68 @@ def test_trouble_with_one_ticker_does_not_leave_the_others_unwatched(post: Post)
     assert post.broker.sales == [(10, "79.60")]
 
 
+def test_a_list_that_hides_our_shares_is_seen_through_by_the_open_sale(post: Post) -> None:
+    post.rounds(2)
+    post.broker.held = 0
+    post.rounds(3)
+    assert "gone" not in post.events
+    post.broker.held = 10
+    post.rounds(4)
+    assert [qty for qty, _ in post.broker.sales] == [10, 10], "the ladder goes on"
+
+
+def test_orders_of_others_do_not_hide_that_ours_is_filled(post: Post) -> None:
+    post.broker.fills = True
+    post.rounds(2)
+    post.broker.orders = [
+        OpenOrder("70", AMD, "NASD", "sell", 50),
+        OpenOrder("71", TICKER, "NASD", "buy", 50, by_hand=True),
+    ]
+    post.rounds(2)
+    assert post.events[-1] == "gone"
+
+
+def test_a_fill_is_proved_without_the_list_of_orders_too(post: Post) -> None:
+    post.broker.fills = True
+    post.rounds(2)
+    post.broker.trouble["orders"] = GuardianTrouble("down")
+    post.rounds(2)
+    (gone,) = [f for f in post.journal if f["event"] == "gone"]
+    assert gone["qty"] == 10
+
+
+def test_each_step_of_the_ladder_is_one_step(post: Post) -> None:
+    post.rounds(16)
+    assert [limit for _, limit in post.broker.sales] == ["79.60", "79.20", "78.40"]
+
+
+def test_the_heart_beats_between_two_tickers(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many tickers and a slow broker a round takes longer than people wait for a sign of life."""
+    post.protect(position(ticker=AMD, stop="1"), position(stop="1"), seq=2)
+    shown: list[str] = []
+    price = post.broker.price
+
+    def slow(ticker: str, exchange: str) -> float | str:
+        path = post.state / "beats" / "guardian"
+        shown.append(post.shown["mono"] if path.exists() else "")
+        post.now += 5
+        return price(ticker, exchange)
+
+    monkeypatch.setattr(post.broker, "price", slow)
+    post.rounds(1)
+    assert shown == ["", "1005.0"]
+
+
+def test_trouble_with_a_cancel_or_a_list_is_told(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    post.broker.trouble["7"] = GuardianTrouble("lost")
+    post.broker.orders = [OpenOrder("7", AMD, "NYSE", "buy", 3)]
+    post.rounds(1)
+    assert "AMD 7: lost" in caplog.text
+    post.broker.trouble["orders"] = GuardianTrouble("down")
+    post.rounds(6)
+    assert "purchases: down" in caplog.text
+
+
 def test_what_is_being_sold_is_looked_at_first(post: Post) -> None:
     post.protect(position(ticker=AMD, stop="1"), position(), seq=2)
     post.rounds(1)
