@@ -10,6 +10,14 @@ from pathlib import Path
 
 import msgspec
 
+# Which secrets a program needs; every other one is kept from it. A name that is not here gets none.
+SECRETS = {
+    "collector": ("POLYGON_", "MASSIVE_"),
+    "trader": ("KIS_",),
+    "guardian": ("KIS_",),
+    "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),
+}
+SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_")
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_S = 12.0
 RESTART_PAUSE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -57,7 +65,7 @@ class Family:
             child.process = await asyncio.create_subprocess_exec(
                 *child.argv,
                 cwd=ROOT,
-                env=self._env,
+                env=_for(child.name, self._env),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -118,6 +126,12 @@ class Family:
         for task in self._watchers:
             task.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+def _for(name: str, env: dict[str, str]) -> dict[str, str]:
+    """The environment of one program: without the secrets that are none of its business."""
+    own = SECRETS.get(name, ())
+    return {key: value for key, value in env.items() if key.startswith(own) or not key.startswith(SECRET_HEADS)}
 
 
 async def _end(children: list[Child]) -> None:

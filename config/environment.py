@@ -1,6 +1,7 @@
 """The environment and .env as settings: each process reads only its own secrets."""
 
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -138,6 +139,8 @@ def telegram(env: Mapping[str, str]) -> TelegramSettings:
         owners = frozenset(int(part) for part in raw.replace(" ", "").split(",") if part)
     except ValueError:
         raise ConfigError("TELEGRAM_OWNER_IDS: expected numbers separated by commas, for example 123456789") from None
+    if any(owner <= 0 for owner in owners):
+        raise ConfigError("TELEGRAM_OWNER_IDS: a person's number is positive; a group can't own the bot")
     if not owners:
         raise ConfigError("TELEGRAM_OWNER_IDS is empty: without an owner nobody may command the bot")
     return TelegramSettings(
@@ -152,6 +155,6 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
         value = float(env.get(name, default))
     except ValueError:
         raise ConfigError(f"{name}: expected a number, not {env[name]!r}") from None
-    if value <= 0:
+    if not 0 < value < math.inf:
         raise ConfigError(f"{name}: expected a positive number, not {value:g}")
     return value

@@ -1,5 +1,6 @@
 """config.yaml → core.model.params: every error names the key, the value and what is allowed."""
 
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -44,7 +45,8 @@ def _plain(number: float | None) -> str:
     return "" if number is None else f"{number:,.10g}" if number < 1e15 else f"{number:g}"
 
 
-def settings() -> dict[str, Setting]:
+@functools.cache
+def settings() -> Mapping[str, Setting]:
     """Every key of config.yaml by its dotted name, in file order."""
     found: dict[str, Setting] = {}
     for section in msgspec.structs.fields(Params):
@@ -52,7 +54,7 @@ def settings() -> dict[str, Setting]:
         for field in msgspec.structs.fields(section.type):
             key = f"{section.name}.{field.name}"
             found[key] = _setting(key, hints[field.name], field.default)
-    return found
+    return types.MappingProxyType(found)
 
 
 def _setting(key: str, hint: object, default: object) -> Setting:
@@ -86,7 +88,7 @@ def parse_value(key: str, value: object) -> object:
         value = int(value)
     try:
         return msgspec.convert(value, hint)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         kind = "" if setting.choices else f"{_kind_name(setting.kind)} "
         unit = f" ({setting.unit})" if setting.unit and setting.unit != setting.allowed else ""
         raise ConfigError(f"{key}: {value!r} is not allowed; expected {kind}{setting.allowed}{unit}") from None

@@ -1,17 +1,21 @@
 """What the guardian asks of KIS: prices, shares, orders; it sells and cancels, never buys. Standard library only."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from adapters.kis import codes
-from services.guardian_files import MOST_QTY, us_date
+from services.guardian_files import MOST_QTY, MOST_USD, us_date
 from services.guardian_session import Access, Answer, GuardianRefused, GuardianTrouble, Row, Session
 
 __all__ = ["Access", "GuardianBroker", "GuardianRefused", "GuardianTrouble", "OpenOrder"]
 MOST_PAGES = 20
+ODNO = re.compile(r"0*[1-9]\d{0,15}", re.ASCII)
+# digits, at most with thousands separators: no exponents, no other alphabet's digits
+NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)?(\.\d*)?", re.ASCII)
 TRADING = "/uapi/overseas-stock/v1/trading/"
 PRICE = "/uapi/overseas-price/v1/quotations/price"
 QUOTE_CODES = {"NASD": "NAS", "NYSE": "NYS", "AMEX": "AMS"}
@@ -43,7 +47,7 @@ class GuardianBroker:
         query = {"AUTH": "", "EXCD": QUOTE_CODES[exchange], "SYMB": _symbol(ticker)}
         answer = self._asked(PRICE, "HHDFS00000300", query)
         last = _number((_rows(answer.body.get("output")) or [{}])[0], "last")
-        if last is None or last <= 0:
+        if last is None or not 0 < last <= MOST_USD:
             raise GuardianTrouble(f"no price of {ticker}")
         return last
 
@@ -63,7 +67,7 @@ class GuardianBroker:
             seen.add(lot)
             held, free = _number(row, "ovrs_cblc_qty"), _number(row, "ord_psbl_qty")
             before = found.get(ticker, (0, 0))
-            if held is None or free is None or before is None:
+            if held is None or held < 0 or free is None or before is None:
                 found[ticker] = None
             else:
                 found[ticker] = (before[0] + int(held), before[1] + int(max(Decimal(0), min(held, free))))
@@ -75,7 +79,7 @@ class GuardianBroker:
         order |= {"CTAC_TLNO": "", "MGCO_APTM_ODNO": "", "SLL_TYPE": "00", "ORD_SVR_DVSN_CD": "0", "ORD_DVSN": "00"}
         answer = self._ordered("order", "VTTT1001U" if self._access.paper else "TTTT1006U", order)
         odno = _text((_rows(answer.body.get("output")) or [{}])[0], "ODNO").lstrip("0")
-        if not odno:
+        if not ODNO.fullmatch(odno):
             raise GuardianTrouble("order: taken without a number")
         return odno
 
@@ -140,7 +144,8 @@ class GuardianBroker:
         answer = self._kis.call("POST", self._access.base_url, TRADING + name, tr_id, body)
         if answer.ok:
             return answer
-        if codes.refusal(answer.status, answer.code) is not None:
+        done = str(answer.body.get("rt_cd", "")).strip() == "0"
+        if not done and codes.refusal(answer.status, answer.code) is not None:
             raise GuardianRefused(answer.code, self._kis.words(answer))
         raise GuardianTrouble(f"{name}: {self._kis.words(answer)}")
 
@@ -158,11 +163,13 @@ def _text(row: Row, key: str) -> str:
 
 def _number(row: Row, key: str) -> Decimal | None:
     """A number; a blank one is zero, an unreadable one None."""
-    try:
-        value = Decimal(_text(row, key).replace(",", "")[:40] or 0)
-    except InvalidOperation:
+    raw = _text(row, key)
+    if not raw:
+        return Decimal(0)
+    if not NUMBER.fullmatch(raw) or not any(c.isdigit() for c in raw):
         return None
-    return value if value.is_finite() and abs(value) < MOST_QTY * 1000 else None
+    value = Decimal(raw.replace(",", ""))
+    return value if abs(value) < MOST_QTY * 1000 else None
 
 
 def _symbol(ticker: str) -> str:

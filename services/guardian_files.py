@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.guardian_rules import Heartbeat, Protected, Protection
 log = logging.getLogger("guardian")
 MOST_BYTES = 1_000_000
 MOST_QTY, MOST_USD = 10_000_000, Decimal(10_000_000)
+TICKER = re.compile(r"[!-~]{1,16}", re.ASCII)
 EXCHANGES = ("NASD", "NYSE", "AMEX")
 JOURNAL, PREVIOUS, ADOPTED = "guardian.ndjson", "guardian.previous.ndjson", "guardian.adopted"
 # what a guardian that starts again must know; the rest of the journal is for the trader
@@ -61,7 +63,7 @@ def protected_row(row: object) -> Protected | None:
     if not isinstance(row, dict):
         return None
     ticker, exchange, qty, own = row.get("ticker"), row.get("exchange"), row.get("qty"), row.get("own")
-    if not isinstance(ticker, str) or not 0 < len(ticker) <= 16 or not ticker.isascii():
+    if not isinstance(ticker, str) or not TICKER.fullmatch(ticker):
         return None
     if exchange not in EXCHANGES or type(qty) is not int or not 0 < qty <= MOST_QTY:
         return None
@@ -138,7 +140,7 @@ def read_heartbeat(state_dir: Path, mono: float, wall: float) -> Heartbeat:
         except OSError:
             age = math.inf
     pid, stops = _number(beat.get("pid")), beat.get("stops")
-    looks = parse(stops.encode()) if isinstance(stops, str) else stops
+    looks = parse(stops.encode(errors="replace")) if isinstance(stops, str) else stops
     return Heartbeat(
         age_s=age,
         pid=int(pid) if pid is not None and 0 < pid < 2**31 else 0,
@@ -173,7 +175,9 @@ class Journal:
             lines = self._path.read_bytes().split(b"\n")
         except OSError:
             return []
-        return [(line, fields) for line in lines if isinstance(fields := parse(line), dict)]
+        found = [(line, fields) for line in lines if isinstance(fields := parse(line), dict)]
+        # an event that is no text can't be looked up
+        return [(line, fields) for line, fields in found if isinstance(fields.get("event"), str)]
 
     def record(self, **fields: object) -> None:
         """Append one line and sync it; never raises."""

@@ -105,7 +105,8 @@ class Session:
 
     def words(self, answer: Answer) -> str:
         """KIS's code and text without secrets."""
-        return self._scrubbed(f"{answer.code} {str(answer.body.get('msg1', '')).strip()[:200]}")
+        # scrubbed before it is cut: half a secret would not be recognised
+        return self._scrubbed(f"{answer.code} {str(answer.body.get('msg1', '')).strip()}")[:200]
 
     def _scrubbed(self, text: str) -> str:
         for secret in filter(None, self._secrets):

@@ -18,7 +18,17 @@ from core.model.order import BrokerRef
 from core.model.position import Position
 from core.stages.trade.inputs import GuardianSold
 from services.fence import OrdersLock, read_some, replace
-from services.guardian_files import ADOPTED, JOURNAL, parse, read_json, read_protection, sale_key
+from services.guardian_files import (
+    ADOPTED,
+    JOURNAL,
+    MOST_QTY,
+    MOST_USD,
+    TICKER,
+    parse,
+    read_json,
+    read_protection,
+    sale_key,
+)
 from services.guardian_rules import HUNG_AFTER_S
 from services.runtime import Runtime
 
@@ -99,7 +109,7 @@ def guardian_sales(state_dir: Path, at: dt.datetime) -> Iterator[GuardianSold]:
     for line in (read_some(state_dir / JOURNAL, MOST_JOURNAL) or b"").split(b"\n"):
         # the last line may be torn by a power cut
         fields = parse(line)
-        if not isinstance(fields, dict):
+        if not isinstance(fields, dict) or not isinstance(fields.get("event"), str):
             continue
         event, key = fields.get("event"), sale_key(fields)
         if event == "refused":
@@ -118,11 +128,15 @@ def _sale(fields: dict[str, object], key: str, at: dt.datetime) -> GuardianSold 
         qty, limit = int(str(fields["qty"])), Decimal(str(fields["limit"]))
         sent_at = dt.datetime.fromisoformat(str(fields.get("sent_at", at.isoformat())))
         odno = str(fields.get("odno", ""))
-        ref = BrokerRef(str(fields["ord_dt"]), "", odno) if odno else None
-        ticker = fields["ticker"]
+        ord_dt, ticker = str(fields["ord_dt"]) if odno else "", fields["ticker"]
+        ref = BrokerRef(ord_dt, "", odno) if odno else None
     except (KeyError, ValueError, InvalidOperation):
         return None
-    if not isinstance(ticker, str) or qty <= 0 or not limit.is_finite() or limit <= 0 or sent_at.tzinfo is None:
+    if not isinstance(ticker, str) or not TICKER.fullmatch(ticker) or not 0 < qty <= MOST_QTY:
+        return None
+    if not limit.is_finite() or not 0 < limit <= MOST_USD or sent_at.tzinfo is None:
+        return None
+    if ref is not None and not (odno.isascii() and odno.isdigit() and ord_dt.isascii() and ord_dt.isdigit()):
         return None
     return GuardianSold(at=at, ticker=ticker, key=key, ref=ref, qty=qty, limit=limit, sent_at=sent_at)
 

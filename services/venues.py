@@ -71,15 +71,18 @@ def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Brok
     from adapters.kis.broker import KisBroker
     from adapters.kis.client import KisGateway
 
-    gateway = KisGateway(
-        KisCredentials(hts_id=kis.hts_id, account=kis.account, appkey=kis.appkey, appsecret=kis.appsecret),
-        kis.base_url,
-        paper=kis.paper,
-        clock=clock,
-        quote_base_url=kis.quote_url,
-        rate_per_s=kis.rate_per_s,
-        timeout_s=kis.timeout_s,
-        token_dir=runtime.settings.state_dir / "tokens",
-        speed=clock.speed,
-    )
+    try:
+        gateway = KisGateway(
+            KisCredentials(hts_id=kis.hts_id, account=kis.account, appkey=kis.appkey, appsecret=kis.appsecret),
+            kis.base_url,
+            paper=kis.paper,
+            clock=clock,
+            quote_base_url=kis.quote_url,
+            rate_per_s=kis.rate_per_s,
+            timeout_s=kis.timeout_s,
+            token_dir=runtime.settings.state_dir / "tokens",
+            speed=clock.speed,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     return KisBroker(gateway, clock, calendar)

@@ -85,6 +85,11 @@ class Plot:
             later(at, story.signal, random.choice(("AAA", "BBB")), SignalType.BUY)
         if random.random() < 0.15:
             later(random.uniform(60, ends), story.signal, "AAA", SignalType.SELL)
+        if random.random() < 0.2:
+            # a ticker that moves is liked again and again
+            for at in (60.0, 100.0, 140.0, 180.0):
+                later(at, story.signal, "AAA", SignalType.BUY)
+            story.last_signal_at = max(180.0, story.last_signal_at)
         if random.random() < 0.3:
             for ticker in story.stocks:
                 story.account.bring(ticker, random.randrange(1, 60))

@@ -73,7 +73,7 @@ def result(seed: int, story: Story) -> Result:
         violation=story.checks.first,
         digest=story.trace.digest,
         seconds=story.loop.time(),
-        hits=dict(sorted(story.faults.hits.items())),
+        hits={name: hits for name, hits in sorted(story.faults.hits.items()) if hits},
         bought=buys(story.account.orders),
         plans=len(booked.plans),
         intents=len(booked.intents),

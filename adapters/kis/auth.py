@@ -5,6 +5,7 @@ import datetime as dt
 import enum
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ EARLY_PATIENCE_S = 4.0
 SPARE = dt.timedelta(minutes=1)
 POLL_S = 0.05
 RULE_WAIT_S = 1.0
+HEADER = re.compile(r"[A-Za-z]+ [!-~]+", re.ASCII)
 SEOUL = dt.timezone(dt.timedelta(hours=9))
 
 
@@ -53,7 +55,7 @@ class KisCredentials(msgspec.Struct, frozen=True, kw_only=True):
         number = self.account.replace("-", "")
         dashed = f"{number[:8]}-{number[8:] or '01'}"
         keys = (self.appkey, self.appsecret, self.quote_appkey, self.quote_appsecret)
-        return (*keys, self.account, number, dashed, number[:8])
+        return (*keys, self.account, number, dashed, number[:8], self.hts_id)
 
 
 class TokenReply(msgspec.Struct, frozen=True):
@@ -86,7 +88,8 @@ class Token(msgspec.Struct, frozen=True):
     @property
     def sendable(self) -> bool:
         """Whether it can stand in a header."""
-        return bool(self.text) and self.header.isascii() and self.header.isprintable()
+        # a blank scheme or a blank inside would make a header that is never sent, for as long as the token lives
+        return HEADER.fullmatch(self.header) is not None
 
 
 def token_of(reply: TokenReply, now: dt.datetime) -> Token:

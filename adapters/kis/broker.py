@@ -45,7 +45,7 @@ class KisBroker:
             tried = f"{refused} ({request.ticker} was sent as listed on {request.exchange.value})"
             raise OrderRefused(tried, code=refused.code, passing=refused.passing) from None
         odno = parse.odno_of(str(_first(answer, "output").get("ODNO") or ""))
-        if not (odno.isascii() and odno.isdigit()):
+        if not parse.ODNO.fullmatch(odno):
             raise OrderUnknown("KIS took the order but gave no number", code=answer.code or codes.BAD_ANSWER)
         return parse.ref_of(ord_dt, odno)
 
@@ -166,11 +166,12 @@ class KisBroker:
                 return rows, False
             page = parse.rows_of(answer.body.get(output))
             rows += page
+            sound = sound and parse.is_rows(answer.body, output)
             # issue #44 of KIS's own repository: one row or one page over and over, the others hidden
             sound = sound and not parse.repeats(page) and not (page and str(page) in seen)
             if answer.tr_cont not in MORE:
                 last = answer.tr_cont in LAST or len(page) < full
-                return rows, sound and last and output in answer.body
+                return rows, sound and last
             before, area = area, {name: str(answer.body.get(name.lower()) or "").strip() for name in wire.AREA}
             if not area["CTX_AREA_NK200"] or area == before or not sound:
                 return rows, False

@@ -330,7 +330,7 @@ class KisGateway:
         """What is no JSON object, such as a page about maintenance, counts as empty."""
         try:
             body = msgspec.json.decode(content, type=dict[str, object])
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             body = {}
         code = self.scrub(str(body.get("msg_cd") or body.get("error_code") or ""))[:16]
         tr_cont = response.headers.get("tr_cont", "").strip()

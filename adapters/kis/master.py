@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ FILES = ("nasmst.cod.zip", "nysmst.cod.zip", "amsmst.cod.zip")
 MAX_AGE = dt.timedelta(hours=24)
 TIMEOUT_S = (3.0, 20.0)
 
+SYMBOL = re.compile(r"[A-Z0-9./]{1,16}", re.ASCII)
 ENCODING = "cp949"
 COLUMNS = 24
 EXCHANGES = {exchange.quote_code: exchange for exchange in Exchange}
@@ -41,7 +43,7 @@ def parse_master(data: bytes) -> Iterator[MasterRow]:
     """The rows of one file, which has no header; lines that are too short or of another country are skipped."""
     for line in data.decode(ENCODING, errors="replace").splitlines():
         columns = [column.strip() for column in line.split("\t")]
-        if len(columns) < COLUMNS - 1 or columns[2] not in EXCHANGES or not columns[4]:
+        if len(columns) < COLUMNS - 1 or columns[2] not in EXCHANGES or not SYMBOL.fullmatch(columns[4]):
             continue
         yield MasterRow(
             ticker=ticker_of(columns[4]),

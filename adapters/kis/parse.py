@@ -1,8 +1,9 @@
 """KIS's rows as our nouns: pure functions that survive blanks, objects instead of lists and repeated rows."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import msgspec
 
@@ -18,8 +19,12 @@ EXPIRED_WORDS = ("DFD", "장종료")
 REFUSED = "거부"
 CANCEL = "02"
 SIDES = {"01": Side.SELL, "02": Side.BUY}
-# KIS's longest field has 31 characters; a larger exponent would cost minutes to turn into a whole number.
-MOST_DIGITS = 31
+# KIS's numbers: digits, at most with thousands separators; no exponents, no other alphabet's digits.
+NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)?(\.\d*)?", re.ASCII)
+TICKER = re.compile(r"[A-Z0-9./]{1,16}", re.ASCII)
+ODNO = re.compile(r"0*[1-9]\d{0,15}", re.ASCII)
+# More than any account or share: beyond it the row is wrong, and neither journal nor arithmetic could hold it.
+MOST_SHARES, MOST_PRICE, MOST_USD = 10**9, Decimal(10) ** 7, Decimal(10) ** 15
 # What tells two lots of one share apart; the exchange does not, as a share has one (and its product type is the exchange's).
 LOT = ("loan_type_cd", "loan_dt", "expd_dt")
 # Where KIS's noon lies between two US dates: no session of ours crosses it.
@@ -34,6 +39,16 @@ def rows_of(output: object) -> list[Row]:
     """The rows of an answer: KIS sends a list, one object, an object of blanks, or nothing."""
     found = output if isinstance(output, list) else [output]
     return [row for row in found if isinstance(row, dict)]
+
+
+def is_rows(body: Row, output: str) -> bool:
+    """Whether a page has its rows, and nothing among them that is none: such a page hides what it should have shown."""
+    found = body.get(output, False)
+    return (
+        all(isinstance(row, dict) for row in found)
+        if isinstance(found, list)
+        else found in (None, "") or isinstance(found, dict)
+    )
 
 
 def repeats(rows: Sequence[Row]) -> bool:
@@ -53,13 +68,47 @@ def number(row: Row, key: str) -> Decimal:
     raw = text(row, key)
     if not raw:
         return Decimal(0)
-    try:
-        value = Decimal(raw.replace(",", ""))
-    except InvalidOperation:
-        raise BadRow(f"{key} is not a number") from None
-    if not value.is_finite() or value.adjusted() > MOST_DIGITS:
-        raise BadRow(f"{key} is not finite")
+    if not NUMBER.fullmatch(raw) or not any(c.isdigit() for c in raw):
+        raise BadRow(f"{key} is not a number")
+    value = Decimal(raw.replace(",", ""))
+    if abs(value) > MOST_USD:
+        raise BadRow(f"{key} is too large")
     return value
+
+
+def shares(row: Row, key: str) -> int:
+    """A number of shares; a blank one is zero. Raises BadRow where it is negative, too large or not whole."""
+    value = number(row, key)
+    if not 0 <= value <= MOST_SHARES or value != int(value):
+        raise BadRow(f"{key} is not a number of shares")
+    return int(value)
+
+
+def dollars(row: Row, key: str) -> Decimal:
+    """A price in USD; a blank one is zero. Raises BadRow."""
+    value = number(row, key)
+    if not 0 <= value <= MOST_PRICE:
+        raise BadRow(f"{key} is not a price")
+    return value
+
+
+def ticker_of(row: Row, key: str) -> str:
+    """A ticker; empty where the field is blank. Raises BadRow."""
+    symbol = text(row, key)
+    if symbol and not TICKER.fullmatch(symbol):
+        raise BadRow(f"{key} is not a ticker")
+    return wire.ticker_of(symbol)
+
+
+def is_day(text_: str) -> bool:
+    """Whether a text is a date as KIS writes it."""
+    if not (len(text_) == 8 and text_.isascii() and text_.isdigit()):
+        return False
+    try:
+        dt.date(int(text_[:4]), int(text_[4:6]), int(text_[6:]))
+    except ValueError:
+        return False
+    return True
 
 
 def odno_of(raw: str) -> str:
@@ -103,12 +152,13 @@ def order_of(row: Row, *, from_api: bool | None = None) -> BrokerOrder | None:
     odno, ord_dt, side = odno_of(text(row, "odno")), text(row, "ord_dt"), SIDES.get(text(row, "sll_buy_dvsn_cd"))
     if not odno and not text(row, "pdno"):
         return None
-    if not odno or len(ord_dt) != 8 or side is None or not text(row, "pdno"):
+    ticker = ticker_of(row, "pdno")
+    if not ODNO.fullmatch(odno) or not is_day(ord_dt) or side is None or not ticker:
         raise BadRow("an order without number, date, side or symbol")
-    qty, filled = int(number(row, "ft_ord_qty")), int(number(row, "ft_ccld_qty"))
-    left, limit = int(number(row, "nccs_qty")), number(row, "ft_ord_unpr3")
-    if min(qty, filled, left) < 0:
-        raise BadRow("a negative quantity")
+    qty, filled, left = shares(row, "ft_ord_qty"), shares(row, "ft_ccld_qty"), shares(row, "nccs_qty")
+    limit = dollars(row, "ft_ord_unpr3")
+    if filled > qty:
+        raise BadRow("more filled than ordered")
     is_cancel = (text(row, "rvse_cncl_dvsn") or text(row, "rvse_cncl_dvsn_cd")) == CANCEL
     words, status = text(row, "rjct_rson_name"), text(row, "prcs_stat_name")
     expired = any(word in words for word in EXPIRED_WORDS)
@@ -119,7 +169,7 @@ def order_of(row: Row, *, from_api: bool | None = None) -> BrokerOrder | None:
     source = text(row, "mdia_dvsn_name").replace(" ", "").lower()
     return BrokerOrder(
         ref=ref_of(ord_dt, odno),
-        ticker=wire.ticker_of(text(row, "pdno")),
+        ticker=ticker,
         side=side,
         qty=qty,
         limit=limit,
@@ -140,7 +190,10 @@ def _filled_usd(row: Row, filled: int, limit: Decimal) -> Decimal:
     """KIS's amount, else shares times KIS's average price, else shares times our limit."""
     if not filled:
         return Decimal(0)
-    return number(row, "ft_ccld_amt3") or filled * (number(row, "ft_ccld_unpr3") or limit)
+    amount = number(row, "ft_ccld_amt3") or filled * (dollars(row, "ft_ccld_unpr3") or limit)
+    if not 0 < amount <= MOST_USD:
+        raise BadRow("shares were filled without a price")
+    return amount
 
 
 def combine(rows: Iterable[BrokerOrder]) -> tuple[tuple[BrokerOrder, ...], bool]:
@@ -209,13 +262,19 @@ def _lots(rows: Iterable[Row]) -> Iterator[Holding]:
 
 
 def _lot(row: Row) -> Holding | None:
-    ticker, qty = wire.ticker_of(text(row, "ovrs_pdno")), int(number(row, "ovrs_cblc_qty"))
-    if not ticker or qty <= 0:
+    ticker, held = ticker_of(row, "ovrs_pdno"), number(row, "ovrs_cblc_qty")
+    if not 0 <= held <= MOST_SHARES:
+        raise BadRow("ovrs_cblc_qty is not a number of shares")
+    # parts of shares can't be sold here
+    qty = int(held)
+    if not qty:
         return None
+    if not ticker:
+        raise BadRow("shares without a symbol")
     exchange = exchange_of(row)
     if exchange is None:
         raise BadRow("a holding on an unknown exchange")
-    sellable, average = int(number(row, "ord_psbl_qty")), number(row, "pchs_avg_pric")
+    sellable, average = int(number(row, "ord_psbl_qty")), dollars(row, "pchs_avg_pric")
     return Holding(
         ticker=ticker, exchange=exchange, qty=qty, sellable_qty=max(0, min(qty, sellable)), avg_price=average
     )
@@ -223,6 +282,8 @@ def _lot(row: Row) -> Holding | None:
 
 def _joined(a: Holding, b: Holding) -> Holding:
     qty = a.qty + b.qty
+    if qty > MOST_SHARES:
+        raise BadRow("more shares than there are")
     return msgspec.structs.replace(
         a,
         qty=qty,
@@ -242,11 +303,11 @@ def buying_power_of(row: Row) -> BuyingPower:
 
 def quote_of(ticker: str, price_row: Row, book: Row, at: dt.datetime) -> Quote:
     """The last price, and the best bid and ask where the order book has both. Raises BadRow without a price."""
-    last = number(price_row, "last")
+    last = dollars(price_row, "last")
     if last <= 0:
         raise BadRow("no price: wrong exchange or unknown symbol")
     try:
-        bid, ask = number(book, "pbid1"), number(book, "pask1")
+        bid, ask = dollars(book, "pbid1"), dollars(book, "pask1")
     except BadRow:
         bid = ask = Decimal(0)
     two_sided = 0 < bid <= ask

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 MINUTE_MS = 60_000
+# the year 10000: datetime knows no instant after it
+LAST_MS = 253_402_214_400_000
+MOST_TICKER = 32
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -28,13 +31,18 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     volume: float
 
     def __post_init__(self) -> None:
-        if not self.ticker:
-            raise ValueError("a bar needs a ticker")
+        if (
+            not 0 < len(self.ticker) <= MOST_TICKER
+            or not self.ticker.isascii()
+            or not self.ticker.isprintable()
+            or " " in self.ticker
+        ):
+            raise ValueError(f"not a ticker: {self.ticker[:MOST_TICKER]!r}")
         if not (0 < self.low <= self.open <= self.high and self.low <= self.close <= self.high < math.inf):
             raise ValueError(f"{self.ticker}: impossible prices {self.open}/{self.high}/{self.low}/{self.close}")
         if not 0 <= self.volume < math.inf:
             raise ValueError(f"{self.ticker}: impossible volume {self.volume}")
-        if self.start_ms <= 0:
+        if not 0 < self.start_ms < LAST_MS:
             raise ValueError(f"{self.ticker}: impossible start {self.start_ms}")
 
     @property

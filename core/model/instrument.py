@@ -38,7 +38,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     shares_outstanding: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.ticker or len(self.ticker) > 12:
+        if not 0 < len(self.ticker) <= 12 or not self.ticker.isascii() or not self.ticker.isprintable():
             raise ValueError(f"not a ticker: {self.ticker!r}")
         if self.shares_outstanding is not None and self.shares_outstanding <= 0:
             raise ValueError(f"{self.ticker}: shares outstanding must be positive")

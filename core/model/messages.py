@@ -16,6 +16,7 @@ from core.model.bar import Bar
 from core.model.signal import Discovery, TrendState, Verdict
 
 VERSION = 1
+Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Version = Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
 
 
@@ -51,14 +52,18 @@ class Screened(Message, frozen=True, kw_only=True, tag="screened"):
     average_volume: float
     bars: tuple[Bar, ...]
     feed_delay_ms: int
-    created_at: dt.datetime
+    created_at: Instant
+
+    def __post_init__(self) -> None:
+        if not self.bars or any(bar.ticker != self.ticker for bar in self.bars):
+            raise ValueError(f"{self.ticker}: a find needs bars of its own ticker")
 
 
 class BarsClosed(Message, frozen=True, kw_only=True, tag="bars"):
     """Closed bars of the watched, screened and held tickers."""
 
     bars: tuple[Bar, ...]
-    created_at: dt.datetime
+    created_at: Instant
 
 
 class Signal(Message, frozen=True, kw_only=True, tag="signal"):
@@ -66,9 +71,9 @@ class Signal(Message, frozen=True, kw_only=True, tag="signal"):
 
     ticker: str
     verdict: Verdict
-    bar_end_at: dt.datetime
-    created_at: dt.datetime
-    valid_until: dt.datetime
+    bar_end_at: Instant
+    created_at: Instant
+    valid_until: Instant
     feed_delay_ms: int
     discovery: Discovery | None = None
 
@@ -77,7 +82,7 @@ class TrendAsked(Message, frozen=True, kw_only=True, tag="trend_asked"):
     """The trader asks whether a trend is intact."""
 
     ticker: str
-    asked_at: dt.datetime
+    asked_at: Instant
 
 
 class TrendAnswered(Message, frozen=True, kw_only=True, tag="trend_answered"):
@@ -87,7 +92,7 @@ class TrendAnswered(Message, frozen=True, kw_only=True, tag="trend_answered"):
     ticker: str
     state: TrendState
     verdict: Verdict | None
-    answered_at: dt.datetime
+    answered_at: Instant
 
 
 class HeldPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,26 +103,30 @@ class HeldPosition(msgspec.Struct, frozen=True, kw_only=True):
     stop_price: Decimal
     exchange: str = "NASD"
 
+    def __post_init__(self) -> None:
+        if self.qty <= 0 or not (self.stop_price.is_finite() and self.stop_price > 0):
+            raise ValueError(f"{self.ticker}: a position has shares and a stop, not {self.qty} and {self.stop_price}")
+
 
 class HoldingsChanged(Message, frozen=True, kw_only=True, tag="holdings"):
     """The trader's positions, complete; sent on each change and every half minute."""
 
     positions: tuple[HeldPosition, ...]
-    at: dt.datetime
+    at: Instant
 
 
 class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
     """The tickers the owner watches, complete."""
 
     tickers: tuple[str, ...]
-    at: dt.datetime
+    at: Instant
 
 
 class SettingsChanged(Message, frozen=True, kw_only=True, tag="settings"):
     """Overrides of config.yaml, complete: dotted key to JSON value."""
 
     overrides: dict[str, int | float | str | bool]
-    at: dt.datetime
+    at: Instant
 
 
 Value = str | int | float | bool | None
@@ -166,7 +175,7 @@ class Event(Message, frozen=True, kw_only=True, tag="event"):
     """A key and typed values, never prose. `subject` is the plan or position it belongs to."""
 
     kind: EventKind
-    at: dt.datetime
+    at: Instant
     ticker: str = ""
     subject: str = ""
     values: dict[str, Value] = {}

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import enum
+import math
+from typing import Annotated
 
 import msgspec
 
@@ -81,4 +83,10 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     name_ko: str = ""
     exchange: str = "NASD"
     announce: bool = True
-    bar_end_at: dt.datetime
+    bar_end_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+
+    def __post_init__(self) -> None:
+        if not (0 < self.price < math.inf and -100 < self.change_pct < math.inf):
+            raise ValueError(f"impossible find at {self.price} after {self.change_pct} %")
+        if not (0 <= self.volume < math.inf and 0 < self.volume_ratio_pct < math.inf):
+            raise ValueError(f"impossible volume {self.volume}, {self.volume_ratio_pct} %")

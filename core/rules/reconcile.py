@@ -41,9 +41,13 @@ def fingerprint(order: OrderRequest | BrokerOrder) -> Fingerprint:
 
 
 def made_unique(request: OrderRequest, taken: AbstractSet[Fingerprint]) -> OrderRequest:
-    """The same order, or one a little smaller or lower (never the dearer way), that looks like no other of the day."""
+    """The same order, or one a little smaller or lower (never the dearer way), that looks like no other of the day.
+
+    A purchase rather gives up shares, which a later tranche buys, than its place at the ask; a sale the opposite.
+    """
     step = tick(request.limit)
-    for fewer, ticks in itertools.product(range(UNIQUE_STEPS), repeat=2):
+    for major, minor in itertools.product(range(UNIQUE_STEPS), repeat=2):
+        ticks, fewer = (major, minor) if request.side is Side.BUY else (minor, major)
         qty, limit = request.qty - fewer, request.limit - ticks * step
         if qty < 1 or limit <= 0 or limit < 1 <= request.limit:
             continue

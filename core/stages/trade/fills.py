@@ -174,6 +174,12 @@ def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purp
         book.emit(EventKind.TROUBLE, ticker=ticker, where="trader", what="sold_more_than_held", qty=qty)
         return
     part = min(qty, held.qty)
+    if surplus := qty - part:
+        # what was sold beyond ours was the owner's own
+        dollars = dollars * part / qty
+        book.set_own(ticker, max(0, held.own_qty - surplus))
+        held = book.positions[ticker]
+        book.emit(EventKind.TROUBLE, ticker=ticker, where="trader", what="sold_more_than_held", qty=surplus)
     share = Decimal(part) / held.qty
     cost_usd, cost_krw = held.cost_usd * share, held.cost_krw * share
     fees = held.fees_usd * share + fee_usd(dollars, Side.SELL, book.params.commission_pct)
@@ -195,7 +201,7 @@ def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purp
         sold_usd=held.sold_usd + dollars,
         realized_usd=held.realized_usd + pnl_usd,
         realized_krw=held.realized_krw + pnl_krw,
-        last_price=dollars / qty,
+        last_price=dollars / part,
         priced_at=book.at,
     )
     closed = left.qty == 0

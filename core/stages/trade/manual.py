@@ -35,7 +35,7 @@ def see(book: Book, row: BrokerOrder) -> None:
         filled_qty=row.filled_qty,
         filled_usd=row.filled_usd,
         seen_at=known.seen_at if known else book.at,
-        adopted=False if history else known.adopted if known else None,
+        adopted=known.adopted if known else None,
     )
     book.put_manual(order)
     book.touched[row.ticker] = book.at
@@ -56,6 +56,9 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=own, first=False)
         return
     book.set_own(order.ticker, book.own_qty(order.ticker) + qty)
+    if order.adopted is False:
+        # asked and answered
+        return
     held = book.positions.get(order.ticker)
     book.emit(
         EventKind.MANUAL_BOUGHT,

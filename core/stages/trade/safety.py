@@ -69,7 +69,8 @@ def on_tick(book: Book, message: Tick) -> None:
         if dark and ticker not in book.unwatched:
             book.unwatched.add(ticker)
             age_s = int((book.at - seen_at).total_seconds())
-            book.emit(EventKind.UNWATCHED, ticker=ticker, subject=ticker, name=position.name, age_s=age_s)
+            names = {"name": position.name, "name_ko": position.name_ko}
+            book.emit(EventKind.UNWATCHED, ticker=ticker, subject=ticker, age_s=age_s, **names)
         elif not dark and ticker in book.unwatched:
             book.unwatched.discard(ticker)
             book.emit(EventKind.WATCHED, ticker=ticker, subject=ticker, name=position.name)

@@ -138,14 +138,22 @@ def test_an_order_that_looks_like_no_other_goes_as_it_is() -> None:
     assert made_unique(request(), {fingerprint(request(qty=9))}) == request()
 
 
-def test_a_second_order_of_the_same_look_goes_a_step_lower_then_a_share_smaller() -> None:
+LOWER_FIRST = [(10, "100.00"), (10, "99.99"), (10, "99.98"), (10, "99.97"), (9, "100.00"), (9, "99.99")]
+FEWER_FIRST = [(10, "100.00"), (9, "100.00"), (8, "100.00"), (7, "100.00"), (10, "99.99"), (9, "99.99")]
+
+
+@pytest.mark.parametrize(("side", "expected"), [(Side.BUY, FEWER_FIRST), (Side.SELL, LOWER_FIRST)])
+def test_a_second_order_of_the_same_look_is_smaller_where_it_buys_and_lower_where_it_sells(
+    side: Side, expected: list[tuple[int, str]]
+) -> None:
+    """A later tranche buys what is missing; a limit under the ask would rest. A sale wants all shares gone."""
     taken = set()
     looks = []
     for _ in range(6):
-        made = made_unique(request(), taken)
+        made = made_unique(request(side), taken)
         taken.add(fingerprint(made))
         looks.append((made.qty, str(made.limit)))
-    assert looks == [(10, "100.00"), (10, "99.99"), (10, "99.98"), (10, "99.97"), (9, "100.00"), (9, "99.99")]
+    assert looks == expected
 
 
 def test_an_order_of_one_share_stays_one_share() -> None:
@@ -158,8 +166,8 @@ def test_an_order_made_unique_stays_on_its_grid_and_above_zero() -> None:
     assert made_unique(one, {fingerprint(one)}) == request(qty=9, limit="1.00"), "0.99 would be on the finer grid"
     low = request(qty=1, limit="0.0001")
     assert made_unique(low, {fingerprint(low)}) == low
-    cheap = request(limit="0.5000")
-    assert made_unique(cheap, {fingerprint(cheap)}) == request(limit="0.4999")
+    cheap = request(Side.SELL, limit="0.5000")
+    assert made_unique(cheap, {fingerprint(cheap)}) == request(Side.SELL, limit="0.4999")
 
 
 def test_an_order_of_another_side_or_ticker_looks_different() -> None:

@@ -45,9 +45,7 @@ def test_what_is_no_split(expected: int, held: int, before: int, now: int) -> No
     assert split_of(expected, held, D(before), D(now)) is None
 
 
-@pytest.mark.parametrize(
-    ("now", "is_split"), [("5.00", True), ("50", True), ("70.00", True), ("70.01", False)]
-)
+@pytest.mark.parametrize(("now", "is_split"), [("5.00", True), ("50", True), ("70.00", True), ("70.01", False)])
 def test_the_price_may_have_fallen_less_by_the_slack_or_more_at_will(now: str, is_split: bool) -> None:
     assert (split_of(10, 20, D(100), D(now)) is not None) is is_split
 

@@ -128,10 +128,10 @@ def test_an_order_that_has_not_filled_is_not_news(world: World) -> None:
 def test_what_filled_before_the_first_look_is_never_offered(world: World) -> None:
     fresh = World(reconciled=False)
     told(fresh, row("1", from_api=False, filled=4))
-    assert [o.adopted for o in fresh.journal.manual.values()] == [False]
+    assert [o.adopted for o in fresh.journal.manual.values()] == [None]
+    assert not fresh.events(EventKind.MANUAL_BOUGHT)
     assert fresh.book.own_qty(TICKER) == 0, "the holdings tell that"
     assert fresh.book.touched[TICKER] == fresh.at
-    assert adopt(fresh).key is ReplyKey.ALREADY_DECIDED
     told(fresh, row("1", from_api=False, filled=6))
     assert [e["qty"] for e in fresh.events(EventKind.MANUAL_BOUGHT)] == [2], "but what it fills from then on is told"
     assert fresh.book.own_qty(TICKER) == 2

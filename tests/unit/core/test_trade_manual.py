@@ -5,8 +5,10 @@ from decimal import Decimal
 import pytest
 
 from core.model.commands import AdoptManual, ReplyKey, Settle
+from core.model.journal import AddTrip, Emit
 from core.model.messages import EventKind
 from core.model.order import Purpose, Side
+from core.stages.trade.fills import shrink
 from tests.unit.core.builders import TICKER
 from tests.unit.core.harness import World
 
@@ -26,6 +28,47 @@ def test_what_was_there_before_the_first_look_is_history(world: World) -> None:
     fresh.broker.by_hand(Side.BUY, 3, fresh.at)
     fresh.run(4)
     assert [e["qty"] for e in fresh.events(EventKind.MANUAL_BOUGHT)] == [3]
+
+
+def test_an_order_of_before_that_fills_further_is_news(world: World) -> None:
+    fresh = World()
+    fresh.journal.state.clear()
+    fresh.stage.book.state.clear()
+    order = fresh.broker.by_hand(Side.BUY, 5, fresh.at, limit="90.00")
+    fresh.move("90.00")
+    fresh.broker.match(order, 2)
+    fresh.run(4)
+    assert not fresh.events(EventKind.MANUAL_BOUGHT)
+    fresh.broker.match(order)
+    fresh.run(4)
+    assert [e["qty"] for e in fresh.events(EventKind.MANUAL_BOUGHT)] == [3]
+    reply = fresh.command(AdoptManual(by="owner", key=next(iter(fresh.journal.manual.values())).key, adopt=True))
+    assert reply.key is ReplyKey.DONE
+
+
+def test_an_order_that_was_left_alone_asks_no_more(world: World) -> None:
+    order = world.broker.by_hand(Side.BUY, 5, world.at, limit="90.00")
+    world.move("90.00")
+    world.broker.match(order, 2)
+    world.run(4)
+    world.command(AdoptManual(by="owner", key=next(iter(world.journal.manual.values())).key, adopt=False))
+    world.broker.match(order)
+    world.run(4)
+    assert len(world.events(EventKind.MANUAL_BOUGHT)) == 1
+    assert world.book.own[TICKER] == 5
+
+
+def test_a_sale_of_ours_that_takes_the_owners_shares_is_told_and_booked_for_what_was_ours(holding: World) -> None:
+    ours = holding.held()
+    holding.book.begin(holding.at)
+    holding.book.set_own(TICKER, 4)
+    shrink(holding.book, TICKER, ours + 3, Decimal(100) * (ours + 3), purpose=Purpose.STOP)
+    outcome = holding.book.outcome()
+    told = [c.event for c in outcome.changes if isinstance(c, Emit)]
+    assert [e.values["what"] for e in told if e.kind is EventKind.TROUBLE] == ["sold_more_than_held"]
+    (trip,) = [c.trip for c in outcome.changes if isinstance(c, AddTrip)]
+    assert (trip.sell_qty, trip.sell_price) == (ours, Decimal("100.0000"))
+    assert holding.book.own[TICKER] == 1
 
 
 def test_shares_bought_by_hand_stay_the_owners_own(holding: World) -> None:

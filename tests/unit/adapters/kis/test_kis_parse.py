@@ -67,7 +67,6 @@ def test_a_filled_purchase():
         (part(2, 0), {"cancelled": True, "filled_qty": 2}),
         (CANCEL, {"is_cancel_row": True, "cancelled": True}),
         (OPEN | {"mdia_dvsn_name": "모바일"}, {"from_api": False, "open_qty": 5}),
-        (part(7, 5), {"filled_qty": 7, "open_qty": 0}),
     ],
 )
 def test_states_of_an_order(row, state):
@@ -122,6 +121,12 @@ def test_order_times_are_korean_and_order_dates_american(row, at):
         {"ft_ord_unpr3": "NaN"},
         {"ft_ord_qty": "1e999999"},
         {"nccs_qty": "9" * 40},
+        {"ft_ord_qty": "5", "ft_ccld_qty": "7"},
+        {"ft_ord_qty": "0.5"},
+        {"odno": "[None]"},
+        {"ord_dt": "20261399"},
+        {"pdno": "엔비디아"},
+        {"ft_ccld_amt3": "0", "ft_ccld_unpr3": "0", "ft_ord_unpr3": "0"},
     ],
 )
 def test_a_row_that_is_not_understood_is_no_order_and_no_blank(changes):
