@@ -37,6 +37,7 @@ from bot.registry import COMMANDS
 from bot.router import Router
 from bot.scheduler import TICK_S, Scheduler
 from bot.watchdog import Watchdog
+from config.params import ConfigError
 
 log = logging.getLogger(__name__)
 GATE_GROUP = -100
@@ -129,7 +130,7 @@ async def _initialize(app: App, stop: asyncio.Event) -> bool:
         try:
             await app.initialize()
         except InvalidToken:
-            raise
+            raise ConfigError("TELEGRAM_BOT_TOKEN: Telegram does not know this token; ask @BotFather for it") from None
         except (NetworkError, RetryAfter) as trouble:
             log.warning("Telegram can't be reached (%s), again in %.0f s", type(trouble).__name__, wait)
             try:
@@ -143,7 +144,7 @@ async def _initialize(app: App, stop: asyncio.Event) -> bool:
 
 
 async def run(deps: BotDeps, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set. Raises InvalidToken where Telegram does not know the token."""
+    """Serve until `stop` is set. Raises ConfigError where Telegram does not know the token."""
     app = build(deps)
     desk = desk_of(app)
     if not await _initialize(app, stop):

@@ -16,9 +16,9 @@ from services.fence import HANDBACK, OrdersLock, bump_epoch, hold_alone, lock_ho
 from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
 from services.guardian_files import Fields, Journal, read_heartbeat, read_protection
 from services.guardian_rules import (
+    ANSWERED_S,
     HUNG_AFTER_S,
     LOCK_PATIENCE_S,
-    NEGLECTED_AFTER_S,
     NEVER,
     UNWATCHED_AFTER_S,
     Heartbeat,
@@ -66,6 +66,7 @@ class Guardian:
         self._beat = Heartbeat()
         self._standby_since: float | None = None
         self._first_seen: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
         self._said: dict[str, tuple[str, float]] = {}
         self._replaced = (0, "")
         self.epoch = ""
@@ -144,10 +145,14 @@ class Guardian:
             unseen_s = self._beat.unseen_s(row.ticker, since, now)
             if row.hold or unseen_s <= UNWATCHED_AFTER_S:
                 self._seller.forget(row.ticker)
+                self._answered.pop(row.ticker, None)
                 continue
             try:
-                broken |= self._seller.broken(broker, row) and unseen_s > NEGLECTED_AFTER_S
+                below = self._seller.broken(broker, row)
+                since = self._answered.setdefault(row.ticker, now)
+                broken |= below and now - since >= ANSWERED_S
             except Exception as error:
+                self._answered.pop(row.ticker, None)
                 self._complain(row.ticker, error)
         return broken
 

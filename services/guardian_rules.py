@@ -7,7 +7,9 @@ from decimal import ROUND_FLOOR, Decimal
 
 HUNG_AFTER_S = 15.0
 # we look ourselves, then we step in: one price that took its whole time-out is no reason to replace a trader
-UNWATCHED_AFTER_S, NEGLECTED_AFTER_S = 10.0, 14.0
+UNWATCHED_AFTER_S = 10.0
+# So long the broker must have answered us: after an outage the trader needs a moment to look again.
+ANSWERED_S = 8.0
 APART_S = 1.0
 LOCK_PATIENCE_S = 5.0
 STEP_PATIENCE_S = 10.0

@@ -94,6 +94,8 @@ class Checks:
         if key in self._posts:
             self.fail("second-post", f"intent {key} is sent again")
         self._posts.add(key)
+        if self.guardian_in_charge():
+            self.fail("fence", f"the trader sends {key} although the guardian has the orders")
         if request.side is Side.BUY and request.ticker in self._closed:
             self.fail("buy-after-unknown", f"{request.ticker}: {self._closed[request.ticker]} is unknown")
         if request.side is Side.BUY and request.ticker in self._given_up:
@@ -109,7 +111,9 @@ class Checks:
         self._trace.say("trader", "cancels", ref.odno)
 
     def guarding(self, ticker: str, qty: int) -> None:
-        """The guardian sells."""
+        """The guardian sells, and the trader can't."""
+        if self.trader_up():
+            self.fail("fence", f"the guardian sells {ticker} beside a living trader")
         protected = self.protection().get(ticker, (0, ZERO))[0]
         if qty > protected:
             self.fail("guardian-oversell", f"{qty} {ticker} of {protected} protected")

@@ -100,16 +100,8 @@ class Story:
         }
         self.account = Account(self.clock, self.faults, self.trace, self.stocks)
         self.line = Line(self.account, self.stocks, self.faults, self.clock)
-        self.checks = Checks(
-            self.clock,
-            self.faults,
-            self.trace,
-            state_dir=state_dir,
-            day_limit_krw=self.params.trading.daily_buy_limit,
-            one_shot=(resolution or Resolution()).one_shot,
-            broken=lambda _violation: self.loop.stop(),
-        )
-        self.checks.account = self.account
+        self.state_dir = state_dir
+        self.checks = self._judge(resolution or Resolution())
         self.account.on_fill = self.checks.filled
         self.streams, self.records = Streams(self.clock), SimRecords(self.clock)
         self.streams.hear = self._heard
@@ -126,7 +118,6 @@ class Story:
             state_dir=state_dir,
             resolution=resolution or Resolution(),
         )
-        self.state_dir = state_dir
         self.life: TraderLife | None = None
         self.lives: list[TraderLife] = []
         self.guardian: Guardian | None = None
@@ -135,9 +126,22 @@ class Story:
         self.last_signal_at = 20.0
         self.ending = Ending(self, ACCIDENTS_END_S)
         self.plot: Fate | None = None
-        self.checks.trader_up = lambda: self.life is not None and self.life.up
-        self.checks.guardian_in_charge = lambda: self.guardian is not None and self.guardian.in_charge
-        self.checks.broker_down = lambda: self.line.down
+
+    def _judge(self, resolution: Resolution) -> Checks:
+        checks = Checks(
+            self.clock,
+            self.faults,
+            self.trace,
+            state_dir=self.state_dir,
+            day_limit_krw=self.params.trading.daily_buy_limit,
+            one_shot=resolution.one_shot,
+            broken=lambda _violation: self.loop.stop(),
+        )
+        checks.account = self.account
+        checks.trader_up = lambda: self.life is not None and self.life.up
+        checks.guardian_in_charge = lambda: self.guardian is not None and self.guardian.in_charge
+        checks.broker_down = lambda: self.line.down
+        return checks
 
     # -- processes ----------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Seeded stories of the real trader and guardian: every promise holds, and a seed is a history."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simulation.run import run_seed
+from simulation.story import Result
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = {"calm": 5, "mild": 45, "stress": 70, "tail": 30}
@@ -18,12 +20,18 @@ BLOCKS = [(level, first) for level, seeds in SEEDS.items() for first in range(1,
 HUMAN_SHARE = 0.02
 
 
+@functools.cache
+def played(seed: int, level: str) -> Result:
+    """A story, played once for all tests."""
+    return run_seed(seed, level)
+
+
 @pytest.mark.parametrize(("level", "first"), BLOCKS, ids=[f"{level}-{first}" for level, first in BLOCKS])
 def test_every_promise_is_kept(level: str, first: int) -> None:
     """By hand: `./seohak bench simulation --seeds 20000 --level stress`."""
     human = intents = 0
     for seed in range(first, min(first + STEP, SEEDS[level] + 1)):
-        result = run_seed(seed, level)
+        result = played(seed, level)
         assert result.violation is None, (
             f"{result.violation}: ./seohak bench simulation --seed {seed} --level {level} --trace"
         )
@@ -32,9 +40,9 @@ def test_every_promise_is_kept(level: str, first: int) -> None:
 
 
 def test_the_same_seed_is_the_same_history() -> None:
-    first, second = run_seed(12, "stress"), run_seed(12, "stress")
-    assert first == second
-    assert first.digest != run_seed(13, "stress").digest
+    again = run_seed(12, "stress")
+    assert again == played(12, "stress")
+    assert again.digest != played(13, "stress").digest
 
 
 def digest(hash_seed: str) -> str:
@@ -48,13 +56,13 @@ def digest(hash_seed: str) -> str:
 
 def test_the_history_depends_on_nothing_but_the_seed() -> None:
     """Neither on the order of hashes nor on addresses or the process."""
-    assert digest("1") == digest("2") == run_seed(12, "stress").digest
+    assert digest("1") == digest("2") == played(12, "stress").digest
 
 
 def test_the_accidents_really_happen() -> None:
     hits: Counter[str] = Counter()
     for seed in range(1, 26):
-        hits.update(run_seed(seed, "stress").hits)
+        hits.update(played(seed, "stress").hits)
     expected = {
         "lost_request", "lost_reply", "late_accept", "failed_query", "list_lag", "holdings_lag", "truncated",
         "truncated_unseen", "duplicated", "blank", "partial", "stuck", "spike", "crash", "hang", "bus_outage", "takeover",
@@ -64,6 +72,6 @@ def test_the_accidents_really_happen() -> None:
 
 def test_a_story_without_accidents_buys_and_ends_in_quiet() -> None:
     for seed in range(1, 4):
-        result = run_seed(seed, "calm")
+        result = played(seed, "calm")
         assert result.violation is None
         assert result.bought > 0

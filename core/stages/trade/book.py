@@ -69,6 +69,8 @@ class Book:
         self.shares: dict[str, int] = {}
         self.shares_asked_at: dt.datetime | None = None
         self.own: dict[str, int] = {}
+        # what rows of manual orders say of the owner's own shares, until the holdings confirm it
+        self.pending: dict[str, int] = {}
         self.suspicions: dict[str, Suspicion] = {}
         self.touched: dict[str, dt.datetime] = {}
         self.jumps: dict[str, tuple[Decimal, dt.datetime]] = {}

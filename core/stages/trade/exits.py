@@ -237,6 +237,14 @@ def _wait_for_market(book: Book, run: ExitRun, position: Position) -> None:
     )
 
 
+def wanted(book: Book, intent: Intent) -> bool:
+    """Whether a prepared sale still has its purpose: shares to sell, and no split that a person must look at first."""
+    position = book.positions.get(intent.request.ticker)
+    if position is None or intent.request.ticker not in book.exits:
+        return False
+    return position.frozen != SPLIT or intent.purpose in BY_PERSON
+
+
 def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:
     """Prepare one sell of the ladder."""
     attempt = run.attempts

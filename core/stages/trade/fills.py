@@ -88,6 +88,8 @@ def correct(book: Book, intent: Intent, row: BrokerOrder) -> Intent:
 
 def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) -> None:
     request = intent.request
+    # after a restart the fill may be booked before the holdings are read: then what was known at sending counts
+    known = request.ticker in book.positions or request.ticker in book.own
     position = grow(
         book,
         request.ticker,
@@ -95,7 +97,7 @@ def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal
         qty,
         dollars,
         plan_id=intent.plan_id,
-        own_qty=book.own_qty(request.ticker),
+        own_qty=book.own_qty(request.ticker) if known else intent.own_qty or 0,
         first=intent.filled_qty == 0,
     )
     spent_krw = krw((dollars + fee) * book.krw_per_usd)

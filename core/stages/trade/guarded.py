@@ -21,11 +21,9 @@ def on_guardian_sold(book: Book, message: GuardianSold) -> None:
     request = OrderRequest(
         ticker=message.ticker, exchange=position.exchange, side=Side.SELL, qty=message.qty, limit=message.limit
     )
-    # beside a sale that lives it is only a place to book fills on
+    # beside a sale that lives it waits: its fills are booked, and it comes to life when the other one has ended
     alone = not book.live_intents(message.ticker, Side.SELL)
-    known, unknown = (
-        (IntentState.ACKED, IntentState.UNKNOWN) if alone else (IntentState.CANCELLED, IntentState.NOT_PLACED)
-    )
+    lives = IntentState.UNKNOWN if message.ref is None else IntentState.ACKED
     book.put_intent(
         Intent(
             id=message_id("guardian", marker),
@@ -33,7 +31,7 @@ def on_guardian_sold(book: Book, message: GuardianSold) -> None:
             plan_id=position.plan_id,
             request=request,
             purpose=Purpose.GUARD,
-            state=unknown if message.ref is None else known,
+            state=lives if alone else IntentState.NOT_PLACED,
             created_at=book.at,
             updated_at=book.at,
             sent_at=message.sent_at,

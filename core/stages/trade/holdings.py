@@ -50,14 +50,16 @@ def _lost(book: Book, ticker: str = "") -> list[Intent]:
 
 def _compare(book: Book, ticker: str, held: int) -> None:
     position, lost = book.positions.get(ticker), _lost(book, ticker)
-    live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED]
+    live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
     if position is None and not lost:
         if not live:
             book.own[ticker] = held
         book.suspicions.pop(ticker, None)
+        book.pending.pop(ticker, None)
         return
     if position is None and ticker not in book.own:
         book.own[ticker] = min(i.own_qty or 0 for i in lost)
+    _confirm_manual(book, ticker, held)
     expected = book.expected_shares(ticker)
     if held == expected:
         _even(book, ticker, position)
@@ -66,10 +68,19 @@ def _compare(book: Book, ticker: str, held: int) -> None:
     same = before is not None and before.held == held
     suspicion = before.again() if before is not None and same else Suspicion(held=held, since=book.at)
     book.suspicions[ticker] = suspicion
-    if held > expected and lost:
-        _witness(book, lost, held - expected, suspicion)
-    elif position is not None and not live:
-        _conclude(book, position, expected, suspicion)
+    explaining = [i for i in lost if i.remaining >= held - expected > 0]
+    if explaining:
+        _witness(book, explaining, held - expected, suspicion)
+    elif not live:
+        _conclude(book, ticker, expected, suspicion)
+
+
+def _confirm_manual(book: Book, ticker: str, held: int) -> None:
+    """A manual order in the list, and the shares that the account holds, are two witnesses of one event: count it once."""
+    pending = book.pending.pop(ticker, 0)
+    apart = held - book.expected_shares(ticker)
+    if pending and apart and (pending > 0 or apart == pending):
+        book.set_own(ticker, max(0, book.own_qty(ticker) + pending))
 
 
 def _even(book: Book, ticker: str, position: Position | None) -> None:
@@ -79,10 +90,9 @@ def _even(book: Book, ticker: str, position: Position | None) -> None:
         book.emit(EventKind.UNFROZEN, ticker=ticker, subject=ticker, name=position.name, name_ko=position.name_ko)
 
 
-def _witness(book: Book, lost: list[Intent], surplus: int, suspicion: Suspicion) -> None:
+def _witness(book: Book, fitting: list[Intent], surplus: int, suspicion: Suspicion) -> None:
     """The holdings show shares that only an unlisted buy of ours explains: they are booked and guarded."""
     long_enough = book.at - suspicion.since >= shares.PERSISTS
-    fitting = [i for i in lost if i.remaining >= surplus]
     if len(fitting) != 1 or suspicion.readings < shares.WITNESS_READINGS or not long_enough:
         return
     intent = fitting[0]
@@ -94,17 +104,22 @@ def _witness(book: Book, lost: list[Intent], surplus: int, suspicion: Suspicion)
         move(book, intent, IntentEvent.FILL_ALL, "seen in the holdings")
 
 
-def _conclude(book: Book, position: Position, expected: int, suspicion: Suspicion) -> None:
+def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> None:
     """Nothing of ours explains it: a split, vanished shares, or shares that came from elsewhere."""
-    ticker = position.ticker
+    position = book.positions.get(ticker)
+    believed = shares.believed(suspicion, book.at, book.touched.get(ticker))
+    if position is None:
+        if believed:
+            # beside a lost buy the count of the owner's own shares was wrong
+            book.own[ticker] = suspicion.held
+            book.suspicions.pop(ticker, None)
+        return
     kind = shares.classify(expected, suspicion.held, price_before(book, position), position.last_price)
     # shares and price changed together: two witnesses
-    if kind is Difference.SPLIT and ticker in book.jumps:
+    if kind is Difference.SPLIT and (ticker in book.jumps or believed):
         freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
-    elif not shares.believed(suspicion, book.at, book.touched.get(ticker)):
+    elif not believed:
         return
-    elif kind is Difference.SPLIT:
-        freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
     elif kind is Difference.MISSING:
         freeze(book, position, MISSING, held=suspicion.held, expected=expected)
     else:

@@ -14,6 +14,7 @@ from core.rules import shares
 from core.rules.costs import fee_usd
 from core.stages.trade.book import Book
 from core.stages.trade.fills import grow, shrink
+from core.stages.trade.outcome import ReadHoldings
 
 # set with the first complete order list of this installation: what was there before is history, not news
 BEGAN = "manual_from"
@@ -54,8 +55,9 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         write_fill(book, order, qty, dollars)
         own = book.own_qty(order.ticker)
         grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=own, first=False)
+        expect(book, order.ticker, -qty)
         return
-    book.set_own(order.ticker, book.own_qty(order.ticker) + qty)
+    expect(book, order.ticker, qty)
     if order.adopted is False:
         # asked and answered
         return
@@ -69,12 +71,22 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         qty=qty,
         price=(dollars / qty).quantize(Decimal("0.0001")),
         held=held.qty if held else 0,
-        own=book.own_qty(order.ticker),
+        own=book.own_qty(order.ticker) + max(0, book.pending.get(order.ticker, 0)),
     )
+
+
+def expect(book: Book, ticker: str, own: int) -> None:
+    """The owner's own shares may have changed by so many; the holdings, read at once, tell whether they count them yet."""
+    book.pending[ticker] = book.pending.get(ticker, 0) + own
+    book.act(ReadHoldings())
 
 
 def _sold(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
     """The owner's own shares go first; what is beyond them was ours, and the position shrinks with its stop."""
+    if (bought := book.pending.get(order.ticker, 0)) > 0:
+        # bought and sold between two readings of the holdings
+        del book.pending[order.ticker]
+        book.set_own(order.ticker, book.own_qty(order.ticker) + bought)
     held = book.positions.get(order.ticker)
     own, ours = shares.by_hand(book.own_qty(order.ticker), held.qty if held else 0, qty)
     if own:
@@ -127,14 +139,18 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     if not command.adopt:
         book.put_manual(msgspec.structs.replace(order, adopted=False))
         return Reply(ok=True, key=ReplyKey.IGNORED, values=values)
-    qty = min(order.filled_qty, book.own_qty(order.ticker))
+    pending = max(0, book.pending.get(order.ticker, 0))
+    qty = min(order.filled_qty, book.own_qty(order.ticker) + pending)
     if qty <= 0:
         return Reply(ok=False, key=ReplyKey.NOT_HELD, values=values)
     if order.ticker in book.exits:
         return Reply(ok=False, key=ReplyKey.REFUSED, values=values | {"reason": "selling"})
     dollars = order.filled_usd * qty / order.filled_qty
     book.put_manual(msgspec.structs.replace(order, adopted=True))
-    book.set_own(order.ticker, book.own_qty(order.ticker) - qty)
+    if pending:
+        # the holdings have not counted these shares yet
+        book.pending[order.ticker] = pending - min(pending, qty)
+    book.set_own(order.ticker, book.own_qty(order.ticker) - max(0, qty - pending))
     write_fill(book, order, qty, dollars)
     position = grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=book.own_qty(order.ticker))
     values |= {"qty": qty, "stop_price": str(position.stop_price), "target_price": str(position.target_price)}

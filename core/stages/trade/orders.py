@@ -50,9 +50,9 @@ def _wanted(book: Book, intent: Intent) -> bool:
 
 
 def on_sending(book: Book, message: OrderSending) -> Reply | None:
-    """The last commit before the first byte; a buy that was stopped in the meantime is void and must not be sent."""
+    """The last commit before the first byte; what has lost its purpose in the meantime is void and must not be sent."""
     intent = book.intents[message.intent_id]
-    if intent.request.side is Side.BUY and not _wanted(book, intent):
+    if not (_wanted(book, intent) if intent.request.side is Side.BUY else exits.wanted(book, intent)):
         move(book, intent, IntentEvent.VOID, "stopped")
         return Reply(ok=False, key=ReplyKey.REFUSED)
     own = book.own_qty(intent.request.ticker) if book.holdings_reconciled else None

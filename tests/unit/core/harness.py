@@ -252,7 +252,8 @@ class FakeBroker:
     def cancel(self, ref: BrokerRef) -> None:
         """Cancel what is left."""
         self.cancels += 1
-        next(o for o in self.orders if o.ref == ref).cancelled = True
+        for order in self.orders:
+            order.cancelled |= order.ref == ref
 
     def sellable(self, ticker: str) -> int:
         """Shares not tied to an open sale."""

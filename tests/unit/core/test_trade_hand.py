@@ -134,7 +134,7 @@ def test_what_filled_before_the_first_look_is_never_offered(world: World) -> Non
     assert fresh.book.touched[TICKER] == fresh.at
     told(fresh, row("1", from_api=False, filled=6))
     assert [e["qty"] for e in fresh.events(EventKind.MANUAL_BOUGHT)] == [2], "but what it fills from then on is told"
-    assert fresh.book.own_qty(TICKER) == 2
+    assert fresh.book.pending == {TICKER: 2}
 
 
 def test_a_sale_by_hand_of_the_owners_own_shares_leaves_ours_alone(holding: World) -> None:
@@ -197,7 +197,7 @@ def test_a_sale_of_a_ticker_that_we_do_not_hold_is_not_adopted(holding: World) -
     [
         (False, False, IntentState.ACKED),
         (False, True, IntentState.UNKNOWN),
-        (True, False, IntentState.CANCELLED),
+        (True, False, IntentState.NOT_PLACED),
         (True, True, IntentState.NOT_PLACED),
     ],
 )

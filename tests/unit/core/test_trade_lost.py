@@ -2,13 +2,16 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from core.model.commands import OwnOrder, ReplyKey
 from core.model.journal import LedgerKind
 from core.model.messages import EventKind
 from core.model.order import BrokerRef, IntentState, Side
 from core.model.position import PlanState
 from core.model.safety import TradingState
-from core.stages.trade.inputs import GuardianSold, OrdersRead
+from core.stages.trade import TradeStage
+from core.stages.trade.inputs import GuardianSold, OrderSending, OrdersRead
 from tests.unit.core.builders import NOON, TICKER, row, seconds
 from tests.unit.core.harness import FakeOrder, World
 
@@ -50,15 +53,33 @@ def test_the_stop_works_on_shares_that_only_the_holdings_show(auto: World) -> No
     assert auto.broker.shares[TICKER] == 0
 
 
-def test_holdings_that_do_not_agree_keep_a_buy_unknown(auto: World) -> None:
-    lost(auto)
+def test_more_shares_than_a_lost_order_explains_are_the_owners_own(auto: World) -> None:
+    """Nothing stays unknown for ever because of them, and none of them is ever sold."""
+    lost(auto, "vanish")
     auto.broker.shares[TICKER] = 30
-    auto.run(400)
-    (intent,) = auto.book.intents.values()
-    assert intent.state is IntentState.UNKNOWN, "more shares than the order explains: no conclusion"
-    auto.broker.shares[TICKER] = 0
-    auto.run(40)
+    auto.run(60)
+    (intent,) = auto.book.live_intents()
+    assert intent.state is IntentState.UNKNOWN
+    auto.run(340)
     assert auto.book.intents[intent.id].state is IntentState.NOT_PLACED
+    assert (auto.held(), auto.book.own[TICKER]) == (0, 30)
+
+
+def test_a_fill_that_is_booked_after_a_restart_before_the_holdings_are_read_knows_the_owners_shares(
+    auto: World,
+) -> None:
+    auto.broker.shares[TICKER] = 16
+    auto.read()
+    auto.broker.accidents.append("rest")
+    auto.move("10.00")
+    auto.buy_signal()
+    auto.run(2)
+    (order,) = auto.broker.orders
+    auto.broker.match(order)
+    auto.stage = TradeStage(auto.params, auto.journal.load(), auto.at)
+    auto.tell(OrdersRead(at=auto.at, orders=auto.broker.rows(), complete=True))
+    position = auto.book.positions[TICKER]
+    assert (position.qty, position.own_qty) == (9, 16)
 
 
 def test_an_order_that_appears_after_it_was_given_up_is_booked_and_its_rest_cancelled(auto: World) -> None:
@@ -254,3 +275,37 @@ def test_a_sale_that_appears_after_its_purpose_is_gone_is_cancelled_again_and_ag
     holding.run(30)
     assert late.cancelled
     assert not holding.book.live_intents()
+
+
+def test_a_sale_that_was_prepared_before_a_split_was_seen_is_not_sent(holding: World) -> None:
+    holding.hold_actions = True
+    holding.move("80.00")
+    for _ in range(2):
+        holding.at += seconds(2)
+        holding.prices()
+    (intent,) = holding.book.live_intents(TICKER, Side.SELL)
+    holding.book.put_position(msgspec.structs.replace(holding.book.positions[TICKER], frozen="split"))
+    reply = holding.tell(OrderSending(at=holding.at, intent_id=intent.id, baseline=()))
+    assert reply.ok is False
+    assert holding.book.intents[intent.id].state is IntentState.VOIDED
+
+
+def test_the_guardians_sale_comes_to_life_when_the_traders_own_has_ended(holding: World) -> None:
+    """While it rests at the broker it binds the shares: it must be cancelled, or the stop can't act."""
+    holding.broker.accidents.extend(["rest", "rest"])
+    holding.move("80.00")
+    holding.run(6)
+    (own,) = holding.broker.sent(Side.SELL)
+    ref = BrokerRef("20261117", "B", "900")
+    sale = GuardianSold(
+        at=holding.at, ticker=TICKER, key="k", ref=ref, qty=9, limit=Decimal("84.50"), sent_at=holding.at
+    )
+    holding.tell(sale)
+    (guarded,) = [i for i in holding.book.intents.values() if i.ref == ref]
+    holding.broker.orders.append(FakeOrder(ref, guarded.request, holding.at))
+    holding.run(4)
+    assert not holding.book.intents[guarded.id].live
+    own.cancelled = True
+    holding.run(40)
+    assert holding.broker.orders[-1].ref != ref or holding.broker.orders[-1].cancelled
+    assert holding.held() == 0

@@ -248,7 +248,9 @@ def test_a_held_ticker_that_nobody_sees_is_told_with_its_age_and_again_when_it_i
     holding.tell(Tick(at=holding.at, in_window=True, market_open=True, stale_after=seconds(15)))
     holding.prices()
     holding.tick()
-    assert told(holding, EventKind.UNWATCHED) == [(TICKER, TICKER, {"name": "NVIDIA Corp", "name_ko": "엔비디아", "age_s": 20})]
+    assert told(holding, EventKind.UNWATCHED) == [
+        (TICKER, TICKER, {"name": "NVIDIA Corp", "name_ko": "엔비디아", "age_s": 20})
+    ]
     assert told(holding, EventKind.WATCHED) == [(TICKER, TICKER, {"name": "NVIDIA Corp"})]
 
 

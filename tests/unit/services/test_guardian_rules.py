@@ -289,5 +289,5 @@ def test_the_second_takeover_within_ten_minutes_keeps_the_watch(before: list[flo
 
 
 def test_the_thresholds_are_those_that_people_are_told() -> None:
-    assert (rules.HUNG_AFTER_S, rules.UNWATCHED_AFTER_S, rules.NEGLECTED_AFTER_S, rules.APART_S) == (15, 10, 14, 1)
+    assert (rules.HUNG_AFTER_S, rules.UNWATCHED_AFTER_S, rules.ANSWERED_S, rules.APART_S) == (15, 10, 8, 1)
     assert (rules.LOCK_PATIENCE_S, rules.STEP_PATIENCE_S, rules.BUYS_EVERY_S) == (5, 10, 10)
