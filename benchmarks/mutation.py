@@ -18,6 +18,8 @@ import msgspec
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOAL_PCT: Final = 85.0
+# A mutant may take so many times what its tests took before, and so much more: a busy machine must not count as a find.
+PATIENCE, LEAST_S = 10.0, 4.0
 # never into the copy: other environments, caches, and whatever a person keeps beside the code
 LEFT_OUT: Final = (".*", "__pycache__", "state", "build", "*.egg-info", "caps.toml")
 # a mutant that loops for ever, or kills the interpreter, is noticed too
@@ -136,7 +138,7 @@ def prepare(group: Group, folder: Path) -> None:
         "pytest_add_cli_args_test_selection": tests,
         "pytest_add_cli_args": ("-p", "no:cacheprovider", *(f"--deselect={test}" for test in group.without)),
     }
-    lines = ["[mutmut]", "timeout_multiplier=5.0"]
+    lines = ["[mutmut]", f"timeout_multiplier={PATIENCE}", f"timeout_constant={LEAST_S}"]
     for key, values in settings.items():
         lines += [f"{key}=", *(f"    {value}" for value in values)]
     (folder / "setup.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -45,7 +45,7 @@ class Before(msgspec.Struct, kw_only=True):
 
 
 async def play(world: StopWorld, fault: Fault, ticker: str) -> Run:
-    """Carry out one run on one held ticker. Raises WorldTrouble where the world does not get well again."""
+    """Carry out one run on one held ticker; what goes wrong is in its troubles, and the world is then of no more use."""
     qty = world.protected()[ticker].qty
     run = Run(ticker=ticker, qty=qty, load=os.getloadavg()[0], code=code_digest(), troubles=[])
     orders, account = await world.orders(), await world.account()
@@ -68,10 +68,14 @@ async def play(world: StopWorld, fault: Fault, ticker: str) -> Run:
         run.clock_moved_ms = (time.time() - time.monotonic() - offset) * 1000
         run.seconds = (dt.datetime.fromisoformat(sale["placed_at"]) - moved_at).total_seconds()
         run.seconds = round(run.seconds - run.clock_moved_ms / 1000, 3)
-        await _sold(world, ticker)
     began = time.monotonic()
-    await fault.mend(world)
-    await well(world, ticker)
+    try:
+        await _sold(world, ticker)
+        began = time.monotonic()
+        await fault.mend(world)
+        await well(world, ticker)
+    except WorldTrouble as trouble:
+        run.troubles.append(str(trouble))
     run.mended_s = round(time.monotonic() - began, 1)
     run.troubles += await _broken_promises(world, fault, run, before)
     return run

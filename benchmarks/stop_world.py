@@ -16,17 +16,17 @@ import aiohttp
 import asyncpg
 import msgspec
 import redis.asyncio
-import yaml
 
 from adapters.control import SocketControl
 from adapters.db.engine import upgrade
 from adapters.redis.server import EmbeddedRedis
 from benchmarks.postgres import Postgres
+from benchmarks.stop_setup import OWN_EVERY, OWN_QTY, TICKERS, own_tickers, tickers, write_config
 from cli.demo_story import OWNER, DemoOptions, Story
-from cli.processes import ROOT, Family
+from cli.processes import Family
 from core.model.commands import Approve, AskStatus, Buy, Reply, ReplyKey, Resume, TraderStatus
+from core.model.position import PlanState
 from ports.control import TraderUnreachable
-from sandbox.scenarios import universe
 from services.fence import request_handback
 from services.guardian_files import parse, read_json, read_protection
 from services.guardian_rules import Protected
@@ -41,11 +41,7 @@ SERVICES: Final = (
     ("bot", "cli.bot"),
     ("guardian", "services.guardian"),
 )
-TICKERS: Final = 400
-# of every eighth ticker the owner has shares that nobody may sell
-OWN_EVERY, OWN_QTY = 8, 3
-CHEAPEST_USD, DEAREST_USD, LEAST_VOLUME = 3.0, 60.0, 500
-BUDGET_KRW, BUYING_AT_ONCE = 200_000, 4
+BUYING_AT_ONCE = 4
 PATIENCE_S, LOOK_S, BEAT_FRESH_S = 60.0, 0.1, 3.0
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -91,7 +87,7 @@ class StopWorld(Story):
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.redis, self.postgres = EmbeddedRedis(self.state_dir), Postgres()
         self.control = SocketControl(self.state_dir / "trader.sock", timeout_s=5.0)
-        self.unused = _tickers()
+        self.unused = tickers()
         self.held_back: dict[str, list[str]] = {}
 
     # -- life --------------------------------------------------------------------------------------
@@ -108,7 +104,7 @@ class StopWorld(Story):
         return self
 
     async def _open(self) -> None:
-        _write_config(self.state_dir, self.positions)
+        write_config(self.state_dir, self.positions)
         arguments = ("--scenario", "calm", "--seed", "7", "--tickers", str(TICKERS), "--no-partial")
         child = await self.family.start("sandbox", "sandbox", *arguments)
         self.postgres.initialize()
@@ -229,12 +225,13 @@ class StopWorld(Story):
 
     def own(self, ticker: str) -> int:
         """The owner's shares of a ticker."""
-        return OWN_QTY if ticker in _own_tickers() else 0
+        return OWN_QTY if ticker in own_tickers() else 0
 
     # -- buying ------------------------------------------------------------------------------------
 
     async def fill_up(self) -> None:
         """Buy until as many positions are held as the configuration allows."""
+        await until("the trader may buy", self.ready)
         missing = self.positions - len(self.protected())
         chosen, self.unused = self.unused[:missing], self.unused[missing:]
         if len(chosen) < missing:
@@ -254,21 +251,24 @@ class StopWorld(Story):
         await until("nothing is on its way", self.quiet)
 
     async def _buy(self, ticker: str) -> None:
-        async def proposed() -> str:
-            reply = await self._asked(Buy(by=str(OWNER), ticker=ticker, nonce=uuid.uuid4().hex))
-            return str(reply.values["plan_id"]) if reply is not None and reply.ok else ""
-
-        plan_id = await until(f"{ticker} is proposed", proposed)
+        said: list[Reply | None] = []
 
         async def approved() -> bool:
+            """An answer that came too late for us has proposed it all the same."""
             status = await self.status()
-            plan = next((p for p in status.plans if p.id == plan_id), None) if status else None
+            plan = next((p for p in status.plans if p.ticker == ticker), None) if status else None
+            if plan is not None and plan.state is PlanState.RUNNING:
+                return True
             if plan is None:
+                said[:] = [await self._asked(Buy(by=str(OWNER), ticker=ticker, nonce=uuid.uuid4().hex))]
                 return False
-            reply = await self._asked(Approve(by=str(OWNER), plan_id=plan_id, nonce=plan.nonce))
-            return reply is not None and reply.key in {ReplyKey.APPROVED, ReplyKey.ALREADY_DECIDED}
+            said[:] = [await self._asked(Approve(by=str(OWNER), plan_id=plan.id, nonce=plan.nonce))]
+            return said[0] is not None and said[0].key is ReplyKey.APPROVED
 
-        await until(f"{ticker} is approved", approved)
+        try:
+            await until(f"{ticker} is proposed and approved", approved)
+        except WorldTrouble as trouble:
+            raise WorldTrouble(f"{trouble}, the trader says {said}") from None
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -362,39 +362,3 @@ class StopWorld(Story):
             for line in self.family.log_lines(name)
             if " ERROR " in line or " CRITICAL " in line or line.startswith("Traceback")
         ]
-
-
-def _tickers() -> list[str]:
-    """What the trader can buy by hand: the feed has told it no venue, so those that are listed where it looks first."""
-    found = []
-    for listing in universe.background(TICKERS):
-        instrument = listing.instrument
-        fits = CHEAPEST_USD <= instrument.prev_close <= DEAREST_USD and listing.minute_volume >= LEAST_VOLUME
-        if fits and instrument.kis_exchange == "NASD":
-            found.append(instrument.symbol)
-    return found
-
-
-def _own_tickers() -> frozenset[str]:
-    return frozenset(_tickers()[::OWN_EVERY])
-
-
-def _write_config(state_dir: Path, positions: int) -> None:
-    """The project's own config.yaml, with limits that let one day hold all runs, and no exits but stops."""
-    document = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    document["trading"] |= {
-        "venue": "kis_real",
-        "mode": "approve",
-        "total_buy_amount": BUDGET_KRW,
-        "split_count": 1,
-        "max_positions": positions,
-        "daily_buy_limit": 10_000_000_000,
-        "daily_loss_limit": 0,
-        "max_orders_per_min": 600,
-        "max_orders_per_day": 10_000,
-        "max_stops_per_day": 0,
-        "stop_cooldown_min": 0,
-        "approval_drift_pct": 50.0,
-    }
-    document["analyzer"] |= {"min_signals_for_sell": 3, "rsi_overbought": 100}
-    (state_dir / "config.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")

@@ -28,6 +28,8 @@ DEFAULT_RUNS, DEFAULT_POSITIONS = 20, 24
 MOST_FAILURES: Final = 3
 # runs in one world: KIS's list of a day's orders grows with each, and a real day has no more of them
 RUNS_PER_WORLD: Final = 40
+# worlds that could not be started or filled with positions
+MOST_UNPREPARED: Final = 10
 # of the logs' errors, for each case
 MOST_LINES: Final = 20
 # a fault strikes at any moment of everybody's rounds, not right after what the run before it has waited for
@@ -59,6 +61,7 @@ class Results(msgspec.Struct, kw_only=True):
     positions: int
     cases: dict[str, list[Run]] = {}
     errors: dict[str, list[str]] = {}
+    unprepared: list[str] = []
     rows: list[Row] = []
     ok: bool = False
 
@@ -128,13 +131,18 @@ async def _until_stopped(wanted: list[Fault], runs: int, results: Results, path:
             async with StopWorld(state_dir, positions=results.positions) as world:
                 await _in_one_world(world, wanted, runs, results, path)
         except WorldTrouble as trouble:
-            _keep(results, fault, Run(ticker="", troubles=[f"the world did not start: {trouble}"]), path)
+            # nothing was broken on purpose yet: this is no run of a case, but it is told
+            results.unprepared.append(f"before {fault.name}: {trouble}")
+            sys.stderr.write(f"{results.unprepared[-1]}\n")
+            _store(path, results)
         finally:
             shutil.rmtree(state_dir, ignore_errors=True)
 
 
 def _next(wanted: list[Fault], runs: int, results: Results) -> Fault | None:
     """The first case with runs to come; one that fails too often has none."""
+    if len(results.unprepared) > MOST_UNPREPARED:
+        return None
     for fault in wanted:
         done = results.cases.get(fault.name, [])
         if len(done) < runs and sum(bool(r.troubles) for r in done) < MOST_FAILURES:
@@ -151,10 +159,9 @@ async def _in_one_world(world: StopWorld, wanted: list[Fault], runs: int, result
             return
         done = len(results.cases.get(fault.name, []))
         phase = random.Random(f"{fault.name} {done}").uniform(0, PHASE_S)  # noqa: S311 - no secret
-        try:
-            run = await once(world, fault, phase)
-        except WorldTrouble as trouble:
-            run = Run(ticker="", troubles=[str(trouble)])
+        ticker = await prepared(world)
+        await asyncio.sleep(phase)
+        run = await play(world, fault, ticker)
         lines = world.troubles()
         kept = results.errors.setdefault(fault.name, [])
         kept.extend(lines[said:][: MOST_LINES - len(kept)])
@@ -175,14 +182,13 @@ def _keep(results: Results, fault: Fault, run: Run, path: Path | None) -> None:
     sys.stderr.flush()
 
 
-async def once(world: StopWorld, fault: Fault, phase_s: float = 0.0) -> Run:
-    """One run on one of the positions, after `phase_s`; bought anew first where few are left. Raises WorldTrouble."""
+async def prepared(world: StopWorld) -> str:
+    """A held ticker to play with; positions are bought first where few are left. Raises WorldTrouble."""
     held = list(world.protected())
     if len(held) <= world.positions // 2:
         await world.fill_up()
         held = list(world.protected())
-    await asyncio.sleep(phase_s)
-    return await play(world, fault, held[0])
+    return held[0]
 
 
 def row(fault: Fault, runs: list[Run]) -> Row:

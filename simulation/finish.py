@@ -89,6 +89,8 @@ class Ending:
             held = booked.positions.get(ticker)
             if (held.qty if held else 0) != story.account.bot(ticker):
                 return f"{ticker}: {held.qty if held else 0} booked, {story.account.bot(ticker)} in the account"
+            if held and held.own_qty != story.account.own[ticker]:
+                return f"{ticker}: {held.own_qty} booked as the person's own, {story.account.own[ticker]} are"
         if story.life.owes():
             return "the outbox is not empty"
         return ""

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
@@ -67,13 +67,20 @@ def naive_row(kind: str, first: int, seeds: int, level: str, *, workers: int, ti
     """One naive protocol."""
     row = Row(name=KINDS[kind])
     chunks = [range(n, min(n + CHUNK, first + seeds)) for n in range(first, first + seeds, CHUNK)]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for found in pool.map(_naive, [kind] * len(chunks), chunks, [level] * len(chunks)):
-            for spent, unwatched, adopted, bought in found:
-                over = spent > 1.001
-                row.count(over=over, unwatched=unwatched, adopted=adopted, bought=bought, spent=spent, other=False)
-                tick()
+    for found in _spread(kind, chunks, level, workers):
+        for spent, unwatched, adopted, bought in found:
+            over = spent > 1.001
+            row.count(over=over, unwatched=unwatched, adopted=adopted, bought=bought, spent=spent, other=False)
+            tick()
     return row
+
+
+def _spread(kind: str, chunks: list[range], level: str, workers: int) -> Iterator[list[tuple[float, bool, bool, bool]]]:
+    if workers <= 1:
+        yield from (_naive(kind, chunk, level) for chunk in chunks)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_naive, [kind] * len(chunks), chunks, [level] * len(chunks))
 
 
 def our_row(name: str, first: int, seeds: int, level: str, *, workers: int, tick: Callable[[], None]) -> Row:

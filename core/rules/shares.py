@@ -14,12 +14,14 @@ PERSISTS = dt.timedelta(seconds=60)
 WITNESS_READINGS = 2
 # After a fill of ours the holdings may lag; that time proves nothing.
 QUIET = dt.timedelta(seconds=45)
+# A manual order that the list shows is looked for in the holdings for so long; then they had counted it before.
+COUNTED = dt.timedelta(seconds=90)
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
 # How much less than the ratio says the price may have moved, as a factor. It may have moved further: better a ticker
 # frozen for nothing than new shares sold or lost.
 PRICE_SLACK = Decimal("1.4")
 # A price that falls to this part of the one before, between two looks at it, may be a split.
-JUMP = Decimal("0.6")
+JUMP = Decimal("0.7")
 
 
 class Difference(enum.StrEnum):
@@ -29,6 +31,13 @@ class Difference(enum.StrEnum):
     SURPLUS = "surplus"
     MISSING = "missing"
     SPLIT = "split"
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rows of manual orders say of the owner's own shares, until the holdings show it (or had shown it)."""
+
+    qty: int
+    since: dt.datetime
 
 
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +58,10 @@ def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fractio
         return None
     for ratio in SPLITS:
         forward, reverse = held == expected * ratio, expected >= ratio and held == expected // ratio
-        if forward and before / now >= ratio / PRICE_SLACK:
+        enough = min(ratio / PRICE_SLACK, 1 / JUMP)
+        if forward and before / now >= enough:
             return Fraction(ratio)
-        if reverse and now / before >= ratio / PRICE_SLACK:
+        if reverse and now / before >= enough:
             return Fraction(1, ratio)
     return None
 

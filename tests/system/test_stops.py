@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.postgres import PostgresTrouble
 from benchmarks.stop_faults import FAULTS, GUARDIAN, TRADER
-from benchmarks.stop_runs import Run
+from benchmarks.stop_runs import Run, play
 from benchmarks.stop_world import StopWorld
-from benchmarks.stops import main, once, row
+from benchmarks.stops import main, prepared, row
 
 POSITIONS = 5
 LIVING = [name for name, fault in FAULTS.items() if fault.sellers == ("trader",)]
@@ -17,14 +17,14 @@ LIVING = [name for name, fault in FAULTS.items() if fault.sellers == ("trader",)
 DYING = ["trader-kill", "trader-stop", "trader-gone", "dead"]
 
 
-async def play(folder: Path, cases: list[str]) -> dict[str, Run]:
+async def play_all(folder: Path, cases: list[str]) -> dict[str, Run]:
     async with StopWorld(folder, positions=POSITIONS) as world:
-        return {case: await once(world, FAULTS[case]) for case in cases}
+        return {case: await play(world, FAULTS[case], await prepared(world)) for case in cases}
 
 
 def played(folder: Path, cases: list[str]) -> dict[str, Run]:
     try:
-        return asyncio.run(play(folder, cases))
+        return asyncio.run(play_all(folder, cases))
     except PostgresTrouble as trouble:
         pytest.skip(str(trouble))
 

@@ -34,7 +34,7 @@ from core.model.safety import Block, TradingState
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
 from core.rules.risk import RiskView, standing_blocks
-from core.rules.shares import Suspicion
+from core.rules.shares import Pending, Suspicion
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
 
@@ -70,7 +70,8 @@ class Book:
         self.shares_asked_at: dt.datetime | None = None
         self.own: dict[str, int] = {}
         # what rows of manual orders say of the owner's own shares, until the holdings confirm it
-        self.pending: dict[str, int] = {}
+        pending = self.state.get("pending")
+        self.pending = msgspec.json.decode(pending, type=dict[str, Pending]) if pending else {}
         self.suspicions: dict[str, Suspicion] = {}
         self.touched: dict[str, dt.datetime] = {}
         self.jumps: dict[str, tuple[Decimal, dt.datetime]] = {}
@@ -218,6 +219,14 @@ class Book:
             reason = ",".join(sorted(b.reason for b in self.standing()) or gone)
             self.emit(EventKind.STATE_CHANGED, state=self.trading_state.value, before=before.value, reason=reason)
 
+    def put_pending(self, ticker: str, pending: Pending | None) -> None:
+        """Remember, or forget, what a reading of the holdings has still to confirm; kept over a restart."""
+        if self.pending.get(ticker) != pending:
+            self.pending.pop(ticker, None)
+            if pending is not None:
+                self.pending[ticker] = pending
+            self.put_state("pending", msgspec.json.encode(self.pending).decode())
+
     def set_own(self, ticker: str, qty: int) -> None:
         """The owner's own shares of a ticker, which are never sold by us."""
         self.own[ticker] = qty
@@ -264,6 +273,15 @@ class Book:
         """The owner's own shares of a ticker as far as known."""
         held = self.positions.get(ticker)
         return held.own_qty if held is not None else self.own.get(ticker, 0)
+
+    def pending_qty(self, ticker: str) -> int:
+        """By how much rows of manual orders may still change the owner's own shares."""
+        pending = self.pending.get(ticker)
+        return pending.qty if pending is not None else 0
+
+    def not_ours(self, ticker: str) -> int:
+        """Shares that no sale of ours may take: the owner's own, and those that may be."""
+        return self.own_qty(ticker) + max(0, self.pending_qty(ticker))
 
     def expected_shares(self, ticker: str) -> int:
         """Shares that the account should hold: ours and the owner's own."""

@@ -216,9 +216,10 @@ def _ours_in_account(book: Book, position: Position) -> int:
     touched = book.touched.get(position.ticker)
     asked = book.shares_asked_at
     current = asked is not None and (touched is None or asked >= touched)
-    if not current or (position.own_qty == 0 and position.frozen != MISSING):
+    not_ours = book.not_ours(position.ticker)
+    if not current or (not_ours == 0 and position.frozen != MISSING):
         return position.qty
-    return min(position.qty, max(0, book.shares.get(position.ticker, 0) - position.own_qty))
+    return min(position.qty, max(0, book.shares.get(position.ticker, 0) - not_ours))
 
 
 def _wait_for_market(book: Book, run: ExitRun, position: Position) -> None:

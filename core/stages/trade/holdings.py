@@ -54,8 +54,8 @@ def _compare(book: Book, ticker: str, held: int) -> None:
     if position is None and not lost:
         if not live:
             book.own[ticker] = held
+            book.put_pending(ticker, None)
         book.suspicions.pop(ticker, None)
-        book.pending.pop(ticker, None)
         return
     if position is None and ticker not in book.own:
         book.own[ticker] = min(i.own_qty or 0 for i in lost)
@@ -68,19 +68,29 @@ def _compare(book: Book, ticker: str, held: int) -> None:
     same = before is not None and before.held == held
     suspicion = before.again() if before is not None and same else Suspicion(held=held, since=book.at)
     book.suspicions[ticker] = suspicion
-    explaining = [i for i in lost if i.remaining >= held - expected > 0]
+    surplus = held - expected - max(0, book.pending_qty(ticker))
+    explaining = [i for i in lost if i.remaining >= surplus > 0]
     if explaining:
-        _witness(book, explaining, held - expected, suspicion)
-    elif not live:
+        _witness(book, explaining, surplus, suspicion)
+    elif not live and ticker not in book.pending:
         _conclude(book, ticker, expected, suspicion)
 
 
 def _confirm_manual(book: Book, ticker: str, held: int) -> None:
-    """A manual order in the list, and the shares that the account holds, are two witnesses of one event: count it once."""
-    pending = book.pending.pop(ticker, 0)
+    """A manual order in the list, and the shares that the account holds, are two witnesses of one event: count it once.
+
+    Either may come first. Shares that the holdings do not show more of for long had been counted before the list told.
+    """
+    pending = book.pending.get(ticker)
+    if pending is None:
+        return
     apart = held - book.expected_shares(ticker)
-    if pending and apart and (pending > 0 or apart == pending):
-        book.set_own(ticker, max(0, book.own_qty(ticker) + pending))
+    over = book.at - pending.since >= shares.COUNTED
+    if apart == pending.qty or (over and apart != 0 and pending.qty > 0):
+        book.set_own(ticker, max(0, book.own_qty(ticker) + pending.qty))
+    elif not over:
+        return
+    book.put_pending(ticker, None)
 
 
 def _even(book: Book, ticker: str, position: Position | None) -> None:

@@ -175,7 +175,7 @@ def _missed(book: Book, intent: Intent) -> None:
 def _fenced(book: Book, intent: Intent) -> bool:
     """Whether an unknown sale may be repeated: the broker sells no more than there is, but that may be the owner's own."""
     age = book.at - (intent.sent_at or intent.created_at)
-    return book.own_qty(intent.request.ticker) == 0 or age >= book.resolution.quarantine
+    return book.not_ours(intent.request.ticker) == 0 or age >= book.resolution.quarantine
 
 
 def _holdings_agree(book: Book, intent: Intent) -> bool:

@@ -12,6 +12,7 @@ from core.model.money import ZERO
 from core.model.order import BrokerOrder, ManualOrder, Purpose, Side
 from core.rules import shares
 from core.rules.costs import fee_usd
+from core.rules.shares import Pending
 from core.stages.trade.book import Book
 from core.stages.trade.fills import grow, shrink
 from core.stages.trade.outcome import ReadHoldings
@@ -71,27 +72,28 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         qty=qty,
         price=(dollars / qty).quantize(Decimal("0.0001")),
         held=held.qty if held else 0,
-        own=book.own_qty(order.ticker) + max(0, book.pending.get(order.ticker, 0)),
+        own=book.own_qty(order.ticker) + max(0, book.pending_qty(order.ticker)),
     )
 
 
 def expect(book: Book, ticker: str, own: int) -> None:
     """The owner's own shares may have changed by so many; the holdings, read at once, tell whether they count them yet."""
-    book.pending[ticker] = book.pending.get(ticker, 0) + own
+    qty = book.pending_qty(ticker) + own
+    book.put_pending(ticker, Pending(qty=qty, since=book.at) if qty else None)
     book.act(ReadHoldings())
 
 
 def _sold(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
     """The owner's own shares go first; what is beyond them was ours, and the position shrinks with its stop."""
-    if (bought := book.pending.get(order.ticker, 0)) > 0:
-        # bought and sold between two readings of the holdings
-        del book.pending[order.ticker]
-        book.set_own(order.ticker, book.own_qty(order.ticker) + bought)
-    held = book.positions.get(order.ticker)
-    own, ours = shares.by_hand(book.own_qty(order.ticker), held.qty if held else 0, qty)
+    held, price = book.positions.get(order.ticker), dollars / qty
+    counted = book.own_qty(order.ticker)
+    unconfirmed = max(0, book.pending_qty(order.ticker))
+    own, ours = shares.by_hand(counted + unconfirmed, held.qty if held else 0, qty)
     if own:
-        book.set_own(order.ticker, book.own_qty(order.ticker) - own)
-    price = dollars / qty
+        book.set_own(order.ticker, counted - min(counted, own))
+    if own > counted:
+        # bought and sold before the holdings showed it
+        expect(book, order.ticker, counted - own)
     if ours:
         write_fill(book, order, ours, price * ours)
         shrink(book, order.ticker, ours, price * ours, purpose=Purpose.MANUAL)
@@ -139,7 +141,7 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     if not command.adopt:
         book.put_manual(msgspec.structs.replace(order, adopted=False))
         return Reply(ok=True, key=ReplyKey.IGNORED, values=values)
-    pending = max(0, book.pending.get(order.ticker, 0))
+    pending = max(0, book.pending_qty(order.ticker))
     qty = min(order.filled_qty, book.own_qty(order.ticker) + pending)
     if qty <= 0:
         return Reply(ok=False, key=ReplyKey.NOT_HELD, values=values)
@@ -149,7 +151,7 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     book.put_manual(msgspec.structs.replace(order, adopted=True))
     if pending:
         # the holdings have not counted these shares yet
-        book.pending[order.ticker] = pending - min(pending, qty)
+        expect(book, order.ticker, -min(pending, qty))
     book.set_own(order.ticker, book.own_qty(order.ticker) - max(0, qty - pending))
     write_fill(book, order, qty, dollars)
     position = grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=book.own_qty(order.ticker))

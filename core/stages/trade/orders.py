@@ -55,7 +55,7 @@ def on_sending(book: Book, message: OrderSending) -> Reply | None:
     if not (_wanted(book, intent) if intent.request.side is Side.BUY else exits.wanted(book, intent)):
         move(book, intent, IntentEvent.VOID, "stopped")
         return Reply(ok=False, key=ReplyKey.REFUSED)
-    own = book.own_qty(intent.request.ticker) if book.holdings_reconciled else None
+    own = book.not_ours(intent.request.ticker) if book.holdings_reconciled else None
     known = {ref.odno for ref, row in book.rows.items() if row.ticker == intent.request.ticker}
     baseline = tuple(sorted({*message.baseline, *known}))
     stamped = msgspec.structs.replace(intent, baseline=baseline, sent_at=book.at, own_qty=own)

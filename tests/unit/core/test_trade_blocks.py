@@ -131,3 +131,16 @@ def test_a_ticker_that_is_sold_is_not_missed(holding: World) -> None:
     tick(holding, 1)
     assert holding.book.unwatched == set()
     assert not holding.events(EventKind.WATCHED)
+
+
+@pytest.mark.parametrize(("halted", "told"), [(False, [("active", "reducing")]), (True, [])])
+def test_a_block_that_runs_out_is_told_where_it_opens_the_entries(
+    auto: World, halted: bool, told: list[tuple[str, str]]
+) -> None:
+    safety.block(auto.book, STREAK, until=auto.at + seconds(60))
+    auto.book.halted = halted
+    tick(auto, 59, halted=halted)
+    assert "stop_streak" in auto.book.blocks
+    tick(auto, 1, halted=halted)
+    assert auto.book.blocks == {}
+    assert [(e["state"], e["before"]) for e in auto.events(EventKind.STATE_CHANGED)] == told

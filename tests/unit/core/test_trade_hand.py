@@ -134,7 +134,7 @@ def test_what_filled_before_the_first_look_is_never_offered(world: World) -> Non
     assert fresh.book.touched[TICKER] == fresh.at
     told(fresh, row("1", from_api=False, filled=6))
     assert [e["qty"] for e in fresh.events(EventKind.MANUAL_BOUGHT)] == [2], "but what it fills from then on is told"
-    assert fresh.book.pending == {TICKER: 2}
+    assert fresh.book.pending_qty(TICKER) == 2
 
 
 def test_a_sale_by_hand_of_the_owners_own_shares_leaves_ours_alone(holding: World) -> None:
@@ -231,3 +231,23 @@ def test_an_order_elsewhere_does_not_stand_beside_it(auto: World, other: str) ->
     guarded(auto)
     (intent,) = guards(auto)
     assert intent.state is IntentState.ACKED
+
+
+def test_a_sale_by_hand_of_shares_that_nobody_knew_of_writes_no_fill(world: World) -> None:
+    told(world, row("1", order=request(Side.SELL, 3, ticker="ZZZ"), from_api=False, filled=3))
+    assert [(e["qty"], e["ours"], e["left"]) for e in world.events(EventKind.MANUAL_SOLD)] == [(3, 0, 0)]
+    assert not world.journal.fills
+    assert not world.events(EventKind.TROUBLE)
+
+
+def test_an_adopted_order_that_fills_further_leaves_the_owners_other_shares_alone(world: World) -> None:
+    by_hand(world, Side.BUY, 5)
+    order = world.broker.by_hand(Side.BUY, 6, world.at, limit="99.00")
+    world.move("99.00")
+    world.broker.match(order, 2)
+    world.run(2)
+    adopt(world, key="20261117-2")
+    world.broker.match(order, 4)
+    world.run(4)
+    position = world.book.positions[TICKER]
+    assert (position.qty, position.own_qty, position.plan_id, position.buy_count) == (6, 5, "", 1)

@@ -448,3 +448,48 @@ def test_a_lost_sale_beside_the_owners_own_shares_is_repeated_only_after_the_qua
     holding.tell(HoldingsRead(at=holding.at, holdings=holding.broker.holdings(), asked_at=holding.at))
     read(holding, *holding.broker.rows())
     assert now(holding, intent).state is IntentState.NOT_PLACED
+
+
+def test_the_quarantine_of_a_lost_sale_beside_the_owners_shares_ends_to_the_second(holding: World) -> None:
+    holding.broker.by_hand(Side.BUY, 4, holding.at)
+    holding.run(2)
+    intent = vanished_sale(holding)
+    misses(holding, intent, 2, 4, 178)
+    assert now(holding, intent).state is IntentState.UNKNOWN
+    misses(holding, intent, 180)
+    assert now(holding, intent).state is IntentState.NOT_PLACED
+
+
+def test_a_buy_needs_three_misses_where_a_sale_needs_two(auto: World) -> None:
+    intent = vanished(auto)
+    misses(auto, intent, 30)
+    auto.book.shares_asked_at = intent.sent_at + seconds(200)
+    assert misses(auto, intent, 200) == [2]
+    assert now(auto, intent).state is IntentState.UNKNOWN
+    misses(auto, intent, 230)
+    assert now(auto, intent).state is IntentState.NOT_PLACED
+
+
+def test_the_owners_own_shares_do_not_keep_a_buy_unknown(auto: World) -> None:
+    intent = vanished(auto)
+    auto.book.own[TICKER] = 3
+    assert give_up(auto, intent, at_s=180, holdings_s=180, shares=3) is IntentState.NOT_PLACED
+
+
+def test_a_person_can_not_be_given_an_order_that_is_another_ones(auto: World) -> None:
+    intent, twins = asked(auto)
+    other = msgspec.structs.replace(intent, id="other", dedup_key="other", state=IntentState.CANCELLED, ref=ref("71"))
+    auto.book.intents[other.id] = other
+    auto.command(OwnOrder(by="owner", ticker=TICKER, placed=True))
+    assert now(auto, intent).ref == twins[1].ref
+
+
+def test_a_persons_word_about_an_order_that_is_over_counts_as_one_complete_reading(auto: World) -> None:
+    intent = vanished(auto)
+    twins = tuple(row(number, order=intent.request, open_qty=0, cancelled=True) for number in ("71", "72"))
+    read(auto, *twins)
+    auto.command(OwnOrder(by="owner", ticker=TICKER, placed=True))
+    assert now(auto, intent).final_seen_at == auto.at
+    auto.at += seconds(2)
+    read(auto, *twins)
+    assert now(auto, intent).state is IntentState.CANCELLED

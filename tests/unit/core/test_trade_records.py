@@ -8,9 +8,11 @@ import pytest
 from core.model.commands import AdoptManual, Lock, Sell
 from core.model.instrument import Exchange
 from core.model.journal import AddFill, AddLedger, DayCounters, LedgerKind
+from core.model.messages import EventKind, message_id
 from core.model.order import BrokerRef, Intent, IntentState, ManualOrder, OrderRequest, Purpose, Side
 from core.model.params import TradingParams
 from core.model.position import Position, RoundTrip
+from core.stages.trade.fills import shrink
 from core.stages.trade.inputs import GuardianSold, OrdersRead, PowerRead
 from tests.unit.core.builders import NOON, TICKER, row, seconds
 from tests.unit.core.harness import World
@@ -405,3 +407,67 @@ def test_a_sale_of_the_guardian_becomes_an_order_of_ours(holding: World) -> None
     assert (intent.dedup_key, intent.plan_id) == ("guardian:900", holding.plan.id)
     assert (intent.created_at, intent.updated_at, intent.sent_at) == (holding.at, holding.at, sent_at)
     assert holding.journal.state["guardian:900"] == TICKER
+
+
+def test_a_list_that_tells_shares_without_money_corrects_nothing(auto: World) -> None:
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    for usd, cost in ((D(0), D("90.45")), (D("0.90"), D("0.90"))):
+        auto.tell(
+            OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9, filled_usd=usd),), complete=True)
+        )
+        assert auto.book.positions[TICKER].cost_usd == cost
+
+
+@pytest.mark.parametrize(("usd", "cost"), [("81", "0.60"), ("80.40", "10.05"), ("72", "10.05")])
+def test_a_correction_never_makes_what_is_left_cost_less_than_nothing(auto: World, usd: str, cost: str) -> None:
+    """Nine were booked at $10.05, eight are sold again; then the list tells what the nine had cost."""
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    shrink(auto.book, TICKER, 8, D(80), purpose=Purpose.MANUAL)
+    auto.tell(
+        OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9, filled_usd=D(usd)),), complete=True)
+    )
+    assert auto.book.positions[TICKER].cost_usd == D(cost)
+    assert auto.book.intents[intent.id].filled_usd == D(usd)
+
+
+def test_an_estimate_whose_shares_are_all_sold_is_corrected_in_the_order_alone(auto: World) -> None:
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    shrink(auto.book, TICKER, 9, D(90), purpose=Purpose.MANUAL)
+    auto.tell(OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9),), complete=True))
+    assert TICKER not in auto.book.positions
+    assert not auto.book.intents[intent.id].estimated
+
+
+def test_a_round_trip_has_the_same_key_however_often_it_is_told(holding: World) -> None:
+    opened_at = holding.book.positions[TICKER].opened_at
+    holding.move("80.00")
+    holding.run(6)
+    assert list(holding.journal.trips) == [message_id("trip", TICKER, opened_at.isoformat())]
+
+
+def test_shares_that_were_sold_by_hand_have_no_conditions(holding: World) -> None:
+    holding.broker.by_hand(Side.SELL, 9, holding.at)
+    holding.run(2)
+    (sold,) = holding.events(EventKind.SOLD)
+    assert (sold["conditions"], sold["reason"], sold["urgent"]) == ("", "MANUAL", False)
+
+
+def test_a_sale_of_the_guardian_has_the_same_id_however_often_it_is_told(holding: World) -> None:
+    sale = GuardianSold(
+        at=holding.at, ticker=TICKER, key="900", ref=ref("900"), qty=9, limit=D("84.50"), sent_at=holding.at
+    )
+    holding.tell(sale)
+    (intent,) = holding.book.live_intents()
+    assert intent.id == message_id("guardian", "guardian:900")

@@ -11,7 +11,7 @@ from core.model.instrument import Exchange
 from core.model.messages import EventKind
 from core.model.order import BrokerRef, Holding, Intent, IntentState, Purpose, Side
 from core.rules.shares import Suspicion
-from core.stages.trade.gaps import may_be_split, note_jump
+from core.stages.trade.gaps import may_be_split, note_jump, price_before
 from core.stages.trade.inputs import HoldingsRead, OrderSending, OrdersRead
 from core.stages.trade.outcome import ReadHoldings
 from tests.unit.core.builders import TICKER, request, row, seconds
@@ -447,7 +447,7 @@ def test_a_settled_split_forgets_the_gap(holding: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "noted"), [("60.00", True), ("60.01", False), ("166.67", True), ("166.60", False), ("25.00", True)]
+    ("price", "noted"), [("70.00", True), ("70.01", False), ("142.86", True), ("142.85", False), ("25.00", True)]
 )
 def test_a_price_that_jumped_by_a_splits_measure_is_noted_and_asks_for_the_holdings(
     holding: World, price: str, noted: bool
@@ -497,3 +497,42 @@ def test_an_order_being_sent_holds_a_conclusion_up(holding: World) -> None:
     for _ in range(4):
         look(holding, 60, NVDA=5)
     assert frozen(holding) == ""
+
+
+def test_a_split_that_no_gap_shows_is_believed_after_a_minute(holding: World) -> None:
+    quiet(holding)
+    holding.move("50.00")
+    holding.prices()
+    holding.book.jumps.clear()
+    for second in (0, 30, 29):
+        look(holding, second, NVDA=18)
+        assert frozen(holding) == ""
+    look(holding, 1, NVDA=18)
+    (told,) = holding.events(EventKind.FROZEN)
+    assert (told["reason"], told["held"], told["expected"], told["qty"]) == ("split", 18, 9, 9)
+
+
+def test_a_gap_of_yesterday_says_nothing_about_todays_shares(holding: World) -> None:
+    book, position = holding.book, holding.book.positions[TICKER]
+    assert price_before(book, position) == D(100)
+    book.jumps[TICKER] = (D(400), book.at)
+    book.at += dt.timedelta(days=1)
+    assert price_before(book, position) == D(400)
+    book.at += seconds(1)
+    assert price_before(book, position) == D(100)
+
+
+def test_the_settling_is_told_with_who_settled_it(holding: World) -> None:
+    missing(holding, 5)
+    holding.command(SETTLE)
+    (event,) = [e.event for e in holding.journal.events if e.event.kind is EventKind.UNFROZEN]
+    assert (event.ticker, event.subject) == (TICKER, TICKER)
+    assert event.values == {"name": "NVIDIA Corp", "name_ko": "엔비디아", "by": "owner"}
+
+
+def test_at_the_settling_the_owners_own_shares_stay_the_owners(holding: World) -> None:
+    holding.book.put_position(msgspec.structs.replace(holding.book.positions[TICKER], own_qty=3))
+    missing(holding, 7)
+    assert holding.command(SETTLE).values["qty"] == 4
+    position = holding.book.positions[TICKER]
+    assert (position.qty, position.own_qty, position.sold_qty) == (4, 3, 5)
