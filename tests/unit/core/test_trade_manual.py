@@ -340,7 +340,7 @@ def test_a_running_plan_buys_nothing_while_a_fall_may_be_a_split(auto: World) ->
     assert auto.plan.reason == "frozen"
 
 
-@pytest.mark.parametrize("price", ["61.00", "84.00"])
+@pytest.mark.parametrize("price", ["71.00", "84.00"])
 def test_an_ordinary_gap_does_not_wait_for_the_holdings(holding: World, price: str) -> None:
     overnight(holding, price)
     real = holding.broker.holdings
