@@ -1,4 +1,4 @@
-"""`./seohak bench simulation`: seeded stories of trader and guardian against a KIS that has accidents."""
+"""`./seohak bench`: seeded stories of trader and guardian against a KIS that has accidents."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks import stops
 from simulation.faults import LEVELS
 from simulation.many import Totals, total
 from simulation.run import run_seed
@@ -30,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--protocols", action="store_true", help="compare with naive protocols on the same accidents")
     sub.add_argument("--seed", type=int, metavar="N", help="play this one story only")
     sub.add_argument("--trace", action="store_true", help="with --seed: print what happened")
+    sub.set_defaults(play=_simulation)
+    words = "손절 속도를 진짜 프로세스로 잽니다 / how fast the stop is when something is broken, with real processes"
+    sub = benches.add_parser("stops", help=words, description=words)
+    stops.add_arguments(sub)
+    sub.set_defaults(play=stops.run)
 
 
 def _positive(text: str) -> int:
@@ -40,7 +46,13 @@ def _positive(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one story, many, or the protocol table; 1 where a promise was broken."""
+    """Run one bench; 1 where a promise was broken."""
+    code: int = options.play(options)
+    return code
+
+
+def _simulation(options: argparse.Namespace) -> int:
+    """One story, many, or the protocol table."""
     if options.trace and options.seed is None:
         print("--trace needs --seed N", file=sys.stderr)
         return 2
@@ -155,7 +167,7 @@ def _protocols(options: argparse.Namespace) -> int:
 
 def _table(rows: list[Row], level: str) -> None:
     table = Table(title=f"{rows[0].runs} schedules each, {level}", title_justify="left")
-    for name in ("protocol", "over-buy", "own shares unwatched", "manual order adopted", "no fill", "other", "worst"):
+    for name in ("protocol", "over-buy", "unwatched", "adopted", "no fill", "other", "worst"):
         table.add_column(name, justify="left" if name == "protocol" else "right")
     for row in rows:
         shares = (row.over, row.unwatched, row.adopted, row.no_fill, row.other)

@@ -69,7 +69,7 @@ class Checks:
         self._closed: dict[str, str] = {}
         self._given_up: set[str] = set()
         self._swapped: set[str] = set()
-        self._since_flat: dict[str, Decimal] = {}
+        self._cost: dict[str, tuple[Decimal, int]] = {}
         self._told: dict[str, tuple[int, float]] = {}
         self._shown_s: dict[str, int] = {}
         self._unseen_s: dict[str, int] = {}
@@ -132,16 +132,21 @@ class Checks:
         ticker, account = order.request.ticker, self.account
         if account.shares[ticker] < 0:
             self.fail("short", f"{account.shares[ticker]} {ticker}")
-        if order.source == "person" or qty < 0:
+        if order.source == "person":
+            return
+        if qty < 0:
+            cost, shares = self._cost.get(ticker, (ZERO, 0))
+            self._cost[ticker] = (max(ZERO, cost + usd * (1 + FEE)), max(0, shares + qty))
             return
         if order.request.side is Side.SELL:
             if account.shares[ticker] < account.own[ticker]:
                 self.fail("oversell", f"{account.own[ticker]} {ticker} are the person's, {account.shares[ticker]} left")
+            self._exposed(order, qty, usd)
             return
         intent = self.booked.intents.get(order.key)
         if intent is not None:
             self._over_buy(intent.plan_id)
-        self._twice(ticker, qty, usd)
+        self._exposed(order, qty, usd)
 
     def _over_buy(self, plan_id: str) -> None:
         plan = self.booked.plans[plan_id]
@@ -155,14 +160,18 @@ class Checks:
         if taken > plan.budget_usd + CENT * orders:
             self.fail("over-buy", f"{plan.ticker}: {taken:.2f} USD of {plan.budget_usd} in {orders} orders")
 
-    def _twice(self, ticker: str, qty: int, usd: Decimal) -> None:
-        """Since the bot last held nothing of a ticker it has not spent more on it than one plan may."""
-        if self.account.bot(ticker) == qty:
-            self._since_flat[ticker] = ZERO
-        self._since_flat[ticker] = self._since_flat.get(ticker, ZERO) + usd * (1 + FEE)
+    def _exposed(self, order: Order, qty: int, usd: Decimal) -> None:
+        """What the bot's shares of a ticker have cost is never more than one plan may spend, whoever ordered them."""
+        ticker = order.request.ticker
+        cost, shares = self._cost.get(ticker, (ZERO, 0))
+        if order.request.side is Side.SELL:
+            left = max(0, shares - qty)
+            self._cost[ticker] = (cost * left / shares if shares else ZERO, left)
+            return
+        self._cost[ticker] = cost, shares = (cost + usd * (1 + FEE), shares + qty)
         most = max((p.budget_usd for p in self.booked.plans.values() if p.ticker == ticker), default=ZERO)
-        if self._since_flat[ticker] > most + CENT * len(self.account.orders):
-            self.fail("over-buy", f"{ticker}: {self._since_flat[ticker]:.2f} USD with plans of {most} USD at most")
+        if cost > most + CENT * len(self.account.orders):
+            self.fail("over-buy", f"{ticker}: {shares} shares for {cost:.2f} USD with plans of {most} USD at most")
 
     # -- what the trader learns and writes ----------------------------------------------------------------------
 
@@ -286,7 +295,7 @@ class Checks:
     def _unseen(self) -> None:
         for ticker, position in self.booked.positions.items():
             # what the guardian has sold stays booked until the trader comes back, and needs no eyes
-            left = position.qty - self._sold_unbooked(ticker)
+            left = position.qty - self.sold_unbooked(ticker)
             if self.broker_down() or left <= 0:
                 # bought just before the trader died, and never booked: the guardian does not know of them
                 self._faults.hits["orphan_seconds"] += left <= 0 < self.account.bot(ticker)
@@ -297,7 +306,7 @@ class Checks:
         for ticker in [t for t in self._unseen_s if t not in self.booked.positions]:
             del self._unseen_s[ticker]
 
-    def _sold_unbooked(self, ticker: str) -> int:
+    def sold_unbooked(self, ticker: str) -> int:
         """Shares that API orders have sold and the journal does not know of yet."""
         sales = [o for o in self.account.orders if o.request.ticker == ticker and o.request.side is Side.SELL]
         return sum(o.filled - self.booked.shares(o.ref.odno, o.key) for o in sales if o.from_api)

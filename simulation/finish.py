@@ -63,8 +63,9 @@ class Ending:
         """The trader has not come back: the guardian has sold what is under its stop."""
         story = self._story
         for ticker, (qty, stop) in story.checks.protection().items():
-            if story.stocks[ticker].highest(ALONE_S // 2) <= stop and qty and story.account.bot(ticker) > 0:
-                story.checks.fail("guardian", f"{ticker} is under its stop {stop}, {qty} shares are still there")
+            left = qty - story.checks.sold_unbooked(ticker)
+            if story.stocks[ticker].highest(ALONE_S // 2) <= stop and left > 0 and story.account.bot(ticker) > 0:
+                story.checks.fail("guardian", f"{ticker} is under its stop {stop}, {left} shares are still there")
 
     def restless(self) -> str:
         """Why it is not quiet yet, or nothing."""

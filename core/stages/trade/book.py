@@ -74,6 +74,7 @@ class Book:
         self.pending = msgspec.json.decode(pending, type=dict[str, Pending]) if pending else {}
         self.suspicions: dict[str, Suspicion] = {}
         self.touched: dict[str, dt.datetime] = {}
+        self.filled_at: dict[str, dt.datetime] = {}
         self.jumps: dict[str, tuple[Decimal, dt.datetime]] = {}
         self.rows: dict[BrokerRef, BrokerOrder] = {}
         self.vanished: dict[BrokerRef, dt.datetime] = {}

@@ -47,7 +47,7 @@ def book_fill(book: Book, intent: Intent, ref: BrokerRef, qty: int, dollars: Dec
         intent, filled_qty=cumulative, filled_usd=intent.filled_usd + dollars, updated_at=book.at
     )
     book.put_intent(intent)
-    book.touched[request.ticker] = book.at
+    book.touched[request.ticker] = book.filled_at[request.ticker] = book.at
     return intent
 
 

@@ -52,7 +52,9 @@ def _compare(book: Book, ticker: str, held: int) -> None:
     position, lost = book.positions.get(ticker), _lost(book, ticker)
     live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
     if position is None and not lost:
-        if not live:
+        filled_at = book.filled_at.get(ticker)
+        # the holdings may still show what we have just sold
+        if not live and (filled_at is None or book.at - filled_at >= shares.QUIET or ticker not in book.own):
             book.own[ticker] = held
             book.put_pending(ticker, None)
         book.suspicions.pop(ticker, None)

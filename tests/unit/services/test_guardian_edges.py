@@ -10,9 +10,10 @@ import pytest
 from core.model.order import BrokerRef
 from services import protect
 from services.fence import HANDBACK
+from services.guardian import ROUND_S
 from services.guardian_broker import GuardianTrouble
 from services.guardian_files import MOST_QTY, MOST_USD
-from services.guardian_rules import HUNG_AFTER_S
+from services.guardian_rules import ANSWERED_S, HUNG_AFTER_S
 from services.protect import acknowledge_sales, guardian_sales, take_orders_lock
 from services.runtime import Runtime
 from tests.unit.core.builders import NOON, TICKER, position
@@ -234,3 +235,46 @@ def test_a_guardian_is_in_charge_for_as_long_as_its_beat_is_fresh(
     (tmp_path / "beats").mkdir()
     (tmp_path / "beats" / "guardian").write_text(json.dumps({"in_charge": "True", "mono": str(1000.0 - age_s)}))
     assert protect._guardian_in_charge(tmp_path, 1000.0) is in_charge
+
+
+# -- how long the broker must have answered --------------------------------------------------------------------------
+
+
+def neglect(post: Post, rounds: int, **ages: float) -> bool:
+    """Rounds in which the trader beats, and looked at each ticker so long ago; whether the guardian took over."""
+    for _ in range(rounds):
+        looks(post, **ages)
+        post.rounds()
+    return post.guardian.in_charge
+
+
+ENOUGH = int(ANSWERED_S // ROUND_S) + 1
+
+
+def test_the_broker_must_have_answered_for_a_while(post: Post) -> None:
+    assert not neglect(post, ENOUGH - 1, **{TICKER: 11.0})
+    assert neglect(post, 1, **{TICKER: 11.0})
+
+
+def test_a_look_of_the_trader_starts_the_while_again(post: Post) -> None:
+    neglect(post, ENOUGH - 1, **{TICKER: 11.0})
+    neglect(post, 1, **{TICKER: 0.0})
+    assert not neglect(post, ENOUGH - 1, **{TICKER: 11.0})
+    assert neglect(post, 1, **{TICKER: 11.0})
+
+
+def test_an_outage_of_the_broker_starts_the_while_again(post: Post) -> None:
+    neglect(post, ENOUGH - 1, **{TICKER: 11.0})
+    post.broker.trouble[TICKER] = GuardianTrouble("no price of it")
+    neglect(post, 1, **{TICKER: 11.0})
+    post.broker.trouble.clear()
+    assert not neglect(post, ENOUGH - 1, **{TICKER: 11.0})
+    assert neglect(post, 1, **{TICKER: 11.0})
+
+
+def test_each_ticker_has_its_own_while(post: Post) -> None:
+    """One is neglected above its stop for long; that says nothing about the other one."""
+    post.protect(position(ticker=AMD, stop="50.00"), position())
+    neglect(post, 3 * ENOUGH, **{AMD: 11.0, TICKER: 0.0})
+    assert not neglect(post, ENOUGH - 1, **{AMD: 11.0, TICKER: 11.0})
+    assert neglect(post, 1, **{AMD: 11.0, TICKER: 11.0})

@@ -1,0 +1,90 @@
+"""Shares booked at their limit because only the holdings show them: what the list corrects later, and what it leaves."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from core.model.order import BrokerRef, Purpose
+from core.stages.trade.fills import shrink
+from core.stages.trade.inputs import OrdersRead
+from tests.unit.core.builders import TICKER, row
+from tests.unit.core.harness import World
+from tests.unit.core.test_trade_records import rate, ref
+
+D = Decimal
+TODAY = dt.date(2026, 11, 17)
+
+
+def test_an_estimated_price_is_corrected_in_cost_result_and_stop(auto: World) -> None:
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    estimated = auto.book.positions[TICKER]
+    assert (estimated.cost_usd, estimated.cost_krw, estimated.bought_usd) == (D("90.45"), D(90_450), D("90.45"))
+    (intent,) = auto.book.intents.values()
+    assert intent.ref == BrokerRef("20261117", "", f"?{intent.id[:12]}") or intent.ref is None
+    rate(auto, 1100)
+    auto.broker.orders[0].hidden = False
+    auto.run(2)
+    true = auto.book.positions[TICKER]
+    assert (true.qty, true.cost_usd, true.bought_usd) == (9, D(90), D(90))
+    assert true.cost_krw == D(90_450) - D("0.45") * 1100
+    assert (true.stop_price, true.target_price) == (D("8.50"), D("13.00"))
+    known = auto.book.intents[intent.id]
+    assert (known.filled_qty, known.filled_usd, known.estimated, known.ref) == (9, D(90), False, ref("1"))
+    assert auto.journal.intents[intent.id] == known
+
+
+def test_a_half_listed_order_leaves_the_estimate_until_the_list_is_complete(auto: World) -> None:
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    order = row("1", order=intent.request, filled=8)
+    auto.tell(OrdersRead(at=auto.at, orders=(order,), complete=True))
+    assert auto.book.positions[TICKER].cost_usd == D("90.45"), "eight shares say nothing about nine"
+    assert auto.book.intents[intent.id].estimated
+
+
+def test_a_list_that_tells_shares_without_money_corrects_nothing(auto: World) -> None:
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    for usd, cost in ((D(0), D("90.45")), (D("0.90"), D("0.90"))):
+        auto.tell(
+            OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9, filled_usd=usd),), complete=True)
+        )
+        assert auto.book.positions[TICKER].cost_usd == cost
+
+
+@pytest.mark.parametrize(("usd", "cost"), [("81", "0.60"), ("80.40", "10.05"), ("72", "10.05")])
+def test_a_correction_never_makes_what_is_left_cost_less_than_nothing(auto: World, usd: str, cost: str) -> None:
+    """Nine were booked at $10.05, eight are sold again; then the list tells what the nine had cost."""
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    shrink(auto.book, TICKER, 8, D(80), purpose=Purpose.MANUAL)
+    auto.tell(
+        OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9, filled_usd=D(usd)),), complete=True)
+    )
+    assert auto.book.positions[TICKER].cost_usd == D(cost)
+    assert auto.book.intents[intent.id].filled_usd == D(usd)
+
+
+def test_an_estimate_whose_shares_are_all_sold_is_corrected_in_the_order_alone(auto: World) -> None:
+    auto.move("10.00")
+    auto.broker.accidents.append("hide")
+    auto.buy_signal()
+    auto.run(70)
+    (intent,) = auto.book.intents.values()
+    shrink(auto.book, TICKER, 9, D(90), purpose=Purpose.MANUAL)
+    auto.tell(OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9),), complete=True))
+    assert TICKER not in auto.book.positions
+    assert not auto.book.intents[intent.id].estimated
