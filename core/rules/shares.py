@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -79,6 +80,19 @@ def believed(suspicion: Suspicion, at: dt.datetime, touched_at: dt.datetime | No
     """Whether a difference has been seen often enough, and long enough in a quiet time."""
     since = suspicion.since if touched_at is None else max(suspicion.since, touched_at + QUIET)
     return suspicion.readings >= READINGS and at - since >= PERSISTS
+
+
+def uncounted(pending: Sequence[Pending], apart: int, at: dt.datetime) -> int | None:
+    """How many shares of pending manual orders the holdings show beyond our count; None where that can't be told yet.
+
+    They count orders in the order in which they were filled, so what is not counted yet are the newest ones.
+    """
+    for first in range(len(pending)):
+        if sum(p.qty for p in pending[first:]) == apart:
+            return apart
+    if pending and at - pending[-1].since < COUNTED:
+        return None
+    return max(0, min(apart, sum(p.qty for p in pending)))
 
 
 def by_hand(own_qty: int, position_qty: int, sold: int) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class Book:
         self.own: dict[str, int] = {}
         # what rows of manual orders say of the owner's own shares, until the holdings confirm it
         pending = self.state.get("pending")
-        self.pending = msgspec.json.decode(pending, type=dict[str, Pending]) if pending else {}
+        self.pending = msgspec.json.decode(pending, type=dict[str, tuple[Pending, ...]]) if pending else {}
         self.suspicions: dict[str, Suspicion] = {}
         self.touched: dict[str, dt.datetime] = {}
         self.filled_at: dict[str, dt.datetime] = {}
@@ -220,11 +220,11 @@ class Book:
             reason = ",".join(sorted(b.reason for b in self.standing()) or gone)
             self.emit(EventKind.STATE_CHANGED, state=self.trading_state.value, before=before.value, reason=reason)
 
-    def put_pending(self, ticker: str, pending: Pending | None) -> None:
-        """Remember, or forget, what a reading of the holdings has still to confirm; kept over a restart."""
-        if self.pending.get(ticker) != pending:
+    def put_pending(self, ticker: str, *pending: Pending) -> None:
+        """Replace what a reading of the holdings has still to confirm; kept over a restart."""
+        if self.pending.get(ticker, ()) != pending:
             self.pending.pop(ticker, None)
-            if pending is not None:
+            if pending:
                 self.pending[ticker] = pending
             self.put_state("pending", msgspec.json.encode(self.pending).decode())
 
@@ -277,8 +277,7 @@ class Book:
 
     def pending_qty(self, ticker: str) -> int:
         """By how much rows of manual orders may still change the owner's own shares."""
-        pending = self.pending.get(ticker)
-        return pending.qty if pending is not None else 0
+        return sum(p.qty for p in self.pending.get(ticker, ()))
 
     def not_ours(self, ticker: str) -> int:
         """Shares that no sale of ours may take: the owner's own, and those that may be."""

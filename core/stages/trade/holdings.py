@@ -56,7 +56,7 @@ def _compare(book: Book, ticker: str, held: int) -> None:
         # the holdings may still show what we have just sold
         if not live and (filled_at is None or book.at - filled_at >= shares.QUIET or ticker not in book.own):
             book.own[ticker] = held
-            book.put_pending(ticker, None)
+            book.put_pending(ticker)
         book.suspicions.pop(ticker, None)
         return
     if position is None and ticker not in book.own:
@@ -83,16 +83,14 @@ def _confirm_manual(book: Book, ticker: str, held: int) -> None:
 
     Either may come first. Shares that the holdings do not show more of for long had been counted before the list told.
     """
-    pending = book.pending.get(ticker)
-    if pending is None:
-        return
+    pending = book.pending.get(ticker, ())
     apart = held - book.expected_shares(ticker)
-    over = book.at - pending.since >= shares.COUNTED
-    if apart == pending.qty or (over and apart != 0 and pending.qty > 0):
-        book.set_own(ticker, max(0, book.own_qty(ticker) + pending.qty))
-    elif not over:
+    if not pending or (apart == 0 and book.at - pending[-1].since < shares.COUNTED):
         return
-    book.put_pending(ticker, None)
+    found = shares.uncounted(pending, apart, book.at)
+    if found is not None:
+        book.set_own(ticker, max(0, book.own_qty(ticker) + found))
+        book.put_pending(ticker)
 
 
 def _even(book: Book, ticker: str, position: Position | None) -> None:

@@ -78,8 +78,7 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
 
 def expect(book: Book, ticker: str, own: int) -> None:
     """The owner's own shares may have changed by so many; the holdings, read at once, tell whether they count them yet."""
-    qty = book.pending_qty(ticker) + own
-    book.put_pending(ticker, Pending(qty=qty, since=book.at) if qty else None)
+    book.put_pending(ticker, *book.pending.get(ticker, ()), Pending(qty=own, since=book.at))
     book.act(ReadHoldings())
 
 

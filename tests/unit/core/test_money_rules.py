@@ -214,3 +214,7 @@ def test_what_is_left_for_a_tranche_may_be_less_than_a_dollar() -> None:
     assert tranche_qty(D(10), 10, 1, D("0.50"), D("0.25")) == 2
     assert tranche_qty(D(10), 10, 1, D("0.99"), D("0.01")) == 1
     assert tranche_qty(D(10), 10, 1, D(1), D("0.01")) == 0
+
+
+def test_an_entry_between_two_steps_is_rounded_up() -> None:
+    assert entry("100.01", "100.00") == D("100.52"), "100.51005 rounds up"

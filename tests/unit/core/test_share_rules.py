@@ -13,11 +13,13 @@ from core.rules.shares import (
     READINGS,
     SPLITS,
     Difference,
+    Pending,
     Suspicion,
     believed,
     by_hand,
     classify,
     split_of,
+    uncounted,
 )
 from tests.unit.core.builders import NOON, seconds
 
@@ -90,3 +92,32 @@ def test_a_split_of_a_stock_under_a_dollar_is_seen_too() -> None:
 def test_a_reverse_split_needs_the_price_to_rise_too() -> None:
     assert split_of(20, 10, D(10), D("14.29")) == Fraction(1, 2)
     assert split_of(20, 10, D(10), D("14.28")) is None
+
+
+@pytest.mark.parametrize("ratio", [2, 5, 10, 100])
+def test_shares_of_any_ratio_need_a_price_that_moved_by_three_tenths_and_not_more(ratio: int) -> None:
+    assert split_of(7, 7 * ratio, D(100), D("69.9")) == Fraction(ratio)
+    assert split_of(7, 7 * ratio, D(100), D("70.1")) is None
+    assert split_of(7 * ratio, 7, D("69.9"), D(100)) == Fraction(1, ratio)
+    assert split_of(7 * ratio, 7, D("70.1"), D(100)) is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "apart", "age_s", "found"),
+    [
+        ((2, 10), 12, 0, 12),
+        ((2, 10), 10, 0, 10),
+        ((2, 10), 2, 0, None),
+        ((2, 10), 2, 90, 2),
+        ((2, 10), 20, 90, 12),
+        ((2, 10), -3, 90, 0),
+        ((5,), 3, 89, None),
+        ((-4,), -4, 0, -4),
+        ((), 3, 0, 0),
+    ],
+)
+def test_the_newest_manual_orders_are_the_ones_that_the_holdings_do_not_count_yet(
+    entries: tuple[int, ...], apart: int, age_s: int, found: int | None
+) -> None:
+    pending = [Pending(qty=qty, since=NOON) for qty in entries]
+    assert uncounted(pending, apart, NOON + seconds(age_s)) == found
