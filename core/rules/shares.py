@@ -41,6 +41,15 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     since: dt.datetime
 
 
+class Jump(msgspec.Struct, frozen=True, kw_only=True):
+    """A price after which the holdings must speak: it changed by a split's measure, or nobody had looked for long."""
+
+    before: Decimal
+    at: dt.datetime
+    measured: bool = True
+    rested: bool = False
+
+
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     """The same unexplained number of shares, seen several times."""
 
@@ -67,10 +76,15 @@ def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fractio
     return None
 
 
-def classify(expected: int, held: int, before: Decimal, now: Decimal) -> Difference:
-    """Name a difference; `before` and `now` are prices in USD around it."""
+def classify(expected: int, held: int, before: Decimal, now: Decimal, *, rested: bool = False) -> Difference:
+    """Name a difference; `before` and `now` are prices in USD around it.
+
+    After a long pause (`rested`) a whole multiple is a split whatever the price has done meanwhile.
+    """
     if held == expected:
         return Difference.NONE
+    if rested and 0 < expected < held and held % expected == 0 and held // expected in SPLITS:
+        return Difference.SPLIT
     if split_of(expected, held, before, now) is not None:
         return Difference.SPLIT
     return Difference.SURPLUS if held > expected else Difference.MISSING

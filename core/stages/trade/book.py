@@ -34,7 +34,7 @@ from core.model.safety import Block, TradingState
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
 from core.rules.risk import RiskView, standing_blocks
-from core.rules.shares import Pending, Suspicion
+from core.rules.shares import Jump, Pending, Suspicion
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
 
@@ -75,7 +75,7 @@ class Book:
         self.suspicions: dict[str, Suspicion] = {}
         self.touched: dict[str, dt.datetime] = {}
         self.filled_at: dict[str, dt.datetime] = {}
-        self.jumps: dict[str, tuple[Decimal, dt.datetime]] = {}
+        self.jumps: dict[str, Jump] = {}
         self.rows: dict[BrokerRef, BrokerOrder] = {}
         self.vanished: dict[BrokerRef, dt.datetime] = {}
         self.clock_skewed = False
@@ -329,7 +329,8 @@ class Book:
             clock_skewed=self.clock_skewed,
             unwatched=bool(self.unwatched),
             held=set(self.positions),
-            planned={p.ticker for p in self.open_plans()},
+            planned={p.ticker for p in self.open_plans()}
+            | {i.request.ticker for i in self.live_intents(side=Side.BUY)},
             locks=self.locks,
             bought_today_krw=self.day.bought_krw,
             realized_today_krw=self.day.realized_krw,

@@ -174,6 +174,9 @@ def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
     refused = check_entry(book.risk_view(), plan.ticker, book.params, own_plan=True)
     if refused:
         return refused
+    if book.live_intents(plan.ticker, Side.BUY):
+        # an order of an earlier plan may still fill
+        return Refused(RefusalReason.OPEN_PLAN)
     if message.quote is None or message.power is None:
         return Refused(RefusalReason.BROKER_DOWN)
     others = {p.ticker for p in book.open_plans() if p.id != plan.id} | set(book.positions)

@@ -205,6 +205,8 @@ def _step(book: Book, run: ExitRun) -> None:
         return
     if run.retry_at is not None and book.at < run.retry_at:
         return
+    if run.purpose not in BY_PERSON and may_be_split(book, position):
+        return
     quote = book.quotes.get(run.ticker)
     qty = min(wanted, _ours_in_account(book, position))
     if quote is not None and qty > 0:
@@ -243,7 +245,7 @@ def wanted(book: Book, intent: Intent) -> bool:
     position = book.positions.get(intent.request.ticker)
     if position is None or intent.request.ticker not in book.exits:
         return False
-    return position.frozen != SPLIT or intent.purpose in BY_PERSON
+    return intent.purpose in BY_PERSON or not (position.frozen == SPLIT or may_be_split(book, position))
 
 
 def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:

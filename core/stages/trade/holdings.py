@@ -124,7 +124,10 @@ def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> N
             book.own[ticker] = suspicion.held
             book.suspicions.pop(ticker, None)
         return
-    kind = shares.classify(expected, suspicion.held, price_before(book, position), position.last_price)
+    jump = book.jumps.get(ticker)
+    rested = jump is not None and jump.rested
+    before = price_before(book, position)
+    kind = shares.classify(expected, suspicion.held, before, position.last_price, rested=rested)
     # shares and price changed together: two witnesses
     if kind is Difference.SPLIT and (ticker in book.jumps or believed):
         freeze(book, position, SPLIT, held=suspicion.held, expected=expected)

@@ -313,39 +313,29 @@ def test_a_split_over_night_is_not_a_fall_to_the_stop(holding: World) -> None:
     assert holding.broker.shares[TICKER] == 0
 
 
-def test_a_real_fall_over_night_is_sold_as_soon_as_the_holdings_have_spoken(holding: World) -> None:
+def test_a_fall_of_a_splits_measure_over_night_is_sold_after_a_minute_of_unchanged_holdings(holding: World) -> None:
     overnight(holding, "25.00")
-    holding.run(30)
+    holding.run(56)
+    assert not holding.broker.sent(Side.SELL)
+    holding.run(14)
     assert holding.held() == 0
-    assert holding.broker.sent(Side.SELL)
-
-
-def test_a_running_plan_buys_nothing_while_a_fall_may_be_a_split(auto: World) -> None:
-    auto.move("10.00")
-    auto.buy_signal()
-    auto.run(70)
-    held = auto.held()
-    real = auto.broker.holdings
-    auto.broker.shares[TICKER] = 4 * held
-    sent = len(auto.broker.sent(Side.BUY))
-    auto.at += (auto.at - auto.at).__class__(minutes=11)
-    auto.move("2.50")
-    auto.prices()
-    auto.tick()
-    assert len(auto.broker.sent(Side.BUY)) == sent, "the holdings must speak first"
-    auto.broker.holdings = real
-    auto.run(70)
-    assert auto.book.positions[TICKER].frozen == "split"
-    assert len(auto.broker.sent(Side.BUY)) == sent
-    assert auto.plan.reason == "frozen"
 
 
 @pytest.mark.parametrize("price", ["71.00", "84.00"])
-def test_an_ordinary_gap_does_not_wait_for_the_holdings(holding: World, price: str) -> None:
+def test_an_ordinary_gap_over_night_waits_for_one_reading_of_the_holdings(holding: World, price: str) -> None:
     overnight(holding, price)
-    real = holding.broker.holdings
-    holding.broker.holdings = lambda: real() if holding.held() == 0 else ()
     for _ in range(3):
         holding.at += (holding.at - holding.at).__class__(seconds=2)
         holding.prices()
-    assert holding.broker.sent(Side.SELL)
+    assert not holding.broker.sent(Side.SELL)
+    holding.run(6)
+    assert holding.held() == 0
+
+
+def test_shares_that_doubled_over_night_are_a_split_whatever_the_price_did(holding: World) -> None:
+    ours = holding.held()
+    overnight(holding, "84.00")
+    holding.broker.shares[TICKER] = 2 * ours
+    holding.run(10)
+    assert holding.book.positions[TICKER].frozen == "split"
+    assert not holding.broker.sent(Side.SELL)

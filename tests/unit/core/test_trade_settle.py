@@ -9,6 +9,7 @@ import pytest
 from core.model.commands import Reply, ReplyKey, Sell, Settle
 from core.model.messages import EventKind
 from core.model.order import Purpose, Side
+from core.rules.shares import Jump
 from core.stages.trade.gaps import may_be_split, note_jump, price_before
 from core.stages.trade.outcome import ReadHoldings
 from tests.unit.core.builders import TICKER, seconds
@@ -131,7 +132,7 @@ def test_a_settled_split_whose_shares_are_all_gone_is_a_sale(holding: World) -> 
 
 def test_a_settled_split_forgets_the_gap(holding: World) -> None:
     split(holding, "50.00", 18)
-    holding.book.jumps[TICKER] = (D(100), holding.at)
+    holding.book.jumps[TICKER] = Jump(before=D(100), at=holding.at)
     holding.command(SETTLE)
     assert TICKER not in holding.book.jumps
     holding.book.put_position(msgspec.structs.replace(holding.book.positions[TICKER], frozen="split"))
@@ -147,7 +148,7 @@ def test_a_price_that_jumped_by_a_splits_measure_is_noted_and_asks_for_the_holdi
     holding.book.begin(holding.at)
     position = msgspec.structs.replace(holding.book.positions[TICKER], last_price=D(100), priced_at=holding.at)
     note_jump(holding.book, position, D(price))
-    assert holding.book.jumps == ({TICKER: (D(100), holding.book.at)} if noted else {})
+    assert holding.book.jumps == ({TICKER: Jump(before=D(100), at=holding.book.at)} if noted else {})
     assert holding.book.outcome().actions == ((ReadHoldings(),) if noted else ())
 
 
@@ -160,7 +161,7 @@ def test_a_stop_waits_a_minute_for_a_reading_of_the_holdings_after_the_jump(
 ) -> None:
     book, position = holding.book, holding.book.positions[TICKER]
     assert not may_be_split(book, position), "without a jump it does not wait"
-    book.jumps[TICKER] = (D(100), book.at)
+    book.jumps[TICKER] = Jump(before=D(100), at=book.at)
     book.shares_asked_at = None if asked_s is None else book.at + seconds(asked_s)
     book.at += seconds(later_s)
     assert may_be_split(book, position) is waits
@@ -169,7 +170,7 @@ def test_a_stop_waits_a_minute_for_a_reading_of_the_holdings_after_the_jump(
 def test_a_gap_of_yesterday_says_nothing_about_todays_shares(holding: World) -> None:
     book, position = holding.book, holding.book.positions[TICKER]
     assert price_before(book, position) == D(100)
-    book.jumps[TICKER] = (D(400), book.at)
+    book.jumps[TICKER] = Jump(before=D(400), at=book.at)
     book.at += dt.timedelta(days=1)
     assert price_before(book, position) == D(400)
     book.at += seconds(1)

@@ -10,7 +10,7 @@ from core.model.commands import Sell, Settle
 from core.model.instrument import Exchange
 from core.model.messages import EventKind
 from core.model.order import BrokerRef, Holding, Intent, IntentState, Side
-from core.rules.shares import Suspicion
+from core.rules.shares import Jump, Suspicion
 from core.stages.trade.inputs import HoldingsRead, OrderSending, OrdersRead
 from tests.unit.core.builders import TICKER, request, row, seconds
 from tests.unit.core.harness import World
@@ -284,7 +284,7 @@ def test_a_split_is_believed_at_once_and_told_once(holding: World) -> None:
 def test_the_price_before_the_gap_tells_a_split_where_the_average_does_not(holding: World) -> None:
     """Bought at $100, risen to $400 unseen, then split four for one: the average alone would not show it."""
     quiet(holding)
-    holding.book.jumps[TICKER] = (D(400), holding.at)
+    holding.book.jumps[TICKER] = Jump(before=D(400), at=holding.at)
     holding.move("100.00")
     look(holding, NVDA=36)
     assert frozen(holding) == "split"

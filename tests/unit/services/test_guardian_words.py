@@ -1,14 +1,15 @@
 """What the guardian asks of KIS to the letter, what it repeats of KIS's words, and what its journal keeps."""
 
 import json
+import ssl
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from services import guardian_files
+from services import guardian_broker, guardian_files, guardian_session
 from services.guardian_broker import Access, GuardianBroker
-from services.guardian_files import Journal
+from services.guardian_files import MOST_USD, Journal
 from services.guardian_rules import REFUSED_MOST_S, Watch
 from services.guardian_session import Answer, GuardianRefused, GuardianTrouble, Row
 from tests.unit.services.test_guardian_session import APPKEY, SECRET, TOKEN, WALL
@@ -179,13 +180,14 @@ def test_a_definite_refusal_of_a_sale_is_told_in_kis_words(broker: Broker) -> No
     [
         no("APBK9999", "who knows"),
         no("APBK0988", "who knows", status=500, done="0"),
-        no("APBK0988", "who knows", status=500, done=" 0 "),
+        no("EGW00101", "who knows", status=500, done="0"),
+        no("EGW00101", "who knows", status=500, done=" 0 "),
     ],
-    ids=["unknown-code", "said-done", "said-done-with-blanks"],
+    ids=["unknown-code", "said-done", "gateway-said-done", "said-done-with-blanks"],
 )
 def test_what_is_no_definite_refusal_is_unknown(broker: Broker, reply: Answer) -> None:
     broker.replies = [reply]
-    with pytest.raises(GuardianTrouble, match=r"^order: APBK\d{4} who knows$") as caught:
+    with pytest.raises(GuardianTrouble, match=r"^order: (APBK|EGW0)\d{4} who knows$") as caught:
         broker.sell("NVDA", "NASD", 1, "79.60")
     assert not isinstance(caught.value, GuardianRefused)
 
@@ -204,6 +206,72 @@ def test_a_number_is_the_same_with_and_without_zeros_before_it_and_not_behind_it
         {"output": [{**row, "odno": "0000000120", "mdia_dvsn_name": "HTS"}]},
     ]
     assert [(o.odno, o.by_hand) for o in broker.open_orders()] == [("120", True), ("12", False)]
+
+
+def test_a_gateway_that_refused_an_order_without_saying_done_refused_it(broker: Broker) -> None:
+    broker.replies = [no("EGW00101", "format", status=500)]
+    with pytest.raises(GuardianRefused, match=r"^EGW00101 EGW00101 format$"):
+        broker.sell("NVDA", "NASD", 1, "79.60")
+
+
+def test_a_query_that_fails_is_told_by_its_name_and_kis_words(broker: Broker) -> None:
+    broker.replies = [no("EGW00201", "too many")]
+    with pytest.raises(GuardianTrouble, match=r"^price: EGW00201 too many$"):
+        broker.price("NVDA", "NASD")
+
+
+def test_a_next_page_is_asked_for_as_one_also_with_another_token(broker: Broker) -> None:
+    asked: list[bool] = []
+    replies = [
+        Answer(200, {"rt_cd": "0", "output1": [lot("NVDA", "1", "1")]}, more=True),
+        no("EGW00123", "dead", status=500),
+        Answer(200, {"rt_cd": "0", "output1": []}, more=False),
+    ]
+
+    def answer(*_: object, more: bool = False) -> Answer:
+        asked.append(more)
+        return replies[len(asked) - 1]
+
+    broker._kis.call = answer
+    assert broker.shares("NASD") == {"NVDA": (1, 1)}
+    assert asked == [False, True, True]
+
+
+def test_the_dearest_price_is_one(broker: Broker) -> None:
+    broker.replies = [{"output": {"last": str(MOST_USD)}}, {"output": {"last": str(MOST_USD + 1)}}]
+    assert broker.price("NVDA", "NASD") == MOST_USD
+    with pytest.raises(GuardianTrouble, match=r"^no price of NVDA$"):
+        broker.price("NVDA", "NASD")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        (None, 0),
+        ("9,999,999,999", 9_999_999_999),
+        ("10000000000", None),
+        ("-9999999999", -9_999_999_999),
+        ("-10000000000", None),
+        (".", None),
+        ("-", None),
+        ("1x", None),
+    ],
+)
+def test_a_number_has_digits_and_bounds(written: str | None, number: int | None) -> None:
+    assert guardian_broker._number({"a": written}, "a") == number
+
+
+def test_a_secure_host_is_asked_securely_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        "http.client.HTTPSConnection", lambda host, *, timeout, context: made.append((host, timeout, context))
+    )
+    guardian_session._connection("https://openapi.koreainvestment.com:9443")
+    ((host, timeout, context),) = made
+    assert (host, timeout) == ("openapi.koreainvestment.com:9443", guardian_session.TIMEOUT_S)
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
 
 
 # -- what its journal keeps ------------------------------------------------------------------------------------------
@@ -232,6 +300,41 @@ def test_a_journal_that_can_not_be_made_shorter_says_why(
     monkeypatch.setattr(guardian_files, "replace", full)
     book.compact(frozenset())
     assert caplog.messages == ["the journal can't be made shorter: No space left on device"]
+
+
+def test_shares_that_may_be_sold_are_added_up_over_all_sales() -> None:
+    watch = Watch(left=10)
+    watch.sold(4, 10, 10, 100.0, 10.0)
+    watch.sold(3, 10, 6, 101.0, 10.0)
+    assert (watch.sent, watch.live) == (7, 7)
+
+
+def test_one_share_that_was_sent_may_be_missing() -> None:
+    watch = Watch(left=1, held=1)
+    assert not watch.missing(0)
+    watch.sold(1, 1, 1, 100.0, 10.0)
+    assert watch.missing(0)
+    assert not watch.missing(1)
+
+
+def test_what_is_gone_does_not_live_any_more() -> None:
+    watch = Watch(left=4)
+    watch.sold(4, 4, 4, 100.0, 10.0)
+    assert [watch.account(0, 0, now) for now in (101.0, 102.0)] == [0, 4]
+    assert (watch.left, watch.live, watch.sent) == (0, 0, 0)
+
+
+def test_what_others_had_bound_before_a_sale_is_not_ours() -> None:
+    """The list has not shown our first sale yet: what it shows as bound is somebody else's."""
+    watch = Watch(left=10)
+    watch.sold(4, 10, 7, 100.0, 10.0)
+    assert watch.bound_before == 3
+    watch.sold(2, 10, 7, 101.0, 10.0)
+    assert watch.bound_before == 3
+    watch.settle(10, 1, 102.0)
+    assert watch.reflected
+    watch.sold(1, 10, 1, 103.0, 10.0)
+    assert watch.bound_before == 3
 
 
 def test_refusals_wait_longer_and_longer_but_never_too_long() -> None:
