@@ -82,6 +82,18 @@ def expect(book: Book, ticker: str, own: int) -> None:
     book.act(ReadHoldings())
 
 
+def use_up(book: Book, ticker: str, qty: int) -> None:
+    """Take shares out of what the holdings have still to confirm, the oldest first."""
+    left = []
+    for entry in book.pending.get(ticker, ()):
+        taken = max(0, min(qty, entry.qty))
+        qty -= taken
+        if entry.qty != taken:
+            left.append(msgspec.structs.replace(entry, qty=entry.qty - taken))
+    book.put_pending(ticker, *left)
+    book.act(ReadHoldings())
+
+
 def _sold(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
     """The owner's own shares go first; what is beyond them was ours, and the position shrinks with its stop."""
     held, price = book.positions.get(order.ticker), dollars / qty
@@ -92,7 +104,7 @@ def _sold(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         book.set_own(order.ticker, counted - min(counted, own))
     if own > counted:
         # bought and sold before the holdings showed it
-        expect(book, order.ticker, counted - own)
+        use_up(book, order.ticker, own - counted)
     if ours:
         write_fill(book, order, ours, price * ours)
         shrink(book, order.ticker, ours, price * ours, purpose=Purpose.MANUAL)
@@ -150,7 +162,7 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     book.put_manual(msgspec.structs.replace(order, adopted=True))
     if pending:
         # the holdings have not counted these shares yet
-        expect(book, order.ticker, -min(pending, qty))
+        use_up(book, order.ticker, min(pending, qty))
     book.set_own(order.ticker, book.own_qty(order.ticker) - max(0, qty - pending))
     write_fill(book, order, qty, dollars)
     position = grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=book.own_qty(order.ticker))

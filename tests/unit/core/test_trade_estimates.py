@@ -1,10 +1,12 @@
-"""Shares booked at their limit because only the holdings show them: what the list corrects later, and what it leaves."""
+"""Shares booked at their limit because only the holdings show them: what the list corrects, and sales beyond ours."""
 
-import datetime as dt
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from core.model.commands import Sell
+from core.model.messages import EventKind
 from core.model.order import BrokerRef, Purpose
 from core.stages.trade.fills import shrink
 from core.stages.trade.inputs import OrdersRead
@@ -13,7 +15,6 @@ from tests.unit.core.harness import World
 from tests.unit.core.test_trade_records import rate, ref
 
 D = Decimal
-TODAY = dt.date(2026, 11, 17)
 
 
 def test_an_estimated_price_is_corrected_in_cost_result_and_stop(auto: World) -> None:
@@ -88,3 +89,20 @@ def test_an_estimate_whose_shares_are_all_sold_is_corrected_in_the_order_alone(a
     auto.tell(OrdersRead(at=auto.at, orders=(row("1", order=intent.request, filled=9),), complete=True))
     assert TICKER not in auto.book.positions
     assert not auto.book.intents[intent.id].estimated
+
+
+@pytest.mark.parametrize(("own", "left"), [(5, 2), (3, 0), (1, 0)])
+def test_a_sale_beyond_ours_is_told_and_priced_by_the_share(holding: World, own: int, left: int) -> None:
+    holding.book.set_own(TICKER, own)
+    holding.prices()
+    holding.broker.accidents.append("rest")
+    holding.command(Sell(by="owner", ticker=TICKER))
+    (intent,) = holding.book.live_intents()
+    holding.book.put_position(msgspec.structs.replace(holding.book.positions[TICKER], qty=6, cost_usd=D(600)))
+    sale = row(intent.ref.odno, order=intent.request, filled=9, filled_usd=D(990))
+    holding.tell(OrdersRead(at=holding.at, orders=(*holding.broker.rows()[:-1], sale), complete=True))
+    (told,) = [e.event for e in holding.journal.events if e.event.kind is EventKind.TROUBLE]
+    assert (told.ticker, told.values) == (TICKER, {"where": "trader", "what": "sold_more_than_held", "qty": 3})
+    assert holding.book.own_qty(TICKER) == left
+    (entry,) = holding.journal.trips.values()
+    assert (entry.trip.sell_qty, entry.trip.sell_price) == (6, D("110.0000"))

@@ -11,6 +11,7 @@ from core.model.messages import EventKind
 from core.model.order import BrokerRef, Intent, IntentState, Purpose, Side
 from core.model.position import PlanState
 from core.stages.trade.inputs import GuardianSold, OrdersRead, TradeInput
+from core.stages.trade.outcome import ReadHoldings
 from tests.unit.core.builders import NOON, TICKER, request, row, seconds
 from tests.unit.core.harness import World
 
@@ -251,3 +252,44 @@ def test_an_adopted_order_that_fills_further_leaves_the_owners_other_shares_alon
     world.run(4)
     position = world.book.positions[TICKER]
     assert (position.qty, position.own_qty, position.plan_id, position.buy_count) == (6, 5, "", 1)
+
+
+# -- before the holdings show it -------------------------------------------------------------------------------------
+
+
+def bought_in_the_list(world: World, qty: int, odno: str = "1") -> str:
+    """The list shows a buy by hand; the holdings do not count it yet. Its key."""
+    told(world, row(odno, order=request(qty=qty), from_api=False, filled=qty))
+    return f"20261117-{odno}"
+
+
+def test_what_only_the_list_shows_is_offered_as_the_owners_and_counted_once(world: World) -> None:
+    bought_in_the_list(world, 4)
+    assert [e["own"] for e in world.events(EventKind.MANUAL_BOUGHT)] == [4]
+    assert (world.book.own_qty(TICKER), world.book.pending_qty(TICKER)) == (0, 4)
+
+
+def test_a_buy_by_hand_asks_for_the_holdings(world: World) -> None:
+    outcome = world.stage.handle(OrdersRead(at=world.at, orders=(row("1", from_api=False, filled=2),), complete=True))
+    assert ReadHoldings() in outcome.actions
+
+
+def test_shares_adopted_before_the_holdings_show_them_are_not_expected_as_the_owners_any_more(world: World) -> None:
+    key = bought_in_the_list(world, 4)
+    assert adopt(world, key=key).values["qty"] == 4
+    position = world.book.positions[TICKER]
+    assert (position.qty, position.own_qty, world.book.pending_qty(TICKER)) == (4, 0, 0)
+
+
+def test_shares_adopted_partly_before_the_holdings_show_them_leave_the_owner_the_rest(world: World) -> None:
+    by_hand(world, Side.BUY, 5)
+    key = bought_in_the_list(world, 4, odno="9")
+    assert adopt(world, key=key).values["qty"] == 4
+    position = world.book.positions[TICKER]
+    assert (position.qty, position.own_qty, world.book.pending_qty(TICKER)) == (4, 5, 0)
+
+
+def test_the_offer_counts_the_owners_shares_known_and_expected(world: World) -> None:
+    by_hand(world, Side.BUY, 5)
+    bought_in_the_list(world, 4, odno="9")
+    assert [e["own"] for e in world.events(EventKind.MANUAL_BOUGHT)] == [5, 9]

@@ -7,7 +7,7 @@ import pytest
 from core.model.commands import AdoptManual, ReplyKey, Settle
 from core.model.journal import AddTrip, Emit
 from core.model.messages import EventKind
-from core.model.order import Purpose, Side
+from core.model.order import Holding, Purpose, Side
 from core.stages.trade.fills import shrink
 from tests.unit.core.builders import TICKER
 from tests.unit.core.harness import World
@@ -339,3 +339,20 @@ def test_shares_that_doubled_over_night_are_a_split_whatever_the_price_did(holdi
     holding.run(10)
     assert holding.book.positions[TICKER].frozen == "split"
     assert not holding.broker.sent(Side.SELL)
+
+
+def test_what_was_bought_and_sold_by_hand_between_two_readings_leaves_the_rest_pending(holding: World) -> None:
+    ours = holding.held()
+    real = holding.broker.holdings
+    holding.broker.holdings = lambda: (
+        Holding(ticker=TICKER, exchange="NASD", qty=ours, sellable_qty=ours, avg_price=Decimal(1)),
+    )
+    for side, qty in ((Side.BUY, 2), (Side.BUY, 5), (Side.SELL, 3)):
+        holding.broker.by_hand(side, qty, holding.at)
+    holding.run(4)
+    assert holding.held() == ours, "the owner's own went first"
+    assert [p.qty for p in holding.book.pending[TICKER]] == [4]
+    assert holding.book.not_ours(TICKER) == 4
+    holding.broker.holdings = real
+    holding.run(4)
+    assert (holding.book.own_qty(TICKER), holding.book.pending) == (4, {})

@@ -5,13 +5,14 @@ import logging
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.model.order import BrokerRef
 from services import protect
 from services.fence import HANDBACK
 from services.guardian import ROUND_S
-from services.guardian_broker import GuardianTrouble
+from services.guardian_broker import GuardianRefused, GuardianTrouble
 from services.guardian_files import MOST_QTY, MOST_USD
 from services.guardian_rules import ANSWERED_S, HUNG_AFTER_S
 from services.protect import acknowledge_sales, guardian_sales, take_orders_lock
@@ -278,3 +279,71 @@ def test_each_ticker_has_its_own_while(post: Post) -> None:
     neglect(post, 3 * ENOUGH, **{AMD: 11.0, TICKER: 0.0})
     assert not neglect(post, ENOUGH - 1, **{AMD: 11.0, TICKER: 11.0})
     assert neglect(post, 1, **{AMD: 11.0, TICKER: 11.0})
+
+
+# -- what it writes of its sales -------------------------------------------------------------------------------------
+
+
+def in_charge(post: Post) -> None:
+    """The trader is silent, and the stop is broken by two observations; the third round sells."""
+    post.beat(age_s=16.0)
+    post.rounds(2)
+    assert post.guardian.in_charge
+
+
+def lines(post: Post, event: str) -> list[dict[str, object]]:
+    return [fields for fields in post.journal if fields["event"] == event]
+
+
+def test_a_refused_sale_is_written_down_with_its_key_and_kis_code(post: Post) -> None:
+    post.broker.trouble["sell"] = GuardianRefused("APBK0919", "closed")
+    in_charge(post)
+    post.rounds(3)
+    assert [f["code"] for f in lines(post, "refused")] == ["APBK0919"] * len(lines(post, "selling"))
+    assert [f["key"] for f in lines(post, "refused")] == [f["key"] for f in lines(post, "selling")]
+    assert lines(post, "refused")
+
+
+def test_a_lost_sale_is_written_down_with_its_key(post: Post) -> None:
+    post.broker.trouble["reply"] = GuardianTrouble("lost")
+    in_charge(post)
+    post.rounds(2)
+    assert [f["key"] for f in lines(post, "lost")] == [f["key"] for f in lines(post, "selling")]
+    assert lines(post, "lost")
+
+
+def test_two_sales_of_one_instant_have_two_keys(post: Post) -> None:
+    post.protect(position(), position(5, ticker=AMD))
+    post.step = 0.0
+    in_charge(post)
+    post.step = 1.0
+    post.rounds(2)
+    keys = [f["key"] for f in lines(post, "selling")]
+    assert len(keys) == len(set(keys)) == 2
+    assert len({str(key).split("-")[0] for key in keys}) == 1, "at the same instant"
+
+
+@pytest.mark.parametrize(
+    ("own", "lost", "believed_s"), [(0, False, 10.0), (0, True, 3.0), (4, False, 60.0), (4, True, 60.0)]
+)
+def test_how_long_a_sale_is_believed_in_depends_on_its_answer_and_on_other_shares(
+    post: Post, own: int, lost: bool, believed_s: float
+) -> None:
+    post.broker.held = post.broker.free = 10 + own
+    post.protect(msgspec.structs.replace(position(), own_qty=own))
+    if lost:
+        post.broker.trouble["reply"] = GuardianTrouble("lost")
+    in_charge(post)
+    while not lines(post, "selling"):
+        post.rounds()
+    sent_at = post.now - post.step
+    assert post.guardian._seller.watches[TICKER].presumed_until == sent_at + believed_s
+
+
+def test_the_owners_shares_are_written_down_for_a_guardian_that_starts_again(post: Post) -> None:
+    post.broker.held = post.broker.free = 10
+    post.protect(msgspec.structs.replace(position(6), own_qty=4))
+    in_charge(post)
+    post.rounds(2)
+    assert [(f["ticker"], f["floor"]) for f in lines(post, "watching")] == [(TICKER, 4)]
+    assert [f["qty"] for f in lines(post, "selling")] == [6]
