@@ -13,7 +13,7 @@ from simulation.run import run_seed
 from simulation.story import Result
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = {"calm": 5, "mild": 45, "stress": 70, "tail": 30}
+SEEDS = {"calm": 5, "mild": 30, "stress": 60, "tail": 20}
 STEP = 10
 BLOCKS = [(level, first) for level, seeds in SEEDS.items() for first in range(1, seeds + 1, STEP)]
 # of all orders in doubt, how many may end with a question to a person

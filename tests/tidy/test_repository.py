@@ -14,7 +14,19 @@ from config.params import settings
 from core.model.params import Params
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("core", "ports", "adapters", "config", "charts", "services", "bot", "cli", "sandbox", "simulation", "benchmarks")
+PRODUCT = (
+    "core",
+    "ports",
+    "adapters",
+    "config",
+    "charts",
+    "services",
+    "bot",
+    "cli",
+    "sandbox",
+    "simulation",
+    "benchmarks",
+)
 MODULES = sorted(p for folder in PRODUCT for p in (ROOT / folder).rglob("*.py"))
 NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
 # the keys of the user's own config.yaml (design: user-plan.md)
