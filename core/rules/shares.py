@@ -18,10 +18,8 @@ QUIET = dt.timedelta(seconds=45)
 # A manual order that the list shows is looked for in the holdings for so long; then they had counted it before.
 COUNTED = dt.timedelta(seconds=90)
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
-# How much less than the ratio says the price may have moved, as a factor. It may have moved further: better a ticker
-# frozen for nothing than new shares sold or lost.
-PRICE_SLACK = Decimal("1.4")
-# A price that falls to this part of the one before, between two looks at it, may be a split.
+# A price that falls to this part of the one before, between two looks at it, may be a split. How far it moved does not
+# matter: better a ticker frozen for nothing than new shares sold or lost.
 JUMP = Decimal("0.7")
 
 
@@ -68,10 +66,9 @@ def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fractio
         return None
     for ratio in SPLITS:
         forward, reverse = held == expected * ratio, expected >= ratio and held == expected // ratio
-        enough = min(ratio / PRICE_SLACK, 1 / JUMP)
-        if forward and before / now >= enough:
+        if forward and now / before <= JUMP:
             return Fraction(ratio)
-        if reverse and now / before >= enough:
+        if reverse and before / now <= JUMP:
             return Fraction(1, ratio)
     return None
 
