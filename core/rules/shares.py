@@ -33,10 +33,11 @@ class Difference(enum.StrEnum):
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rows of manual orders say of the owner's own shares, until the holdings show it (or had shown it)."""
+    """What a manual order's row says of the owner's own shares, until the holdings show it (or had shown it)."""
 
     qty: int
     since: dt.datetime
+    key: str = ""
 
 
 class Jump(msgspec.Struct, frozen=True, kw_only=True):

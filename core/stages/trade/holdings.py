@@ -71,7 +71,9 @@ def _compare(book: Book, ticker: str, held: int) -> None:
     suspicion = before.again() if before is not None and same else Suspicion(held=held, since=book.at)
     book.suspicions[ticker] = suspicion
     surplus = held - expected - max(0, book.pending_qty(ticker))
-    explaining = [i for i in lost if i.remaining >= surplus > 0]
+    # where the owner trades the same ticker by hand, shares alone don't tell whose they are
+    by_hand = any(o.ticker == ticker and book.at - o.seen_at <= SESSION for o in book.manual.values())
+    explaining = [i for i in lost if i.remaining >= surplus > 0 and not by_hand]
     if explaining:
         _witness(book, explaining, surplus, suspicion)
     elif not live and ticker not in book.pending:

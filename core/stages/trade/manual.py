@@ -56,9 +56,9 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         write_fill(book, order, qty, dollars)
         own = book.own_qty(order.ticker)
         grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=own, first=False)
-        expect(book, order.ticker, -qty)
+        expect(book, order, -qty)
         return
-    expect(book, order.ticker, qty)
+    expect(book, order, qty)
     if order.adopted is False:
         # asked and answered
         return
@@ -76,17 +76,18 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
     )
 
 
-def expect(book: Book, ticker: str, own: int) -> None:
+def expect(book: Book, order: ManualOrder, own: int) -> None:
     """The owner's own shares may have changed by so many; the holdings, read at once, tell whether they count them yet."""
-    book.put_pending(ticker, *book.pending.get(ticker, ()), Pending(qty=own, since=book.at))
+    told = Pending(qty=own, since=book.at, key=order.key)
+    book.put_pending(order.ticker, *book.pending.get(order.ticker, ()), told)
     book.act(ReadHoldings())
 
 
-def use_up(book: Book, ticker: str, qty: int) -> None:
-    """Take shares out of what the holdings have still to confirm, the oldest first."""
+def use_up(book: Book, ticker: str, qty: int, *, key: str = "") -> None:
+    """Take shares out of what the holdings have still to confirm (of one order, where `key` is given), the oldest first."""
     left = []
     for entry in book.pending.get(ticker, ()):
-        taken = max(0, min(qty, entry.qty))
+        taken = max(0, min(qty, entry.qty)) if key in {"", entry.key} else 0
         qty -= taken
         if entry.qty != taken:
             left.append(msgspec.structs.replace(entry, qty=entry.qty - taken))
@@ -152,7 +153,7 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     if not command.adopt:
         book.put_manual(msgspec.structs.replace(order, adopted=False))
         return Reply(ok=True, key=ReplyKey.IGNORED, values=values)
-    pending = max(0, book.pending_qty(order.ticker))
+    pending = sum(p.qty for p in book.pending.get(order.ticker, ()) if p.key == order.key)
     qty = min(order.filled_qty, book.own_qty(order.ticker) + pending)
     if qty <= 0:
         return Reply(ok=False, key=ReplyKey.NOT_HELD, values=values)
@@ -162,7 +163,7 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     book.put_manual(msgspec.structs.replace(order, adopted=True))
     if pending:
         # the holdings have not counted these shares yet
-        use_up(book, order.ticker, min(pending, qty))
+        use_up(book, order.ticker, min(pending, qty), key=order.key)
     book.set_own(order.ticker, book.own_qty(order.ticker) - max(0, qty - pending))
     write_fill(book, order, qty, dollars)
     position = grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=book.own_qty(order.ticker))

@@ -45,6 +45,16 @@ def test_shares_that_only_the_holdings_show_are_booked_guarded_and_corrected_lat
     assert not auto.events(EventKind.MANUAL_BOUGHT)
 
 
+def test_where_the_owner_trades_by_hand_too_the_holdings_alone_prove_nothing(auto: World) -> None:
+    lost(auto)
+    auto.broker.by_hand(Side.BUY, 3, auto.at)
+    auto.run(120)
+    assert auto.held() == 0
+    auto.broker.orders[0].hidden = False
+    auto.run(4)
+    assert auto.held() == 9
+
+
 def test_the_stop_works_on_shares_that_only_the_holdings_show(auto: World) -> None:
     lost(auto)
     auto.run(70)

@@ -207,8 +207,8 @@ def test_a_lost_buy_explains_shares_for_one_session(auto: World, hours: int, sec
 
 
 def test_the_owners_shares_from_before_the_lost_buy_stay_the_owners(auto: World) -> None:
-    auto.broker.by_hand(Side.BUY, 3, auto.at)
-    auto.run(2)
+    auto.broker.shares[TICKER] = 3
+    auto.read()
     lost(auto)
     auto.book.own.clear()
     look(auto, 1, NVDA=12)
