@@ -74,6 +74,11 @@ def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fractio
     return None
 
 
+def split_by_count(expected: int, held: int) -> bool:
+    """Whether the counts alone are those of a stock split (a reverse one pays out what does not divide)."""
+    return 0 < expected != held > 0 and any(held == expected * r or held == expected // r for r in SPLITS)
+
+
 def classify(expected: int, held: int, before: Decimal, now: Decimal, *, rested: bool = False) -> Difference:
     """Name a difference; `before` and `now` are prices in USD around it.
 

@@ -130,8 +130,8 @@ def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> N
     rested = jump is not None and jump.rested
     before = price_before(book, position)
     kind = shares.classify(expected, suspicion.held, before, position.last_price, rested=rested)
-    # shares and price changed together: two witnesses
-    if kind is Difference.SPLIT and (ticker in book.jumps or believed):
+    # shares and price changed together: two witnesses, unless an order of ours may be among the shares
+    if kind is Difference.SPLIT and (believed or (ticker in book.jumps and not _lost(book, ticker))):
         freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
     elif not believed:
         return
@@ -169,7 +169,7 @@ def settle(book: Book, command: Settle) -> Reply:
         return Reply(ok=False, key=ReplyKey.NOTHING_TO_DO, values={"ticker": command.ticker})
     held = book.shares.get(command.ticker, 0)
     expected = book.expected_shares(command.ticker)
-    if position.frozen == SPLIT and held > 0:
+    if position.frozen == SPLIT and shares.split_by_count(expected, held):
         _split(book, position, Fraction(held, expected), held)
     else:
         # the owner's own shares stay the owner's

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from core.model.commands import AdoptManual, ReplyKey, Settle
@@ -356,3 +357,16 @@ def test_what_was_bought_and_sold_by_hand_between_two_readings_leaves_the_rest_p
     holding.broker.holdings = real
     holding.run(4)
     assert (holding.book.own_qty(TICKER), holding.book.pending) == (4, {})
+
+
+def test_settling_what_only_looked_like_a_split_changes_no_price(holding: World) -> None:
+    ours = holding.held()
+    position = msgspec.structs.replace(holding.book.positions[TICKER], frozen="split")
+    holding.book.begin(holding.at)
+    holding.book.put_position(position)
+    holding.broker.shares[TICKER] = ours + 4
+    holding.read()
+    holding.command(Settle(by="owner", ticker=TICKER))
+    settled = holding.book.positions[TICKER]
+    assert (settled.qty, settled.own_qty, settled.frozen) == (ours, 4, "")
+    assert settled.stop_price == position.stop_price
