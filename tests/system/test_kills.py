@@ -117,9 +117,9 @@ async def kill_after_a_lost_answer(folder: Path) -> Aftermath:
     async with Live(folder) as world:
         await approve(world)
         await committed(world, {"FILLED"}, tranche=2)
-        # the broker takes the next order, its answer is lost, and the sender dies
-        lost = {"link": "kis_real", "action": "drop_reply", "match": {"path_contains": "/trading/order"}}
-        await world.chat.post("/control/faults", **lost)
+        # the broker takes the next order, and the sender dies before it hears of it
+        late = {"link": "kis_real", "action": "delay", "when": "after", "delay_s": 60.0}
+        await world.chat.post("/control/faults", **late, match={"path_contains": "/trading/order"})
         await bought(world, 3)
         await world.kill("trader")
         return await settle(world)
