@@ -1,7 +1,8 @@
-"""A runtime without Redis, and fakes of the ports that services need."""
+"""A runtime without Redis, fakes of the ports that services need, and a guardian with its broker."""
 
 import asyncio
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from core.model.params import Params
 from core.model.position import Position, RoundTrip
 from ports.bus import BusUnavailable
 from ports.store import StoreUnavailable, TradeRow
+from services.guardian_broker import GuardianBroker
 from services.runtime import Runtime
 from tests.unit.core.builders import NOON
+from tests.unit.services.guardian_kis import Clock, Kis, connect, serving
+from tests.unit.services.guardian_post import Post
 
 
 class StillClock:
@@ -98,3 +102,29 @@ def runtime(tmp_path: Path, bus: FakeBus) -> Runtime:
         stop=asyncio.Event(),
         progress={},
     )
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Post:
+    return Post(tmp_path)
+
+
+@pytest.fixture
+def kis() -> Iterator[Kis]:
+    with serving(Kis()) as kis:
+        yield kis
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def broker(kis: Kis, tmp_path: Path, clock: Clock) -> GuardianBroker:
+    return connect(kis, tmp_path, clock)
+
+
+@pytest.fixture
+def paper(kis: Kis, tmp_path: Path, clock: Clock) -> GuardianBroker:
+    return connect(kis, tmp_path, clock, paper=True)

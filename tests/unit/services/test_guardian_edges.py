@@ -18,7 +18,7 @@ from services.guardian_rules import ANSWERED_S, HUNG_AFTER_S
 from services.protect import acknowledge_sales, guardian_sales, take_orders_lock
 from services.runtime import Runtime
 from tests.unit.core.builders import NOON, TICKER, position
-from tests.unit.services.test_guardian import AMD, Post
+from tests.unit.services.guardian_post import AMD, Post
 
 SALE = {
     "event": "sold",
@@ -30,11 +30,6 @@ SALE = {
     "odno": "7",
     "sent_at": "2026-11-17T15:00:00+00:00",
 }
-
-
-@pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
 
 
 def looks(post: Post, **ages: float) -> None:

@@ -20,7 +20,7 @@ from services.guardian_session import (
     GuardianTrouble,
     Session,
 )
-from tests.unit.services.test_guardian_session import APPKEY, SECRET, TOKEN, WALL
+from tests.unit.services.guardian_kis import APPKEY, SECRET, TOKEN, WALL
 
 GIVEN = Answer(200, {"access_token": TOKEN, "expires_in": 3_600}, more=False)
 

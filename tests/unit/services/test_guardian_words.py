@@ -12,7 +12,7 @@ from services.guardian_broker import Access, GuardianBroker
 from services.guardian_files import MOST_USD, Journal
 from services.guardian_rules import REFUSED_MOST_S, Watch
 from services.guardian_session import Answer, GuardianRefused, GuardianTrouble, Row
-from tests.unit.services.test_guardian_session import APPKEY, SECRET, TOKEN, WALL
+from tests.unit.services.guardian_kis import APPKEY, SECRET, TOKEN, WALL
 
 NO_PAGE = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
 ACCOUNT = {"CANO": "87654321", "ACNT_PRDT_CD": "09"}
