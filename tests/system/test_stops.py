@@ -111,6 +111,7 @@ def test_a_measurement_goes_on_only_with_the_positions_that_it_began_with(
     """Figures of different loads in one table would mean nothing."""
     results = tmp_path / "results.json"
     results.write_text('{"machine": {}, "positions": 24}')
-    monkeypatch.setattr("sys.argv", ["stops", "--results", str(results)])
+    # named, because a default that came to be 24 too would measure for hours
+    monkeypatch.setattr("sys.argv", ["stops", "--positions", "20", "--results", str(results)])
     assert main() == 2
     assert "was measured with 24 positions; name another file" in capsys.readouterr().err
