@@ -97,7 +97,10 @@ class SqliteJournal:
     def load(self) -> Snapshot:
         """Read the state to start from: everything open, and what was finished in the last days."""
         since = (dt.datetime.now(dt.UTC) - self._keep).isoformat()
-        newest = self._db.execute("SELECT max(updated_at) FROM intent").fetchone()[0]
+        newest = self._db.execute(
+            "SELECT max(at) FROM (SELECT max(updated_at) AS at FROM intent UNION ALL SELECT max(created_at) FROM plan"
+            " UNION ALL SELECT max(at) FROM seen_order UNION ALL SELECT max(seen_at) FROM manual_order)"
+        ).fetchone()[0]
         if newest is not None:
             # a scaled clock's instants may lie in the past or future of the machine's
             since = (dt.datetime.fromisoformat(newest) - self._keep).isoformat()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapters.kis import codes
 from services.guardian_files import MOST_QTY, MOST_USD, us_date
+from services.guardian_rules import Listed
 from services.guardian_session import Access, Answer, GuardianRefused, GuardianTrouble, Row, Session
 
 __all__ = ["Access", "GuardianBroker", "GuardianRefused", "GuardianTrouble", "OpenOrder"]
@@ -104,12 +105,16 @@ class GuardianBroker:
             by_hand = set()
         return [OpenOrder(o.odno, o.ticker, o.exchange, o.side, o.left, o.odno in by_hand) for o in found]
 
-    def _history(self) -> list[Row]:
+    def listed(self) -> list[Listed]:
+        """Every order of today and yesterday, filled ones too (inquire-ccnl, the whole list). Raises GuardianTrouble."""
+        return [o for o in map(_listed, self._history(whole=True)) if o is not None]
+
+    def _history(self, *, whole: bool = False) -> list[Row]:
         paper, wall = self._access.paper, self._wall()
         query = {"PDNO": "" if paper else "%", "ORD_STRT_DT": us_date(wall, -1), "ORD_END_DT": us_date(wall)}
         query |= {"SLL_BUY_DVSN": "00", "CCLD_NCCS_DVSN": "00", "OVRS_EXCG_CD": "" if paper else "NASD"}
         query |= {"SORT_SQN": "DS", "ORD_DT": "", "ORD_GNO_BRNO": "", "ODNO": ""}
-        return self._pages("inquire-ccnl", "VTTS3035R" if paper else "TTTS3035R", query, "output")
+        return self._pages("inquire-ccnl", "VTTS3035R" if paper else "TTTS3035R", query, "output", whole=whole)
 
     def _pages(self, name: str, tr_id: str, query: dict[str, str], output: str, *, whole: bool = False) -> list[Row]:
         """All rows of a paged inquiry. A page that comes again ends it: with trouble where only the `whole` list will do."""
@@ -191,6 +196,16 @@ def _order(row: Row) -> OpenOrder | None:
     # an order whose rest can't be read may live: a cancel too many does no harm
     rest = 1 if left is None else int(left)
     return OpenOrder(odno, ticker, _text(row, "ovrs_excg_cd"), side, rest, _by_hand(row)) if rest > 0 else None
+
+
+def _listed(row: Row) -> Listed | None:
+    """A row of inquire-ccnl; None for cancels and what makes no sense."""
+    odno, side = _text(row, "odno").lstrip("0"), SIDES.get(_text(row, "sll_buy_dvsn_cd"))
+    ticker, filled, day = _ticker(row, "pdno"), _number(row, "ft_ccld_qty"), _text(row, "ord_dt")
+    cancels = "02" in {_text(row, "rvse_cncl_dvsn"), _text(row, "rvse_cncl_dvsn_cd")}
+    if not odno or not ticker or side is None or cancels or filled is None or not 0 <= filled <= MOST_QTY:
+        return None
+    return Listed(f"{day}-{odno}", ticker, side, int(filled), _by_hand(row))
 
 
 def _by_hand(row: Row) -> bool:

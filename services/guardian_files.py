@@ -75,7 +75,18 @@ def protected_row(row: object) -> Protected | None:
         return None
     # a nonsensical number of own shares must not cost the position its protection: the guardian works it out itself
     known = type(own) is int and 0 <= own <= MOST_QTY
-    return Protected(ticker, str(exchange), qty, stop, own if known else None, row.get("policy") == "hold")
+    hold, selling = row.get("policy") == "hold", row.get("selling")
+    pending = selling if type(selling) is int and 0 <= selling <= MOST_QTY else 0
+    return Protected(
+        ticker, str(exchange), qty, stop, own if known else None, hold, _orders(row.get("orders")), pending
+    )
+
+
+def _orders(value: object) -> dict[str, int] | None:
+    """Filled shares by order; None, as in an old file, where that makes no sense."""
+    if not isinstance(value, dict) or not all(type(n) is int and 0 <= n <= MOST_QTY for n in value.values()):
+        return None
+    return value
 
 
 def read_protection(state_dir: Path) -> Protection | None:

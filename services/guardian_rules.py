@@ -1,7 +1,7 @@
 """What the guardian decides: pure rules on silence, prices and shares. Standard library only."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
@@ -19,12 +19,29 @@ REFUSED_PAUSE_S, REFUSED_MOST_S = 2.0, 30.0
 FLAP_TAKEOVERS, FLAP_WITHIN_S = 2, 600.0
 LADDER_PCT = (Decimal("0.5"), Decimal(1), Decimal(2), Decimal(4), Decimal(7), Decimal(10))
 SPLIT_ROOM = Decimal("1.6")
+# the list of orders is asked for so long before a sale goes by the shares alone
+LIST_PATIENCE_S = 10.0
 NEVER = float("-inf")
 
 
 @dataclass(frozen=True)
+class Listed:
+    """An order of today or yesterday by its day and number, and how many of its shares are filled."""
+
+    key: str
+    ticker: str
+    side: str
+    filled: int
+    by_hand: bool
+
+
+@dataclass(frozen=True)
 class Protected:
-    """One line of protect.json; `own` are the owner's own shares (None where the file does not say), never sold."""
+    """One line of protect.json; `own` are the owner's own shares (None where the file does not say), never sold.
+
+    `orders` are the orders of the ticker with the filled shares that `qty` and `own` count (None in old files);
+    `selling` are shares in sales of the trader that may still be filled.
+    """
 
     ticker: str
     exchange: str
@@ -32,6 +49,27 @@ class Protected:
     stop_price: Decimal
     own: int | None = None
     hold: bool = False
+    orders: Mapping[str, int] | None = None
+    selling: int = 0
+
+    def recount(self, listed: Iterable[Listed]) -> tuple[int, int] | None:
+        """Ours and the owner's own shares by what the list of orders shows now; None where it lacks orders it had.
+
+        Purchases that nobody has booked are not ours to sell; sales count, whoever sent them, and so do fills that the
+        exchange has taken back. Sold by hand are the owner's own first.
+        """
+        known = self.orders or {}
+        rows = {o.key: o for o in listed if o.ticker == self.ticker}
+        if known.keys() - rows.keys():
+            return None
+        ours, own = self.qty, self.own or 0
+        for key, order in rows.items():
+            more = order.filled - known.get(key, 0)
+            if order.by_hand:
+                own += more if order.side == "buy" else -more
+            else:
+                ours += min(0, more) if order.side == "buy" else -max(0, more)
+        return max(0, ours + min(0, own)), max(0, own)
 
 
 @dataclass(frozen=True)
@@ -83,10 +121,15 @@ class Watch:
 
     `left` of the protected shares have not been seen to leave; `sent` of ours may still turn out to be filled; `live` of
     them are believed to be in open sales, which the broker's list of shares has `reflected` or must reflect until
-    `presumed_until`. `floor` is what a guardian before this one found to be the owner's.
+    `presumed_until`. `floor` is what a guardian before this one found to be the owner's, `own` what the
+    list of orders says; since `list_since` it does not.
     """
 
     left: int
+    own: int = 0
+    inherited: bool = False
+    list_since: float | None = None
+    listed_at: float = NEVER
     floor: int = 0
     told: bool = False
     split: bool = False
@@ -117,15 +160,45 @@ class Watch:
             self.breached = now - self.below_since >= APART_S
         return self.breached
 
-    def stays(self, own: int | None, held: int) -> int:
-        """How many shares of `held` are not ours to sell: the owner's, and whatever came on top of what is protected."""
-        return max(self.floor, own or 0, held - self.left)
+    def inherit(self, row: Protected, now: float) -> None:
+        """The trader's sales that may still be filled are like ours whose answer was lost."""
+        if self.inherited:
+            return
+        self.inherited, self.own = True, row.own or 0
+        qty = min(row.selling, self.left)
+        if qty:
+            self.held, self.moved_at = row.qty + self.own, now
+            self.sent, self.live = self.sent + qty, self.live + qty
+            self.presumed_until = now + patience_s(lost=True, others=self.own)
 
-    def wanted(self, own: int | None, held: int, free: int) -> int:
+    def recounts(self, held: int, free: int, now: float) -> bool:
+        """Whether to ask the list of orders: before each sale, and now and then where the owner's shares seem to bar one."""
+        if now < self.not_before or self.left <= self.live or free <= 0:
+            return False
+        due = self.wanted(held, free) > 0 or now - self.listed_at >= LIST_PATIENCE_S
+        self.listed_at = now if due else self.listed_at
+        return due
+
+    def counted(self, ours: int, own: int) -> None:
+        """Take what the list of orders says: never more of ours than before."""
+        self.left, self.own, self.list_since = min(self.left, ours), own, None
+        self.live = min(self.live, self.left)
+
+    def list_missing(self, now: float) -> bool:
+        """Whether to wait for a list of orders that can't be had: for a while."""
+        if self.list_since is None:
+            self.list_since = now
+        return now - self.list_since < LIST_PATIENCE_S
+
+    def stays(self, held: int) -> int:
+        """How many shares of `held` are not ours to sell: the owner's, and whatever came on top of what is protected."""
+        return max(self.floor, self.own, held - self.left)
+
+    def wanted(self, held: int, free: int) -> int:
         """How many shares to sell now: never beyond what is protected, sellable and not the owner's."""
         if self.low is not None:
             return 0
-        return max(0, min(self.left - self.live, free - self.stays(own, held)))
+        return max(0, min(self.left - self.live, free - self.stays(held)))
 
     def missing(self, held: int) -> bool:
         """Whether fewer shares are held than before although some of our sales may have been filled."""

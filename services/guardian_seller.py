@@ -80,6 +80,7 @@ class Seller:
         watch = self.watches.get(row.ticker) or self._watch(row)
         # the trader's last word counts where it was written while we took over
         watch.left = min(watch.left, row.qty)
+        watch.inherit(row, self._monotonic())
         if watch.left == 0:
             return
         last = _price(broker, row)
@@ -99,11 +100,28 @@ class Seller:
         if gone := watch.account(held, bound, now):
             self._journal.record(event="gone", ticker=row.ticker, qty=gone, left=watch.left)
         watch.settle(held, free, now)
-        wanted = watch.wanted(row.own, held, free)
+        if watch.recounts(held, free, now):
+            self._recount(broker, row, watch)
+        wanted = watch.wanted(held, free)
         if wanted > 0 and now >= watch.not_before:
             self._sell(broker, row, watch, wanted, (held, free), sell_limit(last, watch.step))
-        elif wanted == 0 and watch.stuck(now) and held > watch.stays(row.own, held):
+        elif wanted == 0 and watch.stuck(now) and held > watch.stays(held):
             self._free(broker, row, watch)
+
+    def _recount(self, broker: GuardianBroker, row: Protected, watch: Watch) -> None:
+        """Ask the list of orders what has changed since the trader's last word; raises where it can't be had yet."""
+        if row.orders is None:
+            return
+        try:
+            found = row.recount(broker.listed())
+        except GuardianTrouble:
+            if watch.list_missing(self._monotonic()):
+                raise
+            return
+        if found is not None:
+            watch.counted(*found)
+        elif watch.list_missing(self._monotonic()):
+            raise GuardianTrouble("the list of orders lacks orders")
 
     def _watch(self, row: Protected) -> Watch:
         """Begin to watch a ticker, with what the guardian before this one has sold since its takeover."""
@@ -122,7 +140,7 @@ class Seller:
         self, broker: GuardianBroker, row: Protected, watch: Watch, qty: int, shares: tuple[int, int], limit: str
     ) -> None:
         held, free = shares
-        others = watch.stays(row.own, held)
+        others = watch.stays(held)
         if not watch.told:
             # for a guardian that starts again in the middle of this
             watch.told = True

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -54,11 +54,20 @@ def protection_key(state_dir: Path) -> bytes:
 
 
 def write_protection(
-    state_dir: Path, positions: Iterable[Position], *, seq: int, at: str, venue: str, buying: Iterable[str] = ()
+    state_dir: Path,
+    positions: Iterable[Position],
+    *,
+    seq: int,
+    at: str,
+    venue: str,
+    buying: Iterable[str] = (),
+    orders: Mapping[str, Mapping[str, int]] | None = None,
+    selling: Mapping[str, int] | None = None,
 ) -> None:
     """Replace protect.json: body, then HMAC-SHA256 of the body's exact bytes on a second line. Raises OSError.
 
-    `buying` are tickers of which an order to buy may live: the guardian cancels it when it takes over. The number in
+    `buying` are tickers of which an order to buy may live: the guardian cancels it when it takes over. By ticker, `orders`
+    are the orders that are counted, with their filled shares, and `selling` the shares in sales that live. The number in
     the file grows from process to process, whatever `seq` begins with.
     """
     before = read_protection(state_dir)
@@ -67,7 +76,9 @@ def write_protection(
             "seq": max(seq, before.seq + 1 if before is not None else 0),
             "written_at": at,
             "venue": venue,
-            "positions": [_row(p) for p in positions],
+            "positions": [
+                _row(p, (orders or {}).get(p.ticker, {}), (selling or {}).get(p.ticker, 0)) for p in positions
+            ],
             "buying": sorted(buying),
         },
         sort_keys=True,
@@ -79,13 +90,15 @@ def write_protection(
     replace(path, body + b"\n" + digest + b"\n")
 
 
-def _row(position: Position) -> dict[str, object]:
+def _row(position: Position, orders: Mapping[str, int], selling: int) -> dict[str, object]:
     return {
         "ticker": position.ticker,
         "exchange": position.exchange.value,
         "qty": position.qty,
         "stop_price": str(position.stop_price),
         "own": position.own_qty,
+        "orders": dict(orders),
+        "selling": selling,
         "policy": "hold" if position.frozen == SPLIT else "stop",
     }
 

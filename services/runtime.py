@@ -86,9 +86,10 @@ class Runtime(msgspec.Struct, kw_only=True):
 
     async def beat_once(self) -> None:
         """Tell it once: to the guardian in a file, to everybody else over the bus, which never holds up the file."""
-        pid = os.getpid()
-        self.note(pid=pid, started=process_started(pid), mono=self.monotonic())
-        self.note(at=self.clock.now().isoformat(), version=VERSION)
+        if "pid" not in self.progress:
+            pid = os.getpid()
+            self.note(pid=pid, started=process_started(pid))
+        self.note(mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
         path = self.settings.state_dir / "beats" / self.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -239,6 +239,8 @@ class Trader:
             at=self._runtime.clock.now().isoformat(),
             venue=self._runtime.params.trading.venue,
             buying={i.request.ticker for i in book.live_intents(side=Side.BUY)},
+            orders=book.counted_orders(),
+            selling=book.selling(),
         )
 
     def _allowed(self, selling: bool) -> bool:

@@ -255,8 +255,8 @@ class Checks:
     def _fill(self, fill: AddFill) -> None:
         order = self._order(fill.ref.odno)
         if order is not None and order.source == "person" and fill.side is Side.BUY:
-            # adopted by command: from here on they are the bot's
-            self.account.own[fill.ticker] -= fill.qty
+            # adopted by command: from here on they are the bot's, as far as the person has not sold them meanwhile
+            self.account.own[fill.ticker] -= min(fill.qty, self.account.own[fill.ticker])
             if fill.intent_id.split(":")[0] != "manual":
                 self.fail("adopted", f"the person's order {fill.ref.odno} is booked as ours")
         if order is not None and fill.cum_qty > order.request.qty:
@@ -294,8 +294,8 @@ class Checks:
 
     def _unseen(self) -> None:
         for ticker, position in self.booked.positions.items():
-            # what the guardian has sold stays booked until the trader comes back, and needs no eyes
-            left = position.qty - self.sold_unbooked(ticker)
+            # what the guardian has sold, or the exchange taken back, stays booked until the trader comes back: it needs no eyes
+            left = min(position.qty - self.sold_unbooked(ticker), self.account.bot(ticker))
             if self.broker_down() or left <= 0:
                 # bought just before the trader died, and never booked: the guardian does not know of them
                 self._faults.hits["orphan_seconds"] += left <= 0 < self.account.bot(ticker)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from core.model.instrument import Exchange
 from core.model.order import OrderRequest, Side
 from services.guardian_broker import GuardianRefused, GuardianTrouble, OpenOrder
+from services.guardian_rules import Listed
 from simulation.broker import Line, Receipt
 from simulation.checks import Checks
 
@@ -59,6 +60,17 @@ class GuardianFace:
             OpenOrder(o.ref.odno, o.ticker, "NASD", o.side.value.lower(), o.open_qty, not o.from_api)
             for o in self._line.spoiled(self._line.account.rows()).orders
             if o.open_qty
+        ]
+
+    def listed(self) -> list[Listed]:
+        """The whole list."""
+        self._reach()
+        book = self._line.spoiled(self._line.account.rows())
+        if not book.complete:
+            raise GuardianTrouble("inquire-ccnl: KIS gave the list in part")
+        return [
+            Listed(f"{o.ref.ord_dt}-{o.ref.odno}", o.ticker, o.side.value.lower(), o.filled_qty, not o.from_api)
+            for o in book.orders
         ]
 
     def cancel(self, ticker: str, exchange: str, odno: str) -> None:  # noqa: ARG002  (the number says it)

@@ -58,6 +58,7 @@ class Account:
         self.cash = Decimal(50_000)
         self.shares = dict.fromkeys(stocks, 0)
         self.own = dict.fromkeys(stocks, 0)
+        self.was_split: set[str] = set()
         self.orders: list[Order] = []
         self.open: list[Order] = []
         self.on_fill: Callable[[Order, int, Decimal], None] = lambda _order, _qty, _usd: None
@@ -197,6 +198,7 @@ class Account:
     def split(self, ticker: str, ratio: int) -> None:
         """One share becomes `ratio`; open orders are gone."""
         self._trace.say("kis", "splits", ticker, ratio)
+        self.was_split.add(ticker)
         for order in [o for o in self.open if o.request.ticker == ticker]:
             order.cancelled = True
             self._end(order)

@@ -120,6 +120,8 @@ def told(changes: Sequence[Change]) -> str:
     words = []
     for change in changes:
         match change:
+            case PutState("own", counted):
+                words.append(f"counts {counted}")
             case PutIntent(intent):
                 side, ref = intent.request.side.value, intent.ref.odno if intent.ref else "-"
                 words.append(f"{side}:{intent.id[:4]}={intent.state.value}/{intent.filled_qty}/{ref}")

@@ -89,9 +89,14 @@ class Person:
             self._clock.later(random.uniform(20.0, 60.0), self.say, Settle(by="owner", ticker=message.ticker))
         elif message.kind is EventKind.MANUAL_BOUGHT and random.random() < 0.5:
             answer = AdoptManual(by="owner", key=message.subject, adopt=random.random() < 0.5)
-            self._clock.later(random.uniform(2.0, 30.0), self.say, answer)
+            self._clock.later(random.uniform(2.0, 30.0), self._adopt, answer, message.ticker)
         elif message.kind is EventKind.TROUBLE and message.values.get("what") == "several_orders_match":
             self._clock.later(random.uniform(10.0, 60.0), self._own_order, message.ticker)
+
+    def _adopt(self, answer: AdoptManual, ticker: str) -> None:
+        """Hand shares over, unless they have been split meanwhile: who sees that settles it first."""
+        if ticker not in self._account.was_split:
+            self.say(answer)
 
     def _own_order(self, ticker: str) -> None:
         """Look at the account and tell whether the lost buy has arrived."""

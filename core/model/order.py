@@ -96,7 +96,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A decision to trade. It is POSTed at most once, ever; `reserved_usd` is budget held for it.
 
     `own_qty`: the owner's own shares of the ticker when it was sent. `final_seen_at`: the list showed it without an open
-    rest for the first time. `estimated`: shares were booked because the holdings show them; the order list has not told the price yet.
+    rest for the first time. `taken_back`: shares that were booked and that the list does not show any more. `estimated`: shares were booked because the holdings show them; the order list has not told the price yet.
     """
 
     id: str
@@ -120,6 +120,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     lost_at: dt.datetime | None = None
     final_seen_at: dt.datetime | None = None
     misses: int = 0
+    taken_back: int = 0
     estimated: bool = False
     reason: str = ""
 
@@ -162,7 +163,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
 class ManualOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order of this account that is not ours: the owner traded in the KIS app (or another program did).
 
-    `filled_qty` and `filled_usd` are cumulative. `adopted` is the owner's answer to "shall the bot guard these
+    `filled_qty` and `filled_usd` are cumulative; `ours_qty` of a sale were the bot's shares. `adopted` is the owner's answer to "shall the bot guard these
     shares?": None while it was not given.
     """
 
@@ -174,6 +175,7 @@ class ManualOrder(msgspec.Struct, frozen=True, kw_only=True):
     filled_usd: Decimal
     seen_at: dt.datetime
     adopted: bool | None = None
+    ours_qty: int = 0
 
     @property
     def key(self) -> str:

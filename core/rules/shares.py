@@ -2,7 +2,6 @@
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -15,8 +14,10 @@ PERSISTS = dt.timedelta(seconds=60)
 WITNESS_READINGS = 2
 # After a fill of ours the holdings may lag; that time proves nothing.
 QUIET = dt.timedelta(seconds=45)
-# A manual order that the list shows is looked for in the holdings for so long; then they had counted it before.
-COUNTED = dt.timedelta(seconds=90)
+# The broker's clock of orders runs in whole seconds.
+WHOLE_SECOND = dt.timedelta(seconds=2)
+# A fill that the list does not show any more counts as taken back after this long.
+TAKEN_BACK = dt.timedelta(seconds=10)
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
 # A price that falls to this part of the one before, between two looks at it, may be a split. How far it moved does not
 # matter: better a ticker frozen for nothing than new shares sold or lost.
@@ -32,12 +33,46 @@ class Difference(enum.StrEnum):
     SPLIT = "split"
 
 
-class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """What a manual order's row says of the owner's own shares, until the holdings show it (or had shown it)."""
+class Own(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's own shares of a ticker, by the orders: what there was at first, and every manual order since.
+
+    One witness only, the order list: the holdings confirm the sum, they don't make it. Below zero the owner has sold more
+    by hand than was known to be the owner's (`short_since`): a purchase is listed late, or some of ours are gone.
+    `unexplained` of them only the holdings have shown, at `seen_at`: an order that is listed late may explain them.
+    """
+
+    qty: int = 0
+    unexplained: int = 0
+    seen_at: dt.datetime | None = None
+    short_since: dt.datetime | None = None
+
+    def changed(self, by: int, at: dt.datetime) -> "Own":
+        """After an order of the owner's."""
+        qty = self.qty + by
+        return msgspec.structs.replace(self, qty=qty, short_since=(self.short_since or at) if qty < 0 else None)
+
+    def shown(self, qty: int, since: dt.datetime, at: dt.datetime) -> "Own":
+        """After the holdings have shown for long that it must be `qty`, for a reason that no order tells."""
+        left = max(0, self.unexplained + qty - self.qty)
+        return msgspec.structs.replace(self.changed(qty - self.qty, at), unexplained=left, seen_at=since)
+
+    def explained(self, qty: int, ordered_at: dt.datetime | None, at: dt.datetime) -> "Own":
+        """After the list shows `qty` new shares of an order: those that were there before are not the owner's by the holdings alone."""
+        if self.seen_at is None or ordered_at is None or ordered_at > self.seen_at + WHOLE_SECOND:
+            return self
+        found = min(self.unexplained, qty)
+        return msgspec.structs.replace(self.changed(-found, at), unexplained=self.unexplained - found)
+
+
+class Shortage(msgspec.Struct, frozen=True):
+    """The order list shows so many shares fewer than were booked of an order: the exchange may have taken a fill back."""
 
     qty: int
     since: dt.datetime
-    key: str = ""
+
+    def believed(self, at: dt.datetime) -> bool:
+        """Whether complete lists have shown it for long enough."""
+        return at - self.since >= TAKEN_BACK
 
 
 class Jump(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,26 +128,12 @@ def classify(expected: int, held: int, before: Decimal, now: Decimal, *, rested:
     return Difference.SURPLUS if held > expected else Difference.MISSING
 
 
+def quiet(at: dt.datetime, touched_at: dt.datetime | None) -> bool:
+    """Whether nothing was bought or sold so recently that the holdings may lag behind it."""
+    return touched_at is None or at - touched_at >= QUIET
+
+
 def believed(suspicion: Suspicion, at: dt.datetime, touched_at: dt.datetime | None) -> bool:
     """Whether a difference has been seen often enough, and long enough in a quiet time."""
     since = suspicion.since if touched_at is None else max(suspicion.since, touched_at + QUIET)
     return suspicion.readings >= READINGS and at - since >= PERSISTS
-
-
-def uncounted(pending: Sequence[Pending], apart: int, at: dt.datetime) -> int | None:
-    """How many shares of pending manual orders the holdings show beyond our count; None where that can't be told yet.
-
-    They count orders in the order in which they were filled, so what is not counted yet are the newest ones.
-    """
-    for first in range(len(pending)):
-        if sum(p.qty for p in pending[first:]) == apart:
-            return apart
-    if pending and at - pending[-1].since < COUNTED:
-        return None
-    return max(0, min(apart, sum(p.qty for p in pending)))
-
-
-def by_hand(own_qty: int, position_qty: int, sold: int) -> tuple[int, int]:
-    """Of shares sold by hand, how many were the owner's own (they go first) and how many were ours."""
-    own = min(own_qty, sold)
-    return own, min(position_qty, sold - own)

@@ -26,7 +26,7 @@ from core.model.journal import (
 )
 from core.model.messages import Event, EventKind, HeldPosition, Value, message_id
 from core.model.money import ZERO
-from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Intent, ManualOrder, Purpose, Side
+from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Intent, IntentState, ManualOrder, Purpose, Side
 from core.model.params import TradingParams
 from core.model.position import ExitRun, Plan, PlanState, Position
 from core.model.quote import Quote
@@ -34,7 +34,7 @@ from core.model.safety import Block, TradingState
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
 from core.rules.risk import RiskView, standing_blocks
-from core.rules.shares import Jump, Pending, Suspicion
+from core.rules.shares import Jump, Own, Shortage, Suspicion
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
 
@@ -68,10 +68,12 @@ class Book:
         self.holdings_reconciled = False
         self.shares: dict[str, int] = {}
         self.shares_asked_at: dt.datetime | None = None
-        self.own: dict[str, int] = {}
-        # what rows of manual orders say of the owner's own shares, until the holdings confirm it
-        pending = self.state.get("pending")
-        self.pending = msgspec.json.decode(pending, type=dict[str, tuple[Pending, ...]]) if pending else {}
+        own = self.state.get("own")
+        self.own = msgspec.json.decode(own, type=dict[str, Own]) if own else {}
+        # fewer shares than were booked, as a complete list shows an order of ours: since when
+        self.shortages: dict[str, Shortage] = {}
+        # sales of which that was told
+        self.told_short: set[str] = set()
         self.suspicions: dict[str, Suspicion] = {}
         self.touched: dict[str, dt.datetime] = {}
         self.filled_at: dict[str, dt.datetime] = {}
@@ -82,6 +84,8 @@ class Book:
         self.unwatched: set[str] = set()
         self.broker_ok = True
         self.broker_checked_at: dt.datetime | None = None
+        # the last complete order list
+        self.listed_at: dt.datetime | None = None
         self.sent_at: deque[dt.datetime] = deque(maxlen=1000)
         self.below_stop: dict[str, dt.datetime] = {}
         self.trend_minute: dict[str, int] = {}
@@ -179,7 +183,7 @@ class Book:
 
     def drop_position(self, ticker: str) -> None:
         """The position is gone; what the account still holds of it is the owner's own."""
-        self.own[ticker] = self.positions.pop(ticker).own_qty
+        del self.positions[ticker]
         self.below_stop.pop(ticker, None)
         self.trend_minute.pop(ticker, None)
         self.trend_question.pop(ticker, None)
@@ -220,20 +224,15 @@ class Book:
             reason = ",".join(sorted(b.reason for b in self.standing()) or gone)
             self.emit(EventKind.STATE_CHANGED, state=self.trading_state.value, before=before.value, reason=reason)
 
-    def put_pending(self, ticker: str, *pending: Pending) -> None:
-        """Replace what a reading of the holdings has still to confirm; kept over a restart."""
-        if self.pending.get(ticker, ()) != pending:
-            self.pending.pop(ticker, None)
-            if pending:
-                self.pending[ticker] = pending
-            self.put_state("pending", msgspec.json.encode(self.pending).decode())
-
-    def set_own(self, ticker: str, qty: int) -> None:
-        """The owner's own shares of a ticker, which are never sold by us."""
-        self.own[ticker] = qty
+    def put_own(self, ticker: str, own: Own) -> None:
+        """What is known of the owner's own shares of a ticker, which are never sold by us; kept over a restart."""
+        if self.own.get(ticker, Own()) == own:
+            return
+        self.own[ticker] = own
+        self.put_state("own", msgspec.json.encode(self.own).decode())
         held = self.positions.get(ticker)
-        if held is not None and held.own_qty != qty:
-            self.put_position(msgspec.structs.replace(held, own_qty=qty))
+        if held is not None and held.own_qty != self.own_qty(ticker):
+            self.put_position(msgspec.structs.replace(held, own_qty=self.own_qty(ticker)))
 
     def lock(self, ticker: str, reason: str, until: dt.datetime) -> None:
         """Close a ticker for entries, never shortening an existing lock."""
@@ -270,23 +269,24 @@ class Book:
             key=lambda i: i.created_at,
         )
 
+    def counted(self, ticker: str) -> Own:
+        """The owner's own shares of a ticker by the orders."""
+        return self.own.get(ticker, Own())
+
     def own_qty(self, ticker: str) -> int:
-        """The owner's own shares of a ticker as far as known."""
-        held = self.positions.get(ticker)
-        return held.own_qty if held is not None else self.own.get(ticker, 0)
+        """The owner's own shares of a ticker, which no sale of ours may take."""
+        return max(0, self.counted(ticker).qty)
 
-    def pending_qty(self, ticker: str) -> int:
-        """By how much rows of manual orders may still change the owner's own shares."""
-        return sum(p.qty for p in self.pending.get(ticker, ()))
-
-    def not_ours(self, ticker: str) -> int:
-        """Shares that no sale of ours may take: the owner's own, and those that may be."""
-        return self.own_qty(ticker) + max(0, self.pending_qty(ticker))
+    def certain_qty(self, position: Position) -> int:
+        """Shares of ours that nothing speaks against: neither a sale by hand nor a fill that the list shows smaller."""
+        buys = (i for i in self.intents.values() if i.request.ticker == position.ticker and i.request.side is Side.BUY)
+        short = sum(self.shortages[i.id].qty for i in buys if i.id in self.shortages)
+        return max(0, position.qty + min(0, self.counted(position.ticker).qty) - short)
 
     def expected_shares(self, ticker: str) -> int:
         """Shares that the account should hold: ours and the owner's own."""
         held = self.positions.get(ticker)
-        return (held.qty if held is not None else 0) + self.own_qty(ticker)
+        return (held.qty if held is not None else 0) + self.counted(ticker).qty
 
     def open_plans(self) -> list[Plan]:
         """Plans that may still buy."""
@@ -308,8 +308,12 @@ class Book:
 
     def seen_recently(self) -> set[BrokerRef]:
         """Orders of today and yesterday (US dates) that the broker's list has shown."""
-        since = (us_date(self.at) - dt.timedelta(days=1)).strftime("%Y%m%d")
+        since = self.yesterday()
         return {ref for ref in self.seen if ref.ord_dt >= since}
+
+    def yesterday(self) -> str:
+        """The US date before this one as the broker writes it: its list goes back so far."""
+        return (us_date(self.at) - dt.timedelta(days=1)).strftime("%Y%m%d")
 
     def risk_view(self) -> RiskView:
         """The state as the risk gate sees it."""
@@ -345,6 +349,25 @@ class Book:
             HeldPosition(ticker=p.ticker, qty=p.qty, stop_price=p.stop_price, exchange=p.exchange.value)
             for p in self.positions.values()
         )
+
+    def counted_orders(self) -> dict[str, dict[str, int]]:
+        """By held ticker, the orders of today and yesterday that shares were counted from, with how many."""
+        since = self.yesterday()
+        found: dict[str, dict[str, int]] = {ticker: {} for ticker in self.positions}
+        filled = [(i.request.ticker, i.ref, i.filled_qty) for i in self.intents.values() if i.ref is not None]
+        filled += [(o.ticker, o.ref, o.filled_qty) for o in self.manual.values()]
+        for ticker, ref, qty in filled:
+            if ticker in found and qty and ref.ord_dt >= since and not ref.odno.startswith("?"):
+                found[ticker][f"{ref.ord_dt}-{ref.odno}"] = qty
+        return found
+
+    def selling(self) -> dict[str, int]:
+        """By ticker, shares in sales that may still be filled."""
+        found: dict[str, int] = {}
+        for intent in self.live_intents(side=Side.SELL):
+            if intent.state is not IntentState.PREPARED:
+                found[intent.request.ticker] = found.get(intent.request.ticker, 0) + intent.remaining
+        return found
 
     def quoted_tickers(self) -> list[str]:
         """Tickers whose price must be fresh: exits first, then positions, then plans that buy."""

@@ -165,7 +165,7 @@ def _panic(book: Book, command: Panic) -> Reply:
     selling = 0
     if command.liquidate:
         for position in list(book.positions.values()):
-            exits.start_exit(book, position, Purpose.PANIC, by=command.by)
+            exits.start_exit(book, holdings.counted_anew(book, position), Purpose.PANIC, by=command.by)
             selling += 1
     if not again or command.liquidate:
         book.emit(EventKind.PANICKED, by=command.by, stopped=stopped, liquidate=command.liquidate, selling=selling)
@@ -183,6 +183,7 @@ def _sell(book: Book, command: Sell) -> Reply:
         return Reply(ok=False, key=ReplyKey.NOT_HELD, values={"ticker": command.ticker})
     if command.ticker in book.exits:
         return Reply(ok=True, key=ReplyKey.NOTHING_TO_DO, values={"ticker": command.ticker})
+    position = holdings.counted_anew(book, position)
     qty = max(1, position.qty * command.percent // 100)
     exits.start_exit(book, position, Purpose.COMMAND, qty=qty, by=command.by)
     return Reply(ok=True, key=ReplyKey.DONE, values={"ticker": command.ticker, "qty": qty})

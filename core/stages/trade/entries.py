@@ -351,7 +351,7 @@ def prepare_order(
         updated_at=book.at,
         tranche=tranche,
         stop_price=stop if request.side is Side.BUY else None,
-        own_qty=book.not_ours(request.ticker) if request.side is Side.SELL else None,
+        own_qty=book.own_qty(request.ticker) if request.side is Side.SELL else None,
         reserved_usd=reserve,
     )
     book.put_intent(intent)

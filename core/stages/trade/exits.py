@@ -28,6 +28,7 @@ CANCELLABLE = frozenset(
     }
 )
 BY_PERSON = frozenset({Purpose.COMMAND, Purpose.PANIC})
+FRESH = dt.timedelta(seconds=30)
 # A sell that is not filled after this long is cancelled and repeated one step lower.
 STEP_PATIENCE = dt.timedelta(seconds=10)
 # After a refusal the same sale is tried again this much later.
@@ -205,11 +206,15 @@ def _step(book: Book, run: ExitRun) -> None:
         return
     if run.retry_at is not None and book.at < run.retry_at:
         return
-    if run.purpose not in BY_PERSON and may_be_split(book, position):
+    if may_be_split(book, position, asked=run.purpose in BY_PERSON):
         return
+    _offer(book, position, run, min(wanted, _ours_in_account(book, position)))
+
+
+def _offer(book: Book, position: Position, run: ExitRun, qty: int) -> None:
+    """Prepare the next step; a price from before an outage tells neither a limit nor what a share is now."""
     quote = book.quotes.get(run.ticker)
-    qty = min(wanted, _ours_in_account(book, position))
-    if quote is not None and qty > 0:
+    if quote is not None and book.at - quote.at <= FRESH and qty > 0:
         sell_order(book, position, run, qty, exit_limit(quote.sell_reference, run.step))
 
 
@@ -218,10 +223,10 @@ def _ours_in_account(book: Book, position: Position) -> int:
     touched = book.touched.get(position.ticker)
     asked = book.shares_asked_at
     current = asked is not None and (touched is None or asked >= touched)
-    not_ours = book.not_ours(position.ticker)
-    if not current or (not_ours == 0 and position.frozen != MISSING):
-        return position.qty
-    return min(position.qty, max(0, book.shares.get(position.ticker, 0) - not_ours))
+    certain, own = book.certain_qty(position), book.own_qty(position.ticker)
+    if not current or (own == 0 and position.frozen != MISSING):
+        return certain
+    return min(certain, max(0, book.shares.get(position.ticker, 0) - own))
 
 
 def _wait_for_market(book: Book, run: ExitRun, position: Position) -> None:
@@ -245,7 +250,8 @@ def wanted(book: Book, intent: Intent) -> bool:
     position = book.positions.get(intent.request.ticker)
     if position is None or intent.request.ticker not in book.exits:
         return False
-    return intent.purpose in BY_PERSON or not (position.frozen == SPLIT or may_be_split(book, position))
+    asked = intent.purpose in BY_PERSON
+    return (asked or position.frozen != SPLIT) and not may_be_split(book, position, asked=asked)
 
 
 def sell_order(book: Book, position: Position, run: ExitRun, qty: int, limit: Decimal) -> None:
@@ -287,6 +293,4 @@ def on_sale_ended(book: Book, intent: Intent, *, sellable: int | None = None) ->
     )
     book.put_exit(run)
     if sellable is not None and 0 < sellable < position.qty:
-        quote = book.quotes.get(run.ticker)
-        if quote is not None:
-            sell_order(book, position, run, sellable, exit_limit(quote.sell_reference, run.step))
+        _offer(book, position, run, sellable)

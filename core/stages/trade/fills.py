@@ -15,6 +15,7 @@ from core.rules.costs import fee_usd, realized
 from core.rules.pricing import stop_and_target
 from core.stages.trade import safety
 from core.stages.trade.book import PROTECTIVE, Book
+from core.stages.trade.gaps import PAUSE
 
 
 def book_fill(book: Book, intent: Intent, ref: BrokerRef, qty: int, dollars: Decimal) -> Intent:
@@ -30,7 +31,8 @@ def book_fill(book: Book, intent: Intent, ref: BrokerRef, qty: int, dollars: Dec
             ticker=request.ticker,
             side=request.side,
             purpose=intent.purpose,
-            cum_qty=cumulative,
+            # shares that were taken back count too: no fill is written under the number of an earlier one
+            cum_qty=cumulative + intent.taken_back,
             qty=qty,
             usd=dollars,
             fee_usd=fee,
@@ -86,10 +88,39 @@ def correct(book: Book, intent: Intent, row: BrokerOrder) -> Intent:
     return intent
 
 
+def take_back(book: Book, intent: Intent, row: BrokerOrder) -> Intent:
+    """The list shows fewer shares than were booked: the exchange has taken fills of a purchase back.
+
+    The position shrinks at what those shares had cost. The money stays spent as far as budgets and limits go: what was
+    taken back once is no invitation to buy again.
+    """
+    gone, dollars = intent.filled_qty - row.filled_qty, intent.filled_usd - row.filled_usd
+    ticker = intent.request.ticker
+    intent = msgspec.structs.replace(
+        intent,
+        filled_qty=row.filled_qty,
+        filled_usd=row.filled_usd,
+        taken_back=intent.taken_back + gone,
+        updated_at=book.at,
+    )
+    book.put_intent(intent)
+    book.shortages.pop(intent.id, None)
+    held = book.positions.get(ticker)
+    if held is not None:
+        ours = min(held.qty, gone)
+        shrink(
+            book, ticker, ours, dollars * ours / gone if dollars > 0 else held.avg_price * ours, purpose=Purpose.MANUAL
+        )
+    book.touched[ticker] = book.at
+    book.emit(EventKind.TROUBLE, ticker=ticker, subject=ticker, where="reconcile", what="fill_taken_back", qty=gone)
+    return intent
+
+
 def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal) -> None:
     request = intent.request
-    # after a restart the fill may be booked before the holdings are read: then what was known at sending counts
-    known = request.ticker in book.positions or request.ticker in book.own
+    # shares that came from nowhere were these, where the order is older than the reading that showed them
+    book.put_own(request.ticker, book.counted(request.ticker).explained(qty, intent.sent_at, book.at))
+    first = intent.filled_qty == 0
     position = grow(
         book,
         request.ticker,
@@ -97,8 +128,8 @@ def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal
         qty,
         dollars,
         plan_id=intent.plan_id,
-        own_qty=book.own_qty(request.ticker) if known else intent.own_qty or 0,
-        first=intent.filled_qty == 0,
+        first=first,
+        priced_at=intent.sent_at if book.at - (intent.sent_at or book.at) >= PAUSE else None,
     )
     spent_krw = krw((dollars + fee) * book.krw_per_usd)
     book.put_day(msgspec.structs.replace(book.day, bought_krw=book.day.bought_krw + spent_krw))
@@ -128,10 +159,13 @@ def grow(
     dollars: Decimal,
     *,
     plan_id: str,
-    own_qty: int,
     first: bool = True,
+    priced_at: dt.datetime | None = None,
 ) -> Position:
-    """Add shares to a position, or open it; the stop follows the average. `first`: the first fill of its order."""
+    """Add shares to a position, or open it; the stop follows the average.
+
+    `first`: the first fill of its order. `priced_at`: since when nobody has known the price, for a fill that is told late.
+    """
     params, rate = book.params, book.krw_per_usd
     plan = book.plans.get(plan_id)
     held = book.positions.get(ticker)
@@ -155,13 +189,13 @@ def grow(
         target_price=target,
         opened_at=held.opened_at if held else book.at,
         plan_id=plan_id or (held.plan_id if held else ""),
-        last_price=dollars / qty,
-        priced_at=book.at,
+        last_price=held.last_price if held and priced_at else dollars / qty,
+        priced_at=(held.priced_at if held else priced_at) if priced_at else book.at,
         sold_qty=held.sold_qty if held else 0,
         sold_usd=held.sold_usd if held else ZERO,
         realized_usd=held.realized_usd if held else ZERO,
         realized_krw=held.realized_krw if held else ZERO,
-        own_qty=own_qty,
+        own_qty=book.own_qty(ticker),
         frozen=held.frozen if held else "",
     )
     book.put_position(position)
@@ -179,7 +213,7 @@ def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purp
     if surplus := qty - part:
         # what was sold beyond ours was the owner's own
         dollars = dollars * part / qty
-        book.set_own(ticker, max(0, held.own_qty - surplus))
+        book.put_own(ticker, book.counted(ticker).changed(-surplus, book.at))
         held = book.positions[ticker]
         book.emit(EventKind.TROUBLE, ticker=ticker, where="trader", what="sold_more_than_held", qty=surplus)
     share = Decimal(part) / held.qty

@@ -11,8 +11,8 @@ from core.stages.trade.outcome import ReadHoldings
 
 # why a position is frozen
 SPLIT, MISSING = "split", "missing"
-# A stop waits at most so long for the holdings to speak.
-PATIENCE = dt.timedelta(seconds=60)
+# A stop waits at most so long for the holdings to speak, a sale that a person asks for half that.
+PATIENCE, MOMENT = dt.timedelta(seconds=60), dt.timedelta(seconds=30)
 # Over a pause this long between two looks a split is likelier than a fall.
 PAUSE = dt.timedelta(minutes=10)
 # After this time a gap says nothing about today's shares.
@@ -24,6 +24,10 @@ def note_jump(book: Book, position: Position, price: Decimal) -> None:
     before = position.last_price
     measured = min(price / before, before / price) <= shares.JUMP
     rested = book.at - position.priced_at >= PAUSE
+    present = book.jumps.get(position.ticker)
+    if present is not None and present.rested and present.measured and book.at - present.at <= PATIENCE:
+        # one false print after a long pause doesn't change what is being asked
+        return
     if measured or rested:
         book.jumps[position.ticker] = Jump(before=before, at=book.at, measured=measured, rested=rested)
         book.act(ReadHoldings())
@@ -35,12 +39,20 @@ def price_before(book: Book, position: Position) -> Decimal:
     return jump.before if jump is not None and book.at - jump.at <= FORGOTTEN else position.avg_price
 
 
-def may_be_split(book: Book, position: Position) -> bool:
+def may_be_split(book: Book, position: Position, *, asked: bool = False) -> bool:
     """Whether a sale must wait for the holdings, because the fall may be a stock split.
 
-    One reading is enough, unless a price changed by a split's measure over a pause: then the broker's count may lag.
+    One reading is enough, unless a price changed by a split's measure over a pause: then the broker's count may lag. A
+    sale that a person has `asked` for waits for that reading only; after a pause the orders come first, which it counts.
     """
     jump = book.jumps.get(position.ticker)
-    if jump is None or book.at - jump.at > PATIENCE:
+    if jump is None or book.at - jump.at > (MOMENT if asked else PATIENCE):
         return False
-    return (jump.rested and jump.measured) or book.shares_asked_at is None or book.shares_asked_at < jump.at
+    if jump.rested and jump.measured and not asked:
+        return True
+    counted = [jump.at]
+    if jump.rested:
+        counted += [book.touched.get(position.ticker, jump.at)]
+        if book.listed_at is None or book.listed_at < jump.at:
+            return True
+    return book.shares_asked_at is None or book.shares_asked_at < max(counted)

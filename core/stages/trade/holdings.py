@@ -1,5 +1,6 @@
 """Shares: what the account holds against what we and the owner should hold, and what a difference leads to."""
 
+import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
 
@@ -13,23 +14,38 @@ from core.model.position import Position
 from core.rules import shares
 from core.rules.days import us_date
 from core.rules.intents import TRANSITIONS, IntentEvent
-from core.rules.shares import Difference, Suspicion
+from core.rules.shares import Difference, Own, Suspicion
+from core.stages.trade import exits, manual
 from core.stages.trade.book import Book
 from core.stages.trade.fills import book_fill, shrink
 from core.stages.trade.gaps import MISSING, SPLIT, price_before
 from core.stages.trade.inputs import HoldingsRead
 from core.stages.trade.orders import SESSION, move
 
+# set with the first reading of the holdings of this installation: what was there before is the owner's
+BEGAN = "shares_from"
+
 
 def on_holdings_read(book: Book, message: HoldingsRead) -> None:
     """Compare every ticker that is held, was held, or may have arrived unseen."""
     found = {h.ticker: h.qty for h in message.holdings}
+    if BEGAN not in book.state:
+        _begin(book, found)
     for ticker in sorted({*found, *book.own, *book.positions, *(i.request.ticker for i in _lost(book))}):
         touched = book.touched.get(ticker)
         if touched is None or message.asked_at >= touched:
-            _compare(book, ticker, found.get(ticker, 0))
+            _compare(book, ticker, found.get(ticker, 0), message.asked_at)
     book.shares, book.shares_asked_at = found, message.asked_at
     book.holdings_reconciled = True
+
+
+def _begin(book: Book, found: dict[str, int]) -> None:
+    """The first reading ever: what is not ours is the owner's own. From here on the orders tell."""
+    book.put_state(BEGAN, book.at.isoformat())
+    for ticker, held in found.items():
+        position = book.positions.get(ticker)
+        ours = position.qty if position is not None else 0
+        book.put_own(ticker, Own(qty=max(0, held - ours)))
 
 
 def _lost(book: Book, ticker: str = "") -> list[Intent]:
@@ -48,56 +64,35 @@ def _lost(book: Book, ticker: str = "") -> list[Intent]:
     ]
 
 
-def _compare(book: Book, ticker: str, held: int) -> None:
+def _compare(book: Book, ticker: str, held: int, asked_at: dt.datetime) -> None:
     position, lost = book.positions.get(ticker), _lost(book, ticker)
-    live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
-    if position is None and not lost:
-        filled_at = book.filled_at.get(ticker)
-        # the holdings may still show what we have just sold
-        if not live and (filled_at is None or book.at - filled_at >= shares.QUIET or ticker not in book.own):
-            book.own[ticker] = held
-            book.put_pending(ticker)
-        book.suspicions.pop(ticker, None)
-        return
-    if position is None and ticker not in book.own:
-        book.own[ticker] = min(i.own_qty or 0 for i in lost)
-    _confirm_manual(book, ticker, held)
     expected = book.expected_shares(ticker)
     if held == expected:
-        _even(book, ticker, position)
+        _even(book, ticker, position, asked_at)
         return
     before = book.suspicions.get(ticker)
     same = before is not None and before.held == held
     suspicion = before.again() if before is not None and same else Suspicion(held=held, since=book.at)
     book.suspicions[ticker] = suspicion
-    surplus = held - expected - max(0, book.pending_qty(ticker))
+    surplus = held - expected
     # where the owner trades the same ticker by hand, shares alone don't tell whose they are
     by_hand = any(o.ticker == ticker and book.at - o.seen_at <= SESSION for o in book.manual.values())
     explaining = [i for i in lost if i.remaining >= surplus > 0 and not by_hand]
+    live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
     if explaining:
         _witness(book, explaining, surplus, suspicion)
-    elif not live and ticker not in book.pending:
+    elif not live:
         _conclude(book, ticker, expected, suspicion)
 
 
-def _confirm_manual(book: Book, ticker: str, held: int) -> None:
-    """A manual order in the list, and the shares that the account holds, are two witnesses of one event: count it once.
-
-    Either may come first. Shares that the holdings do not show more of for long had been counted before the list told.
-    """
-    pending = book.pending.get(ticker, ())
-    apart = held - book.expected_shares(ticker)
-    if not pending or (apart == 0 and book.at - pending[-1].since < shares.COUNTED):
-        return
-    found = shares.uncounted(pending, apart, book.at)
-    if found is not None:
-        book.set_own(ticker, max(0, book.own_qty(ticker) + found))
-        book.put_pending(ticker)
-
-
-def _even(book: Book, ticker: str, position: Position | None) -> None:
+def _even(book: Book, ticker: str, position: Position | None, asked_at: dt.datetime) -> None:
+    """The account holds what the orders say: whoever waited for a second witness has it."""
     book.suspicions.pop(ticker, None)
-    if position is not None and position.frozen == MISSING:
+    if position is None:
+        return
+    manual.settle_sold(book, position, asked_at)
+    position = book.positions.get(ticker)
+    if position is not None and position.frozen:
         book.put_position(msgspec.structs.replace(position, frozen=""))
         book.emit(EventKind.UNFROZEN, ticker=ticker, subject=ticker, name=position.name, name_ko=position.name_ko)
 
@@ -119,19 +114,26 @@ def _witness(book: Book, fitting: list[Intent], surplus: int, suspicion: Suspici
 def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> None:
     """Nothing of ours explains it: a split, vanished shares, or shares that came from elsewhere."""
     position = book.positions.get(ticker)
-    believed = shares.believed(suspicion, book.at, book.touched.get(ticker))
+    touched = book.touched.get(ticker)
+    believed = shares.believed(suspicion, book.at, touched)
     if position is None:
         if believed:
-            # beside a lost buy the count of the owner's own shares was wrong
-            book.own[ticker] = suspicion.held
+            book.put_own(ticker, book.counted(ticker).shown(suspicion.held, suspicion.since, book.at))
             book.suspicions.pop(ticker, None)
         return
     jump = book.jumps.get(ticker)
     rested = jump is not None and jump.rested
     before = price_before(book, position)
     kind = shares.classify(expected, suspicion.held, before, position.last_price, rested=rested)
-    # shares and price changed together: two witnesses, unless an order of ours may be among the shares
-    if kind is Difference.SPLIT and (believed or (ticker in book.jumps and not _lost(book, ticker))):
+    # shares and price changed together: two witnesses, unless an order may be among the shares
+    quiet = shares.quiet(book.at, _moved_at(book, ticker, rested=rested))
+    bought = any(i.remaining >= suspicion.held - expected for i in _lost(book, ticker))
+    at_once = jump is not None and quiet and not bought
+    if kind is Difference.SPLIT and (believed or at_once):
+        run = book.exits.get(ticker)
+        if run is not None and run.purpose in exits.BY_PERSON:
+            _split(book, position, Fraction(suspicion.held, expected), suspicion.held)
+            return
         freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
     elif not believed:
         return
@@ -139,9 +141,17 @@ def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> N
         freeze(book, position, MISSING, held=suspicion.held, expected=expected)
     else:
         extra = suspicion.held - expected
-        book.set_own(ticker, book.own_qty(ticker) + extra)
+        own = book.counted(ticker)
+        book.put_own(ticker, own.shown(own.qty + extra, suspicion.since, book.at))
         book.suspicions.pop(ticker, None)
         book.emit(EventKind.TROUBLE, ticker=ticker, where="reconcile", what="shares_appeared", qty=extra)
+
+
+def _moved_at(book: Book, ticker: str, *, rested: bool) -> dt.datetime | None:
+    """When an order of ours may have moved shares last: after a long pause what counts is when it was sent, not when its fill was booked."""
+    if not rested:
+        return book.filled_at.get(ticker)
+    return max((i.sent_at for i in book.intents.values() if i.request.ticker == ticker and i.sent_at), default=None)
 
 
 def freeze(book: Book, position: Position, reason: str, *, held: int, expected: int) -> None:
@@ -162,19 +172,25 @@ def freeze(book: Book, position: Position, reason: str, *, held: int, expected: 
     )
 
 
+def counted_anew(book: Book, position: Position) -> Position:
+    """The position in new shares, where it waits for a person because of a split and this person sells it."""
+    held, expected = book.shares.get(position.ticker, 0), book.expected_shares(position.ticker)
+    if position.frozen == SPLIT and shares.split_by_count(expected, held):
+        _split(book, position, Fraction(held, expected), held)
+    return book.positions[position.ticker]
+
+
 def settle(book: Book, command: Settle) -> Reply:
     """The owner has looked at a frozen ticker: the broker's number is taken."""
     position = book.positions.get(command.ticker)
     if position is None or not position.frozen:
         return Reply(ok=False, key=ReplyKey.NOTHING_TO_DO, values={"ticker": command.ticker})
     held = book.shares.get(command.ticker, 0)
-    expected = book.expected_shares(command.ticker)
-    if position.frozen == SPLIT and shares.split_by_count(expected, held):
-        _split(book, position, Fraction(held, expected), held)
-    else:
+    if counted_anew(book, position) is position:
         # the owner's own shares stay the owner's
         ours = min(position.qty, max(0, held - position.own_qty))
-        book.put_position(msgspec.structs.replace(position, frozen="", own_qty=held - ours))
+        book.put_position(msgspec.structs.replace(position, frozen=""))
+        book.put_own(command.ticker, Own(qty=held - ours))
         if gone := position.qty - ours:
             shrink(book, command.ticker, gone, gone * position.last_price, purpose=Purpose.MANUAL)
     book.suspicions.pop(command.ticker, None)
@@ -195,8 +211,12 @@ def settle(book: Book, command: Settle) -> Reply:
 def _split(book: Book, position: Position, ratio: Fraction, held: int) -> None:
     """Old shares become new ones; money stays, prices are divided."""
     by = Decimal(ratio.numerator) / ratio.denominator
+    if (run := book.exits.get(position.ticker)) is not None:
+        target, sold = max(1, int(run.target_qty * ratio)), int(run.sold_qty * ratio)
+        book.put_exit(msgspec.structs.replace(run, target_qty=target, sold_qty=sold))
     qty = min(held, max(1, int(position.qty * ratio)))
     book.jumps.pop(position.ticker, None)
+    book.put_own(position.ticker, Own(qty=held - qty))
     book.put_position(
         msgspec.structs.replace(
             position,

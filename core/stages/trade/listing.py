@@ -12,9 +12,10 @@ from core.rules import reconcile
 from core.rules.days import us_date
 from core.rules.intents import TRANSITIONS, IntentEvent, next_state
 from core.rules.risk import RefusalReason
+from core.rules.shares import Shortage
 from core.stages.trade import exits, manual, safety
 from core.stages.trade.book import Book
-from core.stages.trade.fills import book_fill, correct
+from core.stages.trade.fills import book_fill, correct, take_back
 from core.stages.trade.inputs import OrdersRead
 from core.stages.trade.orders import cancel_unwanted, give_up_entry, move, tell_refusal
 
@@ -49,6 +50,7 @@ def on_orders_read(book: Book, message: OrdersRead) -> None:
     if complete:
         _expire_yesterdays(book)
         book.orders_reconciled = True
+        book.listed_at = book.at
         if manual.BEGAN not in book.state:
             book.put_state(manual.BEGAN, book.at.isoformat())
 
@@ -77,6 +79,10 @@ def _unlinked(book: Book) -> list[Intent]:
 def _apply_row(book: Book, intent: Intent, row: BrokerOrder, *, complete: bool) -> None:
     if intent.estimated:
         intent = correct(book, intent, row)
+    if row.filled_qty < intent.filled_qty and not intent.estimated:
+        intent = _shrunk(book, intent, row, complete=complete)
+    else:
+        book.shortages.pop(intent.id, None)
     qty, dollars = reconcile.fill_delta(intent, row)
     event = reconcile.event_of(intent, row)
     if event not in TRANSITIONS[intent.state]:
@@ -101,6 +107,32 @@ def _apply_row(book: Book, intent: Intent, row: BrokerOrder, *, complete: bool) 
             tell_refusal(book, intent, "", "broker")
         elif intent.request.side is Side.SELL:
             exits.on_sale_ended(book, intent)
+
+
+def _shrunk(book: Book, intent: Intent, row: BrokerOrder, *, complete: bool) -> Intent:
+    """Fewer shares than were booked: not sold from now on, and after a while not ours any more; its ticker is closed."""
+    short = Shortage(intent.filled_qty - row.filled_qty, book.at)
+    before = book.shortages.get(intent.id)
+    if before is None or before.qty != short.qty:
+        book.shortages[intent.id] = short
+        return intent
+    if not complete or not before.believed(book.at):
+        return intent
+    if intent.request.side is Side.SELL:
+        ticker = intent.request.ticker
+        if intent.id not in book.told_short:
+            book.told_short.add(intent.id)
+            book.emit(
+                EventKind.TROUBLE,
+                ticker=ticker,
+                subject=ticker,
+                where="reconcile",
+                what="sale_taken_back",
+                qty=short.qty,
+            )
+        return intent
+    give_up_entry(book, intent)
+    return take_back(book, intent, row)
 
 
 def _confirmed(book: Book, intent: Intent, event: IntentEvent, *, complete: bool) -> bool:
@@ -175,7 +207,7 @@ def _missed(book: Book, intent: Intent) -> None:
 def _fenced(book: Book, intent: Intent) -> bool:
     """Whether an unknown sale may be repeated: the broker sells no more than there is, but that may be the owner's own."""
     age = book.at - (intent.sent_at or intent.created_at)
-    return book.not_ours(intent.request.ticker) == 0 or age >= book.resolution.quarantine
+    return book.own_qty(intent.request.ticker) == 0 or age >= book.resolution.quarantine
 
 
 def _holdings_agree(book: Book, intent: Intent) -> bool:

@@ -1,5 +1,6 @@
 """Orders of the account that are not ours: the owner trades in the KIS app, and the bot never fights it."""
 
+import datetime as dt
 from decimal import Decimal
 
 import msgspec
@@ -8,17 +9,18 @@ from core.model.commands import AdoptManual, Reply, ReplyKey
 from core.model.instrument import Exchange
 from core.model.journal import AddFill
 from core.model.messages import EventKind, Value
-from core.model.money import ZERO
+from core.model.money import PRICE_STEP, ZERO
 from core.model.order import BrokerOrder, ManualOrder, Purpose, Side
-from core.rules import shares
+from core.model.position import Position
 from core.rules.costs import fee_usd
-from core.rules.shares import Pending
 from core.stages.trade.book import Book
 from core.stages.trade.fills import grow, shrink
 from core.stages.trade.outcome import ReadHoldings
 
 # set with the first complete order list of this installation: what was there before is history, not news
 BEGAN = "manual_from"
+# A sale by hand of ours is believed from holdings that were asked for at least this long after its row.
+SECOND_LOOK = dt.timedelta(seconds=2)
 
 
 def see(book: Book, row: BrokerOrder) -> None:
@@ -38,27 +40,32 @@ def see(book: Book, row: BrokerOrder) -> None:
         filled_usd=row.filled_usd,
         seen_at=known.seen_at if known else book.at,
         adopted=known.adopted if known else None,
+        ours_qty=known.ours_qty if known else 0,
     )
     book.put_manual(order)
     book.touched[row.ticker] = book.at
     if history:
         return
     qty, dollars = row.filled_qty - before, row.filled_usd - (known.filled_usd if known else ZERO)
+    own = book.counted(row.ticker)
     if row.side is Side.BUY:
+        own = own.explained(qty, row.ordered_at, book.at)
+        # an adopted order goes on being ours
+        book.put_own(row.ticker, own if order.adopted else own.changed(qty, book.at))
         _bought(book, order, qty, dollars)
     else:
+        book.put_own(row.ticker, own.changed(-qty, book.at))
         _sold(book, order, qty, dollars)
+    # the holdings are the second witness
+    book.act(ReadHoldings())
 
 
 def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
-    """The shares are the owner's own until the owner says otherwise; an adopted order goes on being ours."""
+    """The shares are the owner's own until the owner says otherwise."""
     if order.adopted:
-        write_fill(book, order, qty, dollars)
-        own = book.own_qty(order.ticker)
-        grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=own, first=False)
-        expect(book, order, -qty)
+        write_fill(book, order, qty, dollars, cum_qty=order.filled_qty)
+        grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", first=False)
         return
-    expect(book, order, qty)
     if order.adopted is False:
         # asked and answered
         return
@@ -70,46 +77,43 @@ def _bought(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         name=held.name if held else "",
         name_ko=held.name_ko if held else "",
         qty=qty,
-        price=(dollars / qty).quantize(Decimal("0.0001")),
+        price=(dollars / qty).quantize(PRICE_STEP),
         held=held.qty if held else 0,
-        own=book.own_qty(order.ticker) + max(0, book.pending_qty(order.ticker)),
+        own=book.own_qty(order.ticker),
     )
 
 
-def expect(book: Book, order: ManualOrder, own: int) -> None:
-    """The owner's own shares may have changed by so many; the holdings, read at once, tell whether they count them yet."""
-    told = Pending(qty=own, since=book.at, key=order.key)
-    book.put_pending(order.ticker, *book.pending.get(order.ticker, ()), told)
-    book.act(ReadHoldings())
-
-
-def use_up(book: Book, ticker: str, qty: int, *, key: str = "") -> None:
-    """Take shares out of what the holdings have still to confirm (of one order, where `key` is given), the oldest first."""
-    left = []
-    for entry in book.pending.get(ticker, ()):
-        taken = max(0, min(qty, entry.qty)) if key in {"", entry.key} else 0
-        qty -= taken
-        if entry.qty != taken:
-            left.append(msgspec.structs.replace(entry, qty=entry.qty - taken))
-    book.put_pending(ticker, *left)
-    book.act(ReadHoldings())
-
-
 def _sold(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
-    """The owner's own shares go first; what is beyond them was ours, and the position shrinks with its stop."""
-    held, price = book.positions.get(order.ticker), dollars / qty
-    counted = book.own_qty(order.ticker)
-    unconfirmed = max(0, book.pending_qty(order.ticker))
-    own, ours = shares.by_hand(counted + unconfirmed, held.qty if held else 0, qty)
-    if own:
-        book.set_own(order.ticker, counted - min(counted, own))
-    if own > counted:
-        # bought and sold before the holdings showed it
-        use_up(book, order.ticker, own - counted)
-    if ours:
-        write_fill(book, order, ours, price * ours)
-        shrink(book, order.ticker, ours, price * ours, purpose=Purpose.MANUAL)
-    left = book.positions.get(order.ticker)
+    """The owner's own shares go first. What is beyond them waits for the holdings: a purchase may only be listed late."""
+    if book.counted(order.ticker).qty >= 0 or order.ticker not in book.positions:
+        tell_sold(book, order, qty, dollars / qty, ours=0)
+
+
+def settle_sold(book: Book, position: Position, asked_at: dt.datetime) -> None:
+    """Sold by hand beyond the owner's own, and the holdings agree: some of ours are gone, the position shrinks with its stop."""
+    own = book.counted(position.ticker)
+    if own.short_since is None:
+        return
+    if asked_at - own.short_since < SECOND_LOOK:
+        book.act(ReadHoldings())
+        return
+    sales = [o for o in book.manual.values() if o.ticker == position.ticker and o.side is Side.SELL]
+    newest = max(sales, key=lambda o: o.seen_at, default=None)
+    gone = min(position.qty, -own.qty)
+    price = newest.filled_usd / newest.filled_qty if newest is not None else position.last_price
+    book.put_own(position.ticker, own.changed(gone, book.at))
+    if newest is not None:
+        newest = msgspec.structs.replace(newest, ours_qty=newest.ours_qty + gone)
+        book.put_manual(newest)
+        write_fill(book, newest, gone, price * gone, cum_qty=newest.ours_qty)
+    shrink(book, position.ticker, gone, price * gone, purpose=Purpose.MANUAL)
+    if newest is not None:
+        tell_sold(book, newest, newest.filled_qty, price, ours=gone)
+
+
+def tell_sold(book: Book, order: ManualOrder, qty: int, price: Decimal, *, ours: int) -> None:
+    """The card of a sale by hand."""
+    held = book.positions.get(order.ticker)
     book.emit(
         EventKind.MANUAL_SOLD,
         ticker=order.ticker,
@@ -118,13 +122,13 @@ def _sold(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
         name_ko=held.name_ko if held else "",
         qty=qty,
         ours=ours,
-        price=price.quantize(Decimal("0.0001")),
-        left=left.qty if left else 0,
+        price=price.quantize(PRICE_STEP),
+        left=held.qty if held else 0,
     )
 
 
-def write_fill(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> None:
-    """Keep the record of what changed a position by hand."""
+def write_fill(book: Book, order: ManualOrder, qty: int, dollars: Decimal, *, cum_qty: int) -> None:
+    """Keep the record of what changed a position by hand; `cum_qty` tells the fills of one order apart."""
     book.change(
         AddFill(
             intent_id=f"manual:{order.key}",
@@ -132,7 +136,7 @@ def write_fill(book: Book, order: ManualOrder, qty: int, dollars: Decimal) -> No
             ticker=order.ticker,
             side=order.side,
             purpose=Purpose.MANUAL,
-            cum_qty=order.filled_qty,
+            cum_qty=cum_qty,
             qty=qty,
             usd=dollars,
             fee_usd=fee_usd(dollars, order.side, book.params.commission_pct),
@@ -153,19 +157,15 @@ def adopt(book: Book, command: AdoptManual) -> Reply:
     if not command.adopt:
         book.put_manual(msgspec.structs.replace(order, adopted=False))
         return Reply(ok=True, key=ReplyKey.IGNORED, values=values)
-    pending = sum(p.qty for p in book.pending.get(order.ticker, ()) if p.key == order.key)
-    qty = min(order.filled_qty, book.own_qty(order.ticker) + pending)
+    qty = min(order.filled_qty, book.own_qty(order.ticker))
     if qty <= 0:
         return Reply(ok=False, key=ReplyKey.NOT_HELD, values=values)
     if order.ticker in book.exits:
         return Reply(ok=False, key=ReplyKey.REFUSED, values=values | {"reason": "selling"})
     dollars = order.filled_usd * qty / order.filled_qty
     book.put_manual(msgspec.structs.replace(order, adopted=True))
-    if pending:
-        # the holdings have not counted these shares yet
-        use_up(book, order.ticker, min(pending, qty), key=order.key)
-    book.set_own(order.ticker, book.own_qty(order.ticker) - max(0, qty - pending))
-    write_fill(book, order, qty, dollars)
-    position = grow(book, order.ticker, order.exchange, qty, dollars, plan_id="", own_qty=book.own_qty(order.ticker))
+    book.put_own(order.ticker, book.counted(order.ticker).changed(-qty, book.at))
+    write_fill(book, order, qty, dollars, cum_qty=order.filled_qty)
+    position = grow(book, order.ticker, order.exchange, qty, dollars, plan_id="")
     values |= {"qty": qty, "stop_price": str(position.stop_price), "target_price": str(position.target_price)}
     return Reply(ok=True, key=ReplyKey.DONE, values=values)

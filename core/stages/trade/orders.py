@@ -36,6 +36,8 @@ def move(book: Book, intent: Intent, event: IntentEvent, reason: str = "") -> In
     """Apply one transition; a final state gives the rest of the reservation back."""
     state = next_state(intent.state, event)
     moved = msgspec.structs.replace(intent, state=state, updated_at=book.at, reason=reason or intent.reason)
+    if state not in LIVE_STATES and intent.request.side is Side.SELL and intent.sent_at is not None:
+        book.act(Protect())
     if state not in LIVE_STATES and moved.reserved_usd:
         book.change(AddLedger(intent.id, LedgerKind.VOID, moved.reserved_usd, book.at))
         moved = msgspec.structs.replace(moved, reserved_usd=ZERO)
@@ -55,14 +57,13 @@ def on_sending(book: Book, message: OrderSending) -> Reply | None:
     if not (_wanted(book, intent) if intent.request.side is Side.BUY else exits.wanted(book, intent)):
         move(book, intent, IntentEvent.VOID, "stopped")
         return Reply(ok=False, key=ReplyKey.REFUSED)
-    own = book.not_ours(intent.request.ticker) if book.holdings_reconciled else None
+    own = book.own_qty(intent.request.ticker) if book.holdings_reconciled else None
     known = {ref.odno for ref, row in book.rows.items() if row.ticker == intent.request.ticker}
     baseline = tuple(sorted({*message.baseline, *known}))
     stamped = msgspec.structs.replace(intent, baseline=baseline, sent_at=book.at, own_qty=own)
     move(book, stamped, IntentEvent.SEND)
-    if intent.request.side is Side.BUY:
-        # the guardian cancels what is being bought when it takes over
-        book.act(Protect())
+    # the guardian cancels what is being bought when it takes over, and does not sell again what is being sold
+    book.act(Protect())
     book.sent_at.append(book.at)
     book.put_day(msgspec.structs.replace(book.day, orders=book.day.orders + 1))
     return None

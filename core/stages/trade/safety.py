@@ -64,7 +64,7 @@ def on_tick(book: Book, message: Tick) -> None:
     if book.trading_state is not before:
         book.emit(EventKind.STATE_CHANGED, state=book.trading_state.value, before=before.value, reason="halt_file")
     for ticker, position in book.positions.items():
-        seen_at = max(position.priced_at, book.opened_at or book.started_at)
+        seen_at = max(position.priced_at, position.opened_at, book.opened_at or book.started_at)
         dark = message.market_open and not position.frozen and book.at - seen_at > message.stale_after
         if dark and ticker not in book.unwatched:
             book.unwatched.add(ticker)
