@@ -1,6 +1,33 @@
-"""For every test: hypothesis tries the same cases each time, so that a run says something about the change."""
+"""For every test: hypothesis tries the same cases each time, and what waits longest is begun first."""
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
+
+# Groups that play worlds of real processes, the longest first: they mostly wait, and what computes fills the time.
+WORLDS = (
+    "demo",
+    "stops-dying",
+    "guardian",
+    "stops-living",
+    "lost-replies",
+    "replay",
+    "kill-trader",
+    "canary",
+    "replay-demo",
+    "kill-unanswered",
+    "chat-page",
+    "kill-everyone",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Worlds first; everything else stays in its order."""
+
+    def turn(item: pytest.Item) -> int:
+        marks = [mark.args[0] for mark in item.iter_markers("xdist_group")]
+        return min((WORLDS.index(name) for name in marks if name in WORLDS), default=len(WORLDS))
+
+    items.sort(key=turn)
