@@ -146,6 +146,14 @@ TROUBLES: Mapping[str, str] = {
         "{qty} shares have appeared in the account that neither the bot nor a known order bought. "
         "They count as your own: the bot will not sell them. If that is not right, please check in the KIS app."
     ),
+    "fill_taken_back": mark(
+        "The broker's order list no longer shows {qty} shares that had been bought: the exchange has taken the trade back. "
+        "The bot does not count them any more and buys no more of this stock this session. Please check in the KIS app."
+    ),
+    "sale_taken_back": mark(
+        "The broker's order list no longer shows {qty} shares that had been sold: the exchange may have taken the sale back. "
+        "If they are in the account again, they count as your own: the bot will not sell them. Please check in the KIS app."
+    ),
     "orders_vanished": mark(
         "{qty} orders that the broker has shown are missing from its list for 10 minutes. "
         "Please compare today's orders in the KIS app with /orders."

@@ -104,6 +104,12 @@ def test_a_sale_by_hand_says_whose_shares_they_were_and_that_the_stop_follows():
 def test_troubles_say_what_to_do():
     assert "25초 어긋나서" in say(EventKind.TROUBLE, where="clock", what="clock_skew", seconds=25)
     assert "주식 4주가 계좌에 생겼어요" in say(EventKind.TROUBLE, where="reconcile", what="shares_appeared", qty=4)
+    bust = say(EventKind.TROUBLE, where="reconcile", what="fill_taken_back", qty=3)
+    assert "매수한 주식 3주의 체결이" in bust
+    assert "봇 보유분에서 뺐고" in bust
+    bust = say(EventKind.TROUBLE, where="reconcile", what="sale_taken_back", qty=2)
+    assert "매도한 주식 2주의 체결이" in bust
+    assert "봇이 팔지 않아요" in bust
     assert "주문 2건이 10분째" in say(EventKind.TROUBLE, where="reconcile", what="orders_vanished", qty=2)
     assert say(EventKind.TROUBLE, where="reconcile", what="several_orders_match") is None, "it is asked on a card"
 
@@ -177,7 +183,7 @@ def test_every_reason_that_the_trader_gives_has_words():
     assert {"frozen", "order_unknown", "nothing_filled", "paused"} <= ended, "the search looks at the right calls"
     assert ended <= set(ENDINGS)
     assert {"order_unknown", "cooldown"} <= locked <= set(REFUSALS)
-    assert {"clock_skew", "shares_appeared"} <= troubles <= set(TROUBLES)
+    assert {"clock_skew", "shares_appeared", "fill_taken_back", "sale_taken_back"} <= troubles <= set(TROUBLES)
     assert set(FROZEN) == {"split", "missing"}
 
 
