@@ -36,6 +36,18 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Recount:
+    """What the list of orders says now: the owner's `own` shares, ours that were `sold` by orders of the API, ours that are
+    `gone` (taken back by the exchange, or sold by hand), and how many the account should hold in `all`.
+    """
+
+    own: int
+    sold: int
+    gone: int
+    all: int
+
+
+@dataclass(frozen=True)
 class Protected:
     """One line of protect.json; `own` are the owner's own shares (None where the file does not say), never sold.
 
@@ -52,24 +64,25 @@ class Protected:
     orders: Mapping[str, int] | None = None
     selling: int = 0
 
-    def recount(self, listed: Iterable[Listed]) -> tuple[int, int] | None:
-        """Ours and the owner's own shares by what the list of orders shows now; None where it lacks orders it had.
+    def recount(self, listed: Iterable[Listed]) -> "Recount | None":
+        """What the list of orders shows more than was counted; None where it lacks orders it had.
 
-        Purchases that nobody has booked are not ours to sell; sales count, whoever sent them, and so do fills that the
-        exchange has taken back. Sold by hand are the owner's own first.
+        Sold by hand are the owner's own first. Purchases that nobody has booked are not ours to sell.
         """
         known = self.orders or {}
         rows = {o.key: o for o in listed if o.ticker == self.ticker}
         if known.keys() - rows.keys():
             return None
-        ours, own = self.qty, self.own or 0
+        own, sold, gone, bought = self.own or 0, 0, 0, 0
         for key, order in rows.items():
             more = order.filled - known.get(key, 0)
             if order.by_hand:
                 own += more if order.side == "buy" else -more
+            elif order.side == "sell":
+                sold += max(0, more)
             else:
-                ours += min(0, more) if order.side == "buy" else -max(0, more)
-        return max(0, ours + min(0, own)), max(0, own)
+                gone, bought = gone - min(0, more), bought + max(0, more)
+        return Recount(max(0, own), sold, gone - min(0, own), self.qty + own + bought - sold - gone)
 
 
 @dataclass(frozen=True)
@@ -119,13 +132,15 @@ class Heartbeat:
 class Watch:
     """What is known of one ticker since the guardian watches it.
 
-    `left` of the protected shares have not been seen to leave; `sent` of ours may still turn out to be filled; `live` of
+    `left` of the `left_before` protected shares have not been seen to leave by the holdings; `sent` of ours may still turn out to be filled; `live` of
     them are believed to be in open sales, which the broker's list of shares has `reflected` or must reflect until
     `presumed_until`. `floor` is what a guardian before this one found to be the owner's, `own` what the
     list of orders says; since `list_since` it does not.
     """
 
     left: int
+    left_before: int = 0
+    listed: Recount | None = None
     own: int = 0
     inherited: bool = False
     list_since: float | None = None
@@ -167,22 +182,29 @@ class Watch:
         self.inherited, self.own = True, row.own or 0
         qty = min(row.selling, self.left)
         if qty:
-            self.held, self.moved_at = row.qty + self.own, now
+            self.held, self.moved_at = self.left + self.own, now
             self.sent, self.live = self.sent + qty, self.live + qty
             self.presumed_until = now + patience_s(lost=True, others=self.own)
 
     def recounts(self, held: int, free: int, now: float) -> bool:
         """Whether to ask the list of orders: before each sale, and now and then where the owner's shares seem to bar one."""
-        if now < self.not_before or self.left <= self.live or free <= 0:
+        if now < self.not_before or self.ours <= self.live or free <= 0:
             return False
         due = self.wanted(held, free) > 0 or now - self.listed_at >= LIST_PATIENCE_S
         self.listed_at = now if due else self.listed_at
         return due
 
-    def counted(self, ours: int, own: int) -> None:
-        """Take what the list of orders says: never more of ours than before."""
-        self.left, self.own, self.list_since = min(self.left, ours), own, None
-        self.live = min(self.live, self.left)
+    def counted(self, found: Recount) -> None:
+        """Take what the list of orders says."""
+        self.listed, self.own, self.list_since = found, found.own, None
+
+    @property
+    def ours(self) -> int:
+        """Shares that are certainly still ours. Holdings and list tell of the same sales: whichever shows more of them counts."""
+        if self.listed is None:
+            return self.left
+        by_holdings = self.left_before - self.left
+        return max(0, self.left - self.listed.gone - max(0, self.listed.sold - by_holdings))
 
     def list_missing(self, now: float) -> bool:
         """Whether to wait for a list of orders that can't be had: for a while."""
@@ -192,13 +214,13 @@ class Watch:
 
     def stays(self, held: int) -> int:
         """How many shares of `held` are not ours to sell: the owner's, and whatever came on top of what is protected."""
-        return max(self.floor, self.own, held - self.left)
+        return max(self.floor, self.own, held - self.ours)
 
     def wanted(self, held: int, free: int) -> int:
         """How many shares to sell now: never beyond what is protected, sellable and not the owner's."""
         if self.low is not None:
             return 0
-        return max(0, min(self.left - self.live, free - self.stays(held)))
+        return max(0, min(self.ours - self.live, free - self.stays(held)))
 
     def missing(self, held: int) -> bool:
         """Whether fewer shares are held than before although some of our sales may have been filled."""
@@ -255,14 +277,17 @@ class Watch:
         return now - self.moved_at > STEP_PATIENCE_S
 
 
-def looks_split(row: Protected, held: int, last: Decimal) -> bool:
+def looks_split(row: Protected, held: int, last: Decimal, listed: int | None) -> bool:
     """Whether the shares were split: a multiple of what there was, at about that fraction of a price above the stop.
 
-    Selling then would sell a part of the position at what only looks like a crash; a person must look first.
+    Selling then would sell a part of the position at what only looks like a crash; a person must look first. Where the
+    list of orders says what there should be (`listed`), the stock may have fallen besides.
     """
-    before = row.qty + (row.own or 0)
-    ratio, rest = divmod(held, before)
-    return ratio >= 2 and rest == 0 and row.stop_price <= last * ratio <= row.stop_price * SPLIT_ROOM
+    before = row.qty + (row.own or 0) if listed is None else listed
+    ratio, rest = divmod(held, before) if before > 0 else (0, 0)
+    if ratio < 2 or rest or last * ratio > row.stop_price * SPLIT_ROOM:
+        return False
+    return listed is not None or last * ratio >= row.stop_price
 
 
 def patience_s(*, lost: bool, others: int) -> float:

@@ -79,7 +79,8 @@ class Seller:
         """Sell when the stop is broken; then climb down until the shares are gone."""
         watch = self.watches.get(row.ticker) or self._watch(row)
         # the trader's last word counts where it was written while we took over
-        watch.left = min(watch.left, row.qty)
+        if row.qty < watch.left:
+            watch.left = watch.left_before = row.qty
         watch.inherit(row, self._monotonic())
         if watch.left == 0:
             return
@@ -90,7 +91,7 @@ class Seller:
         if shares is None:
             raise GuardianTrouble(f"the shares of {row.ticker} can't be read")
         held, free = shares
-        if watch.sent == 0 and looks_split(row, held, last):
+        if self._split(broker, row, watch, held, last):
             if not watch.split:
                 watch.split = True
                 self._journal.record(event="split", ticker=row.ticker, held=held, price=str(last))
@@ -108,6 +109,15 @@ class Seller:
         elif wanted == 0 and watch.stuck(now) and held > watch.stays(held):
             self._free(broker, row, watch)
 
+    def _split(self, broker: GuardianBroker, row: Protected, watch: Watch, held: int, last: Decimal) -> bool:
+        """Whether a split is why the account holds more than it should; orders that nobody has booked explain it first."""
+        if held <= row.qty + (row.own or 0):
+            return False
+        self._recount(broker, row, watch)
+        listed = watch.listed.all if watch.listed is not None else None
+        # without the list, sales that may have been filled leave no number to compare with
+        return (listed is not None or watch.sent == 0) and looks_split(row, held, last, listed)
+
     def _recount(self, broker: GuardianBroker, row: Protected, watch: Watch) -> None:
         """Ask the list of orders what has changed since the trader's last word; raises where it can't be had yet."""
         if row.orders is None:
@@ -119,13 +129,13 @@ class Seller:
                 raise
             return
         if found is not None:
-            watch.counted(*found)
+            watch.counted(found)
         elif watch.list_missing(self._monotonic()):
             raise GuardianTrouble("the list of orders lacks orders")
 
     def _watch(self, row: Protected) -> Watch:
         """Begin to watch a ticker, with what the guardian before this one has sold since its takeover."""
-        watch = self.watches[row.ticker] = Watch(left=row.qty)
+        watch = self.watches[row.ticker] = Watch(left=row.qty, left_before=row.qty)
         for fields in self._journal.since("handed_back"):
             if fields.get("ticker") != row.ticker:
                 continue

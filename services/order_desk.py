@@ -13,6 +13,7 @@ from core.stages.trade.inputs import (
     OrderLost,
     OrderNotSent,
     OrderSending,
+    OrdersRead,
     OrderWasRefused,
     TradeInput,
 )
@@ -86,6 +87,8 @@ class OrderDesk:
                 book = await self._broker.order_book(Urgency.ENTRY)
             except BrokerUnavailable as error:
                 return OrderNotSent(at=self._clock.now(), intent_id=intent.id, reason=f"no baseline: {error}")
+            # whatever it tells besides is news like any other reading's
+            await self._tell(OrdersRead(at=self._clock.now(), orders=book.orders, complete=book.complete))
             return tuple(o.ref.odno for o in book.orders if o.ticker == intent.request.ticker)
         with contextlib.suppress(BrokerUnavailable, TimeoutError):
             async with asyncio.timeout(SELL_PATIENCE_S):

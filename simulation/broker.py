@@ -108,11 +108,11 @@ class Line:
 
     def _later(self, seconds: float, request: OrderRequest, source: str, key: str) -> None:
         self.in_flight += 1
-        self.clock.later(seconds, self._late, request, source, key)
+        self.clock.later(seconds, self._late, request, source, key, seconds)
 
-    def _late(self, request: OrderRequest, source: str, key: str) -> None:
+    def _late(self, request: OrderRequest, source: str, key: str, seconds: float) -> None:
         self.in_flight -= 1
-        self._arrive(request, source, key, [])
+        self.account.arrive(request, source, key, seconds)
 
     def _arrive(self, request: OrderRequest, source: str, key: str, receipt: Receipt) -> None:
         receipt.append(self.account.arrive(request, source, key))

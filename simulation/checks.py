@@ -14,7 +14,7 @@ from core.model.journal import AddFill, Change, PutIntent, PutPosition
 from core.model.order import BrokerOrder, BrokerRef, Intent, IntentState, OrderRequest, Side
 from simulation.clock import VirtualClock
 from simulation.faults import Faults
-from simulation.kis import FEE, KRW_PER_USD, Account, Order
+from simulation.kis import FEE, KRW_PER_USD, PERSON, Account, Order
 from simulation.ledger import ZERO, Booked, told
 from simulation.trace import Trace
 
@@ -139,7 +139,7 @@ class Checks:
             self._cost[ticker] = (max(ZERO, cost + usd * (1 + FEE)), max(0, shares + qty))
             return
         if order.request.side is Side.SELL:
-            if account.shares[ticker] < account.own[ticker]:
+            if account.shares[ticker] < account.own[ticker] and not self._unforeseeable(order):
                 self.fail("oversell", f"{account.own[ticker]} {ticker} are the person's, {account.shares[ticker]} left")
             self._exposed(order, qty, usd)
             return
@@ -147,6 +147,22 @@ class Checks:
         if intent is not None:
             self._over_buy(intent.plan_id)
         self._exposed(order, qty, usd)
+
+    def _unforeseeable(self, order: Order) -> bool:
+        """A sale that the broker took long after its sender had to give it up sells what the person bought since then.
+
+        Its successor could not wait, because none of the account's shares were the person's when it was sent.
+        """
+        ticker, account = order.request.ticker, self.account
+        since = [
+            o for o in account.orders if o.source == PERSON and o.at > order.sent_at and o.request.ticker == ticker
+        ]
+        bought = sum(o.filled for o in since if o.request.side is Side.BUY)
+        foreseen = order.at == order.sent_at or bought < account.own[ticker] - account.shares[ticker]
+        if not foreseen:
+            self._faults.hit("late_sale_took")
+            account.own[ticker] = account.shares[ticker]
+        return not foreseen
 
     def _over_buy(self, plan_id: str) -> None:
         plan = self.booked.plans[plan_id]
@@ -190,6 +206,8 @@ class Checks:
     def reborn(self) -> None:
         """A new life of the trader has been told nothing yet."""
         self._told.clear()
+        # it writes the file first of all
+        self.files_due = False
 
     def priced(self, ticker: str, _who: str) -> None:
         """Somebody who can sell looked at the price: the trader, or the guardian, which asks only where the trader does not."""

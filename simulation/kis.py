@@ -27,6 +27,7 @@ class Order:
     def __init__(self, ref: BrokerRef, request: OrderRequest, source: str, key: str, at: float) -> None:
         self.ref, self.request, self.source, self.key, self.at = ref, request, source, key, at
         self.filled, self.usd = 0, ZERO
+        self.sent_at = at
         self.open = request.qty
         self.cancelled = self.rejected = False
         self.stuck_until = 0.0
@@ -98,14 +99,15 @@ class Account:
             return NO_SHARES if request.qty > self.sellable(request.ticker) else ""
         return NO_CASH if request.qty * request.limit * (1 + FEE) > self.free_cash() else ""
 
-    def arrive(self, request: OrderRequest, source: str, key: str = "") -> Order | str:
-        """An order reaches the broker: the order, or the code of the refusal."""
+    def arrive(self, request: OrderRequest, source: str, key: str = "", late_s: float = 0.0) -> Order | str:
+        """An order reaches the broker, `late_s` after it was sent: the order, or the code of the refusal."""
         now = self._clock.seconds()
         code = self.refusal(request)
         if code:
             self._trace.say("kis", "refuses", source, request.side.value, request.qty, request.ticker, code)
             return code
         order = Order(BrokerRef(ORD_DT, "", str(1001 + len(self.orders))), request, source, key, now)
+        order.sent_at = now - late_s
         self.orders.append(order)
         self.open.append(order)
         self._trace.say(

@@ -72,6 +72,8 @@ class Book:
         self.own = msgspec.json.decode(own, type=dict[str, Own]) if own else {}
         # fewer shares than were booked, as a complete list shows an order of ours: since when
         self.shortages: dict[str, Shortage] = {}
+        # since a sale's answer was lost, the fewest shares beside the owner's own that the account has shown
+        self.fewest: dict[str, int] = {}
         # sales of which that was told
         self.told_short: set[str] = set()
         self.suspicions: dict[str, Suspicion] = {}
@@ -281,7 +283,33 @@ class Book:
         """Shares of ours that nothing speaks against: neither a sale by hand nor a fill that the list shows smaller."""
         buys = (i for i in self.intents.values() if i.request.ticker == position.ticker and i.request.side is Side.BUY)
         short = sum(self.shortages[i.id].qty for i in buys if i.id in self.shortages)
-        return max(0, position.qty + min(0, self.counted(position.ticker).qty) - short)
+        certain = position.qty + min(0, self.counted(position.ticker).qty) - short
+        if self.lost_sale(position.ticker) is not None:
+            certain = min(certain, self.fewest.get(position.ticker, certain))
+        return max(0, certain)
+
+    def lost_sale(self, ticker: str) -> Intent | None:
+        """The newest sale of a ticker whose answer was lost, and of which the list may still tell."""
+        waiting = {IntentState.UNKNOWN, IntentState.NOT_PLACED}
+        since = self.at - self.resolution.quarantine
+        lost = [
+            i
+            for i in self.intents.values()
+            if i.request.ticker == ticker
+            and i.request.side is Side.SELL
+            and i.state in waiting
+            and i.ref is None
+            and (i.sent_at or i.created_at) > since
+        ]
+        return max(lost, key=lambda i: i.sent_at or i.created_at, default=None)
+
+    def saw_fewer(self, ticker: str, ours: int, asked_at: dt.datetime) -> None:
+        """A reading of the account: what a lost sale may have sold is gone, whatever the owner buys afterwards."""
+        lost = self.lost_sale(ticker)
+        if lost is None:
+            self.fewest.pop(ticker, None)
+        elif asked_at >= (lost.sent_at or lost.created_at):
+            self.fewest[ticker] = min(ours, self.fewest.get(ticker, ours))
 
     def expected_shares(self, ticker: str) -> int:
         """Shares that the account should hold: ours and the owner's own."""

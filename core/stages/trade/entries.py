@@ -340,6 +340,11 @@ def prepare_order(
     plan = book.plans.get(plan_id)
     if reserve and plan is not None:
         assert book.committed_usd(plan_id) + reserve <= plan.budget_usd + CENT, f"{plan_id} would leave its budget"
+    first, again = key, 0
+    while (before := book.intents.get(message_id("intent", key))) is not None and before.sent_at is not None:
+        # refused for a passing reason: what is sent again is another order
+        again += 1
+        key = f"{first}:{again}"
     intent = Intent(
         id=message_id("intent", key),
         dedup_key=key,

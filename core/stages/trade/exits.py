@@ -293,4 +293,4 @@ def on_sale_ended(book: Book, intent: Intent, *, sellable: int | None = None) ->
     )
     book.put_exit(run)
     if sellable is not None and 0 < sellable < position.qty:
-        _offer(book, position, run, sellable)
+        _offer(book, position, run, min(sellable, book.certain_qty(position)))

@@ -44,13 +44,18 @@ def book_fill(book: Book, intent: Intent, ref: BrokerRef, qty: int, dollars: Dec
         intent = _post(book, intent, dollars + fee)
         _bought(book, intent, qty, dollars, fee)
     else:
-        shrink(book, request.ticker, qty, dollars, purpose=intent.purpose)
+        shrink(book, request.ticker, qty, dollars, purpose=intent.purpose, late=_told_late(book, intent))
     intent = msgspec.structs.replace(
         intent, filled_qty=cumulative, filled_usd=intent.filled_usd + dollars, updated_at=book.at
     )
     book.put_intent(intent)
     book.touched[request.ticker] = book.filled_at[request.ticker] = book.at
     return intent
+
+
+def _told_late(book: Book, intent: Intent) -> bool:
+    """Whether a fill may be so old that its price says nothing about now."""
+    return book.at - (intent.sent_at or book.at) >= PAUSE
 
 
 def _post(book: Book, intent: Intent, spent: Decimal) -> Intent:
@@ -129,7 +134,7 @@ def _bought(book: Book, intent: Intent, qty: int, dollars: Decimal, fee: Decimal
         dollars,
         plan_id=intent.plan_id,
         first=first,
-        priced_at=intent.sent_at if book.at - (intent.sent_at or book.at) >= PAUSE else None,
+        priced_at=intent.sent_at if _told_late(book, intent) else None,
     )
     spent_krw = krw((dollars + fee) * book.krw_per_usd)
     book.put_day(msgspec.structs.replace(book.day, bought_krw=book.day.bought_krw + spent_krw))
@@ -202,8 +207,11 @@ def grow(
     return position
 
 
-def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purpose) -> None:
-    """Take sold shares out of a position and book the result; the last share ends the round trip."""
+def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purpose, late: bool = False) -> None:
+    """Take sold shares out of a position and book the result; the last share ends the round trip.
+
+    `late`: the fill is told long after it was ordered, so that its price is not the last one.
+    """
     rate = book.krw_per_usd
     held = book.positions.get(ticker)
     if held is None or held.qty == 0:
@@ -237,8 +245,8 @@ def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purp
         sold_usd=held.sold_usd + dollars,
         realized_usd=held.realized_usd + pnl_usd,
         realized_krw=held.realized_krw + pnl_krw,
-        last_price=dollars / part,
-        priced_at=book.at,
+        last_price=held.last_price if late else dollars / part,
+        priced_at=held.priced_at if late else book.at,
     )
     closed = left.qty == 0
     stopped = closed and purpose in {Purpose.STOP, Purpose.GUARD}

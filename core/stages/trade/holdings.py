@@ -35,6 +35,8 @@ def on_holdings_read(book: Book, message: HoldingsRead) -> None:
         touched = book.touched.get(ticker)
         if touched is None or message.asked_at >= touched:
             _compare(book, ticker, found.get(ticker, 0), message.asked_at)
+    for ticker in book.positions:
+        book.saw_fewer(ticker, max(0, found.get(ticker, 0) - book.own_qty(ticker)), message.asked_at)
     book.shares, book.shares_asked_at = found, message.asked_at
     book.holdings_reconciled = True
 

@@ -58,6 +58,10 @@ def on_sending(book: Book, message: OrderSending) -> Reply | None:
         move(book, intent, IntentEvent.VOID, "stopped")
         return Reply(ok=False, key=ReplyKey.REFUSED)
     own = book.own_qty(intent.request.ticker) if book.holdings_reconciled else None
+    if intent.request.side is Side.SELL and (own or 0) > (intent.own_qty or 0):
+        # more of the account is the owner's than when the shares were counted
+        on_not_sent(book, OrderNotSent(at=book.at, intent_id=intent.id, reason="counted anew"))
+        return Reply(ok=False, key=ReplyKey.REFUSED)
     known = {ref.odno for ref, row in book.rows.items() if row.ticker == intent.request.ticker}
     baseline = tuple(sorted({*message.baseline, *known}))
     stamped = msgspec.structs.replace(intent, baseline=baseline, sent_at=book.at, own_qty=own)
@@ -71,6 +75,8 @@ def on_sending(book: Book, message: OrderSending) -> Reply | None:
 
 def on_not_sent(book: Book, message: OrderNotSent) -> None:
     """Nothing left our side: the intent is void; an entry's tranche is due again, a sale tries again."""
+    if message.sellable is not None:
+        book.saw_fewer(book.intents[message.intent_id].request.ticker, message.sellable, message.at)
     _again(book, move(book, book.intents[message.intent_id], IntentEvent.VOID, message.reason), message.sellable)
 
 
