@@ -4,22 +4,22 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.rules.shares import (
     PERSISTS,
     QUIET,
     READINGS,
     SPLITS,
+    TAKEN_BACK,
+    WHOLE_SECOND,
+    WITNESS_READINGS,
     Difference,
-    Pending,
     Suspicion,
     believed,
-    by_hand,
     classify,
+    quiet,
+    split_by_count,
     split_of,
-    uncounted,
 )
 from tests.unit.core.builders import NOON, seconds
 
@@ -70,15 +70,6 @@ def test_a_difference_is_believed_only_when_it_lasts_in_a_quiet_time() -> None:
     assert believed(lasting, NOON + PERSISTS + seconds(1), NOON - QUIET + seconds(1))
 
 
-@given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 300))
-def test_the_owners_own_shares_go_first_and_nobody_sells_more_than_there_is(own: int, ours: int, sold: int) -> None:
-    from_own, from_ours = by_hand(own, ours, sold)
-    assert 0 <= from_own <= own
-    assert 0 <= from_ours <= ours
-    assert from_own + from_ours == min(sold, own + ours)
-    assert from_ours == 0 or from_own == own
-
-
 def test_one_old_share_can_be_split_and_one_new_share_can_be_left() -> None:
     assert split_of(1, 2, D(100), D(50)) == Fraction(2)
     assert split_of(2, 1, D(50), D(100)) == Fraction(1, 2)
@@ -102,22 +93,55 @@ def test_shares_of_any_ratio_need_a_price_that_moved_by_three_tenths_and_not_mor
     assert split_of(7 * ratio, 7, D("70.1"), D(100)) is None
 
 
+def test_the_measures_are_those_that_people_are_told() -> None:
+    assert (3, seconds(60), seconds(45)) == (READINGS, PERSISTS, QUIET)
+    assert (2, seconds(2), seconds(10)) == (WITNESS_READINGS, WHOLE_SECOND, TAKEN_BACK)
+
+
+def test_nothing_of_ours_moved_for_three_quarters_of_a_minute() -> None:
+    assert quiet(NOON, None)
+    assert quiet(NOON + QUIET, NOON)
+    assert not quiet(NOON + QUIET - seconds(0.1), NOON)
+    assert not quiet(NOON, NOON)
+
+
 @pytest.mark.parametrize(
-    ("entries", "apart", "age_s", "found"),
+    ("expected", "held", "found"),
     [
-        ((2, 10), 12, 0, 12),
-        ((2, 10), 10, 0, 10),
-        ((2, 10), 2, 0, None),
-        ((2, 10), 2, 90, 2),
-        ((2, 10), 20, 90, 12),
-        ((2, 10), -3, 90, 0),
-        ((5,), 3, 89, None),
-        ((-4,), -4, 0, -4),
-        ((), 3, 0, 0),
+        (7, 14, Difference.SPLIT),
+        (7, 700, Difference.SPLIT),
+        (7, 15, Difference.SURPLUS),
+        (7, 63, Difference.SURPLUS),
+        (1, 2, Difference.SPLIT),
+        (0, 2, Difference.SURPLUS),
+        (-1, 2, Difference.SURPLUS),
+        (14, 7, Difference.MISSING),
+        (7, 0, Difference.MISSING),
+        (7, 7, Difference.NONE),
     ],
 )
-def test_the_newest_manual_orders_are_the_ones_that_the_holdings_do_not_count_yet(
-    entries: tuple[int, ...], apart: int, age_s: int, found: int | None
+def test_after_a_long_pause_a_multiple_is_a_split_whatever_the_price_did(
+    expected: int, held: int, found: Difference
 ) -> None:
-    pending = [Pending(qty=qty, since=NOON) for qty in entries]
-    assert uncounted(pending, apart, NOON + seconds(age_s)) == found
+    assert classify(expected, held, D(100), D(100), rested=True) is found
+    assert classify(expected, held, D(100), D(100)) is not Difference.SPLIT
+
+
+@pytest.mark.parametrize(
+    ("expected", "held", "is_split"),
+    [
+        (7, 14, True),
+        (7, 700, True),
+        (7, 3, True),
+        (7, 1, True),
+        (205, 2, True),
+        (7, 7, False),
+        (7, 0, False),
+        (0, 7, False),
+        (-7, 7, False),
+        (7, 15, False),
+        (7, 6, False),
+    ],
+)
+def test_counts_alone_can_be_those_of_a_split(expected: int, held: int, is_split: bool) -> None:
+    assert split_by_count(expected, held) is is_split

@@ -8,6 +8,7 @@ import pytest
 from core.model.commands import Sell
 from core.model.messages import EventKind
 from core.model.order import BrokerRef, Purpose
+from core.rules.shares import Own
 from core.stages.trade.fills import shrink
 from core.stages.trade.inputs import OrdersRead
 from tests.unit.core.builders import TICKER, row
@@ -91,9 +92,9 @@ def test_an_estimate_whose_shares_are_all_sold_is_corrected_in_the_order_alone(a
     assert not auto.book.intents[intent.id].estimated
 
 
-@pytest.mark.parametrize(("own", "left"), [(5, 2), (3, 0), (1, 0)])
+@pytest.mark.parametrize(("own", "left"), [(5, 2), (3, 0), (1, -2)])
 def test_a_sale_beyond_ours_is_told_and_priced_by_the_share(holding: World, own: int, left: int) -> None:
-    holding.book.set_own(TICKER, own)
+    holding.book.put_own(TICKER, Own(qty=own))
     holding.prices()
     holding.broker.accidents.append("rest")
     holding.command(Sell(by="owner", ticker=TICKER))
@@ -103,6 +104,6 @@ def test_a_sale_beyond_ours_is_told_and_priced_by_the_share(holding: World, own:
     holding.tell(OrdersRead(at=holding.at, orders=(*holding.broker.rows()[:-1], sale), complete=True))
     (told,) = [e.event for e in holding.journal.events if e.event.kind is EventKind.TROUBLE]
     assert (told.ticker, told.values) == (TICKER, {"where": "trader", "what": "sold_more_than_held", "qty": 3})
-    assert holding.book.own_qty(TICKER) == left
+    assert (holding.book.counted(TICKER).qty, holding.book.own_qty(TICKER)) == (left, max(0, left))
     (entry,) = holding.journal.trips.values()
     assert (entry.trip.sell_qty, entry.trip.sell_price) == (6, D("110.0000"))

@@ -10,6 +10,7 @@ from core.model.instrument import Exchange
 from core.model.messages import EventKind
 from core.model.order import BrokerRef, Intent, IntentState, Purpose, Side
 from core.model.position import PlanState
+from core.rules.shares import Own
 from core.stages.trade.inputs import GuardianSold, OrdersRead, TradeInput
 from core.stages.trade.outcome import ReadHoldings
 from tests.unit.core.builders import NOON, TICKER, request, row, seconds
@@ -135,7 +136,7 @@ def test_what_filled_before_the_first_look_is_never_offered(world: World) -> Non
     assert fresh.book.touched[TICKER] == fresh.at
     told(fresh, row("1", from_api=False, filled=6))
     assert [e["qty"] for e in fresh.events(EventKind.MANUAL_BOUGHT)] == [2], "but what it fills from then on is told"
-    assert fresh.book.pending_qty(TICKER) == 2
+    assert fresh.book.counted(TICKER) == Own(qty=2)
 
 
 def test_a_sale_by_hand_of_the_owners_own_shares_leaves_ours_alone(holding: World) -> None:
@@ -147,12 +148,14 @@ def test_a_sale_by_hand_of_the_owners_own_shares_leaves_ours_alone(holding: Worl
     assert len(holding.journal.fills) == fills
 
 
-def test_a_sale_by_hand_of_what_is_not_ours_writes_no_fill(world: World) -> None:
-    world.broker.shares["ZZZ"] = 3
-    world.run(2)
-    by_hand(world, Side.SELL, 3, ticker="ZZZ")
-    assert world.book.own["ZZZ"] == 0
-    assert not world.journal.fills
+def test_a_sale_by_hand_of_what_is_not_ours_writes_no_fill() -> None:
+    fresh = World(reconciled=False)
+    fresh.broker.shares["ZZZ"] = 3
+    fresh.read()
+    by_hand(fresh, Side.SELL, 3, ticker="ZZZ")
+    assert fresh.book.own == {"ZZZ": Own()}
+    assert [(e["qty"], e["ours"]) for e in fresh.events(EventKind.MANUAL_SOLD)] == [(3, 0)], "and it is told at once"
+    assert not fresh.journal.fills
 
 
 # -- the guardian ----------------------------------------------------------------------------------------------------
@@ -266,7 +269,8 @@ def bought_in_the_list(world: World, qty: int, odno: str = "1") -> str:
 def test_what_only_the_list_shows_is_offered_as_the_owners_and_counted_once(world: World) -> None:
     bought_in_the_list(world, 4)
     assert [e["own"] for e in world.events(EventKind.MANUAL_BOUGHT)] == [4]
-    assert (world.book.own_qty(TICKER), world.book.pending_qty(TICKER)) == (0, 4)
+    assert world.book.counted(TICKER) == Own(qty=4)
+    assert world.journal.state["own"] == '{"NVDA":{"qty":4,"unexplained":0,"seen_at":null,"short_since":null}}'
 
 
 def test_a_buy_by_hand_asks_for_the_holdings(world: World) -> None:
@@ -278,7 +282,7 @@ def test_shares_adopted_before_the_holdings_show_them_are_not_expected_as_the_ow
     key = bought_in_the_list(world, 4)
     assert adopt(world, key=key).values["qty"] == 4
     position = world.book.positions[TICKER]
-    assert (position.qty, position.own_qty, world.book.pending_qty(TICKER)) == (4, 0, 0)
+    assert (position.qty, position.own_qty, world.book.counted(TICKER)) == (4, 0, Own())
 
 
 def test_shares_adopted_partly_before_the_holdings_show_them_leave_the_owner_the_rest(world: World) -> None:
@@ -286,7 +290,7 @@ def test_shares_adopted_partly_before_the_holdings_show_them_leave_the_owner_the
     key = bought_in_the_list(world, 4, odno="9")
     assert adopt(world, key=key).values["qty"] == 4
     position = world.book.positions[TICKER]
-    assert (position.qty, position.own_qty, world.book.pending_qty(TICKER)) == (4, 5, 0)
+    assert (position.qty, position.own_qty, world.book.counted(TICKER)) == (4, 5, Own(qty=5))
 
 
 def test_the_offer_counts_the_owners_shares_known_and_expected(world: World) -> None:

@@ -262,10 +262,13 @@ def test_a_sale_whose_day_is_over_goes_on(holding: World) -> None:
     (intent,) = holding.book.live_intents()
     holding.at += dt.timedelta(days=1)
     holding.book.seen.clear()
+    holding.broker.orders[-1].cancelled = True
     read(holding)
     assert now(holding, intent).state is IntentState.EXPIRED
-    (again,) = holding.book.live_intents(TICKER, Side.SELL)
-    assert again.id != intent.id
+    assert not holding.book.live_intents(TICKER, Side.SELL), "yesterday's price is no limit of today"
+    holding.run(4)
+    again = holding.broker.sent(Side.SELL)[-1]
+    assert (again.request.qty, again.sent_at > holding.at - seconds(4)) == (9, True)
 
 
 # -- a person's word -------------------------------------------------------------------------------------------------

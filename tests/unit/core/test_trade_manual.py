@@ -9,6 +9,7 @@ from core.model.commands import AdoptManual, ReplyKey, Settle
 from core.model.journal import AddTrip, Emit
 from core.model.messages import EventKind
 from core.model.order import Holding, Purpose, Side
+from core.rules.shares import Own
 from core.stages.trade.fills import shrink
 from tests.unit.core.builders import TICKER
 from tests.unit.core.harness import World
@@ -56,20 +57,20 @@ def test_an_order_that_was_left_alone_asks_no_more(world: World) -> None:
     world.broker.match(order)
     world.run(4)
     assert len(world.events(EventKind.MANUAL_BOUGHT)) == 1
-    assert world.book.own[TICKER] == 5
+    assert world.book.counted(TICKER) == Own(qty=5)
 
 
 def test_a_sale_of_ours_that_takes_the_owners_shares_is_told_and_booked_for_what_was_ours(holding: World) -> None:
     ours = holding.held()
     holding.book.begin(holding.at)
-    holding.book.set_own(TICKER, 4)
+    holding.book.put_own(TICKER, Own(qty=4))
     shrink(holding.book, TICKER, ours + 3, Decimal(100) * (ours + 3), purpose=Purpose.STOP)
     outcome = holding.book.outcome()
     told = [c.event for c in outcome.changes if isinstance(c, Emit)]
     assert [e.values["what"] for e in told if e.kind is EventKind.TROUBLE] == ["sold_more_than_held"]
     (trip,) = [c.trip for c in outcome.changes if isinstance(c, AddTrip)]
     assert (trip.sell_qty, trip.sell_price) == (ours, Decimal("100.0000"))
-    assert holding.book.own[TICKER] == 1
+    assert holding.book.counted(TICKER) == Own(qty=1)
 
 
 def test_shares_bought_by_hand_stay_the_owners_own(holding: World) -> None:
@@ -150,6 +151,10 @@ def test_a_sale_by_hand_takes_the_owners_shares_first_and_then_shrinks_ours(hold
     ours = holding.held()
     by_hand(holding, Side.BUY, 2)
     by_hand(holding, Side.SELL, 5)
+    assert (holding.held(), holding.book.counted(TICKER).qty) == (ours, -3), "the holdings are asked once more"
+    assert holding.book.certain_qty(holding.book.positions[TICKER]) == ours - 3
+    assert not holding.events(EventKind.MANUAL_SOLD)
+    holding.run(2)
     (told,) = holding.events(EventKind.MANUAL_SOLD)
     assert (told["qty"], told["ours"], told["left"]) == (5, 3, ours - 3)
     assert (holding.held(), holding.book.positions[TICKER].own_qty) == (ours - 3, 0)
@@ -163,6 +168,7 @@ def test_selling_everything_by_hand_ends_the_round_trip(holding: World) -> None:
     ours = holding.held()
     holding.move("120.00")
     by_hand(holding, Side.SELL, ours)
+    holding.run(2)
     assert TICKER not in holding.book.positions
     (trip,) = holding.journal.trips.values()
     assert (trip.trip.reason, trip.trip.sell_price) == ("MANUAL", Decimal("120.0000"))
@@ -175,6 +181,8 @@ def test_a_sale_by_hand_while_we_were_away_is_seen_after_the_restart(holding: Wo
     ours = holding.held()
     holding.broker.by_hand(Side.SELL, 2, holding.at)
     holding.restart()
+    assert holding.held() == ours
+    holding.run(2)
     assert holding.held() == ours - 2
 
 
@@ -342,7 +350,7 @@ def test_shares_that_doubled_over_night_are_a_split_whatever_the_price_did(holdi
     assert not holding.broker.sent(Side.SELL)
 
 
-def test_what_was_bought_and_sold_by_hand_between_two_readings_leaves_the_rest_pending(holding: World) -> None:
+def test_what_was_bought_and_sold_by_hand_between_two_readings_leaves_the_owner_the_rest(holding: World) -> None:
     ours = holding.held()
     real = holding.broker.holdings
     holding.broker.holdings = lambda: (
@@ -352,11 +360,10 @@ def test_what_was_bought_and_sold_by_hand_between_two_readings_leaves_the_rest_p
         holding.broker.by_hand(side, qty, holding.at)
     holding.run(4)
     assert holding.held() == ours, "the owner's own went first"
-    assert [p.qty for p in holding.book.pending[TICKER]] == [4]
-    assert holding.book.not_ours(TICKER) == 4
+    assert holding.book.counted(TICKER) == Own(qty=4), "the orders tell, whatever the holdings show yet"
     holding.broker.holdings = real
     holding.run(4)
-    assert (holding.book.own_qty(TICKER), holding.book.pending) == (4, {})
+    assert (holding.book.counted(TICKER), holding.book.suspicions) == (Own(qty=4), {})
 
 
 def test_settling_what_only_looked_like_a_split_changes_no_price(holding: World) -> None:

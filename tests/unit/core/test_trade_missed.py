@@ -9,6 +9,7 @@ import pytest
 from core.model.order import Intent, IntentState, Side
 from core.model.position import PlanState
 from core.rules.reconcile import Resolution
+from core.rules.shares import Own
 from core.stages.trade import CancelOrder
 from core.stages.trade.inputs import HoldingsRead, OrdersRead
 from tests.unit.core.builders import TICKER, row, seconds
@@ -153,5 +154,5 @@ def test_a_buy_needs_three_misses_where_a_sale_needs_two(auto: World) -> None:
 
 def test_the_owners_own_shares_do_not_keep_a_buy_unknown(auto: World) -> None:
     intent = vanished(auto)
-    auto.book.own[TICKER] = 3
+    auto.book.own[TICKER] = Own(qty=3)
     assert give_up(auto, intent, at_s=180, holdings_s=180, shares=3) is IntentState.NOT_PLACED

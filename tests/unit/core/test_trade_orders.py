@@ -104,11 +104,12 @@ def test_a_sending_counts_for_the_minute_and_the_day_and_a_buy_is_told_to_the_gu
     assert auto.book.day.orders == 1
 
 
-def test_a_sale_that_is_sent_changes_nothing_for_the_guardian(holding: World) -> None:
+def test_a_sale_that_is_sent_counts_for_the_day_and_is_told_to_the_guardian(holding: World) -> None:
     intent = prepared_sale(holding)
     before = holding.book.day.orders
     outcome = holding.stage.handle(OrderSending(at=holding.at, intent_id=intent.id, baseline=()))
-    assert outcome.actions == ()
+    assert outcome.actions == (Protect(),), "it must not sell the same shares again"
+    assert holding.book.selling() == {TICKER: intent.request.qty}
     assert holding.book.day.orders == before + 1
 
 

@@ -314,7 +314,7 @@ def test_a_sale_by_hand_of_ours_is_recorded_at_its_price_per_share(holding: Worl
     holding.run(2)
     holding.move("110.00")
     holding.broker.by_hand(Side.SELL, 6, holding.at)
-    holding.run(2)
+    holding.run(4)
     (entry,) = [f for f in holding.journal.fills.values() if f.purpose is Purpose.MANUAL]
     assert entry == AddFill(
         intent_id="manual:20261117-11",
@@ -322,7 +322,7 @@ def test_a_sale_by_hand_of_ours_is_recorded_at_its_price_per_share(holding: Worl
         ticker=TICKER,
         side=Side.SELL,
         purpose=Purpose.MANUAL,
-        cum_qty=6,
+        cum_qty=2,
         qty=2,
         usd=D(220),
         fee_usd=D("0.56"),
@@ -384,7 +384,7 @@ def test_a_round_trip_has_the_same_key_however_often_it_is_told(holding: World) 
 
 def test_shares_that_were_sold_by_hand_have_no_conditions(holding: World) -> None:
     holding.broker.by_hand(Side.SELL, 9, holding.at)
-    holding.run(2)
+    holding.run(4)
     (sold,) = holding.events(EventKind.SOLD)
     assert (sold["conditions"], sold["reason"], sold["urgent"]) == ("", "MANUAL", False)
 

@@ -10,7 +10,8 @@ from core.model.commands import Sell, Settle
 from core.model.instrument import Exchange
 from core.model.messages import EventKind
 from core.model.order import BrokerRef, Holding, Intent, IntentState, Side
-from core.rules.shares import Jump, Suspicion
+from core.model.params import TradingParams
+from core.rules.shares import Jump, Own, Suspicion
 from core.stages.trade.inputs import HoldingsRead, OrderSending, OrdersRead
 from tests.unit.core.builders import TICKER, request, row, seconds
 from tests.unit.core.harness import World
@@ -55,12 +56,31 @@ def quiet(world: World) -> None:
 # -- what is the owner's ---------------------------------------------------------------------------------------------
 
 
-def test_what_the_account_holds_of_a_ticker_that_is_not_ours_is_the_owners(world: World) -> None:
-    look(world, ZZZ=5)
-    assert world.book.own == {"ZZZ": 5}
-    assert world.book.shares == {"ZZZ": 5}
-    look(world, 1)
-    assert world.book.own == {"ZZZ": 0}
+def test_what_the_account_holds_at_the_first_look_is_the_owners() -> None:
+    fresh = World(reconciled=False)
+    look(fresh, 1, ZZZ=5)
+    assert fresh.book.own == {"ZZZ": Own(qty=5)}
+    assert fresh.book.shares == {"ZZZ": 5}
+    assert fresh.journal.state["shares_from"] == fresh.at.isoformat()
+    look(fresh, 1, ZZZ=7)
+    assert fresh.book.own == {"ZZZ": Own(qty=5)}, "from then on the orders tell"
+    assert not fresh.journal.events
+
+
+def test_what_appears_or_goes_of_a_ticker_that_is_not_ours_is_believed_after_three_readings_over_a_minute(
+    world: World,
+) -> None:
+    since = world.at
+    for second, qty in ((0, 0), (30, 0), (29.9, 0), (0.1, 5)):
+        look(world, second, ZZZ=5)
+        assert world.book.own_qty("ZZZ") == qty
+    assert world.book.own == {"ZZZ": Own(qty=5, unexplained=5, seen_at=since)}
+    assert not world.book.suspicions
+    since = world.at
+    for second, qty in ((0, 5), (60, 5), (1, 0)):
+        look(world, second)
+        assert world.book.own_qty("ZZZ") == qty
+    assert world.book.own == {"ZZZ": Own(seen_at=since)}
     assert not world.journal.events
 
 
@@ -72,7 +92,7 @@ def test_while_an_order_of_ours_lives_nothing_is_the_owners_yet(auto: World) -> 
     (intent,) = auto.book.live_intents()
     auto.book.rows = {intent.ref: row("1", order=intent.request)}
     look(auto, 1, NVDA=9)
-    assert auto.book.own.get(TICKER, 0) == 0
+    assert auto.book.own == {}
 
 
 def test_an_order_that_is_only_prepared_does_not_hold_the_count_up(auto: World) -> None:
@@ -83,16 +103,16 @@ def test_an_order_that_is_only_prepared_does_not_hold_the_count_up(auto: World) 
     auto.prices()
     auto.tick()
     assert auto.book.live_intents()
-    look(auto, 1, NVDA=3)
-    assert auto.book.own[TICKER] == 3
+    for second in (1, 30, 30):
+        look(auto, second, NVDA=3)
+    assert auto.book.own_qty(TICKER) == 3
 
 
 def test_an_answer_to_a_question_asked_before_the_last_fill_says_nothing_about_that_ticker(holding: World) -> None:
     touched = holding.book.touched[TICKER]
     holding.at = touched + seconds(10)
     look(holding, asked_s=10.1, ZZZ=1)
-    assert not holding.book.suspicions
-    assert holding.book.own["ZZZ"] == 1
+    assert list(holding.book.suspicions) == ["ZZZ"]
     look(holding, asked_s=10)
     assert holding.book.suspicions[TICKER].held == 0
     assert holding.book.shares_asked_at == touched
@@ -206,11 +226,12 @@ def test_a_lost_buy_explains_shares_for_one_session(auto: World, hours: int, sec
     assert (auto.held() == 9) is booked
 
 
-def test_the_owners_shares_from_before_the_lost_buy_stay_the_owners(auto: World) -> None:
+def test_the_owners_shares_from_before_the_lost_buy_stay_the_owners() -> None:
+    auto = World(TradingParams(mode="auto"), reconciled=False)
     auto.broker.shares[TICKER] = 3
     auto.read()
+    auto.tick()
     lost(auto)
-    auto.book.own.clear()
     look(auto, 1, NVDA=12)
     look(auto, 60, NVDA=12)
     assert auto.held() == 9
@@ -300,15 +321,18 @@ def test_missing_shares_that_turn_out_to_be_a_split_are_told_again(holding: Worl
     assert [e["reason"] for e in holding.events(EventKind.FROZEN)] == ["missing", "split"]
 
 
-def test_a_split_does_not_thaw_by_itself(holding: World) -> None:
+def test_a_split_that_was_none_thaws_when_the_holdings_agree_with_the_orders_again(holding: World) -> None:
     quiet(holding)
     holding.move("50.00")
     holding.prices()
     look(holding, NVDA=18)
-    look(holding, 1, NVDA=9)
     assert frozen(holding) == "split"
+    look(holding, 1, NVDA=9)
+    assert frozen(holding) == ""
     assert TICKER not in holding.book.suspicions
-    assert not holding.events(EventKind.UNFROZEN)
+    assert len(holding.events(EventKind.UNFROZEN)) == 1
+    look(holding, 1, NVDA=9)
+    assert len(holding.events(EventKind.UNFROZEN)) == 1
 
 
 def test_an_even_count_ends_a_suspicion(holding: World) -> None:

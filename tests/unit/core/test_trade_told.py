@@ -182,7 +182,7 @@ def test_trades_by_hand_are_told_with_what_is_the_owners_and_what_was_ours(holdi
     holding.broker.by_hand(Side.BUY, 4, holding.at)
     holding.run(2)
     holding.broker.by_hand(Side.SELL, 6, holding.at)
-    holding.run(2)
+    holding.run(4)
     assert told(holding, EventKind.MANUAL_BOUGHT) == [
         (TICKER, "20261117-10", {**NAMES, "qty": 4, "price": "110.0000", "held": 9, "own": 4})
     ]
@@ -224,7 +224,7 @@ def test_more_shares_sold_than_held_are_told_as_trouble_and_book_nothing(holding
     holding.run(2)
     (intent,) = holding.book.live_intents()
     holding.broker.by_hand(Side.SELL, 9, holding.at)
-    holding.run(2)
+    holding.run(4)
     trips = dict(holding.journal.trips)
     late = row(intent.ref.odno, order=intent.request, filled=9)
     holding.tell(OrdersRead(at=holding.at, orders=(*holding.broker.rows()[:-2], late), complete=False))
