@@ -23,10 +23,10 @@ AT = dt.datetime(2026, 11, 18, 15, 0, tzinfo=dt.UTC)
 KEY = b"k" * 32
 MONO, WALL = 50_000.0, AT.timestamp()
 ROWS: tuple[dict[str, object], ...] = (
-    {"ticker": "QBIT", "exchange": "NASD", "qty": 120, "stop_price": "8.5000", "own": 0, "policy": "stop"},
-    {"ticker": "BRK.B", "exchange": "NYSE", "qty": 3, "stop_price": "410.25", "own": 2, "policy": "hold"},
+    {"ticker": "QBIT", "exchange": "NASD", "qty": 120, "stop_price": "8.5000", "own": 0, "policy": "stop", "orders": {"20261117-31": 100, "20261118-32": 20}, "selling": 20},
+    {"ticker": "BRK.B", "exchange": "NYSE", "qty": 3, "stop_price": "410.25", "own": 2, "policy": "hold", "orders": {}, "selling": 0},
     {"ticker": "HELI", "exchange": "AMEX", "qty": 9000, "stop_price": "0.4321", "own": 10, "policy": "stop"},
-)
+)  # fmt: skip
 DOCUMENT = {"seq": 41, "written_at": AT.isoformat(), "venue": "kis_real", "positions": list(ROWS), "buying": ["NVDA"]}
 SALES: tuple[dict[str, object], ...] = (
     {"event": "took_over", "heartbeat_age_s": 16.2, "positions": 2, "wall": WALL},
@@ -130,6 +130,9 @@ def test_protect_json_protects_what_makes_sense_and_nothing_else(disk: dict[str,
             )
             assert row.own is None or (row.own == source["own"] and 0 <= row.own <= 10_000_000)
             assert row.hold == (source.get("policy") == "hold")
+            assert row.orders is None or row.orders == source["orders"]
+            assert all(type(n) is int and 0 <= n <= 10_000_000 for n in (row.orders or {}).values())
+            assert row.selling == 0 or (row.selling == source["selling"] and 0 < row.selling <= 10_000_000)
         assert type(found.seq) is int
         assert all(isinstance(t, str) for t in (*found.buying, found.venue, found.written_at))
 

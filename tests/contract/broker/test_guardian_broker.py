@@ -13,6 +13,7 @@ from adapters.kis.ratefile import SharedWindow
 from core.model.order import Side
 from services.guardian import Guardian
 from services.guardian_broker import Access, GuardianBroker, GuardianRefused, OpenOrder
+from services.guardian_rules import Listed
 from services.protect import protection_key
 
 
@@ -94,6 +95,15 @@ async def test_prices_holdings_sales_and_cancels_speak_kis(venue, access):
     await asyncio.to_thread(broker.cancel, "NVDA", "NASD", odno)
     venue.clock.advance(3)
     assert await asyncio.to_thread(broker.shares, "NASD") == {"NVDA": (3, 3)}
+
+
+async def test_the_list_tells_of_filled_orders_too(venue, access):
+    """Under the date and the number that the trader's own reading of the list gives them."""
+    await hold(venue, "NVDA", 3)
+    broker = GuardianBroker(access, venue.token_dir, wall=lambda: venue.clock.now().timestamp())
+    (order,) = (await venue.broker.order_book()).orders
+    key = f"{order.ref.ord_dt}-{order.ref.odno}"
+    assert await asyncio.to_thread(broker.listed) == [Listed(key, "NVDA", "buy", 3, by_hand=False)]
 
 
 async def test_a_refusal_is_trouble_without_secrets(venue, access):

@@ -7,6 +7,7 @@ from pathlib import Path
 from services.fence import OrdersLock, process_started
 from services.guardian import ROUND_S, Guardian
 from services.guardian_broker import OpenOrder
+from services.guardian_rules import Listed
 from services.protect import write_protection
 from tests.unit.core.builders import NOON, TICKER, position
 
@@ -23,6 +24,10 @@ class ObedientBroker:
         self.sales: list[tuple[int, str]] = []
         self.cancels: list[str] = []
         self.orders: list[OpenOrder] = []
+        # what the list of orders shows beside the guardian's own sales, and how often it was asked for
+        self.listing: list[Listed] = []
+        self.filled: dict[str, int] = {}
+        self.lists = 0
         self.prices: list[str] = []
         self.trouble: dict[str, Exception] = {}
         self.fills = False
@@ -47,9 +52,11 @@ class ObedientBroker:
         odno = str(len(self.sales))
         self._fail("sell")
         if ticker == TICKER:
+            self.filled[odno] = 0
             self.free -= qty
             if self.fills:
                 self.held -= qty
+                self.filled[odno] = qty
             else:
                 self.orders.append(OpenOrder(odno, ticker, exchange, "sell", qty))
         self._fail("reply")
@@ -58,6 +65,12 @@ class ObedientBroker:
     def open_orders(self) -> list[OpenOrder]:
         self._fail("orders")
         return list(self.orders)
+
+    def listed(self) -> list[Listed]:
+        self.lists += 1
+        self._fail("listed")
+        ours = [Listed(f"20261117-{odno}", TICKER, "sell", filled, False) for odno, filled in self.filled.items()]
+        return [*self.listing, *ours]
 
     def cancel(self, ticker: str, exchange: str, odno: str) -> None:
         self.cancels.append(odno)

@@ -198,7 +198,16 @@ def test_the_file_says_what_to_do_with_each_row_and_is_the_same_for_the_same_pos
         "venue": "kis_virtual",
         "buying": ["A", "B"],
         "positions": [
-            {"ticker": TICKER, "exchange": "NASD", "qty": 10, "stop_price": "85.00", "own": 0, "policy": "stop"}
+            {
+                "ticker": TICKER,
+                "exchange": "NASD",
+                "qty": 10,
+                "stop_price": "85.00",
+                "own": 0,
+                "orders": {},
+                "selling": 0,
+                "policy": "stop",
+            }
         ],
     }
     assert body == json.dumps(document, sort_keys=True).encode()

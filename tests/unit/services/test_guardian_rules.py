@@ -62,7 +62,7 @@ def test_a_split_is_a_multiple_of_the_shares_at_a_fraction_of_the_price(
     own: int | None, held: int, last: str, split: bool
 ) -> None:
     row = rules.Protected("NVDA", "NASD", 10, STOP, own)
-    assert rules.looks_split(row, held, Decimal(last)) is split
+    assert rules.looks_split(row, held, Decimal(last), None) is split
 
 
 def protection(seq: int, at: str) -> Protection:
@@ -115,12 +115,13 @@ def test_a_broken_stop_stays_broken() -> None:
 def test_never_beyond_what_is_protected_sellable_and_not_the_owners(
     left: int, own: int | None, held: int, free: int, wanted: int
 ) -> None:
-    assert Watch(left=left).wanted(own, held, free) == wanted
+    assert Watch(left=left, own=own or 0).wanted(held, free) == wanted
 
 
 def test_what_a_guardian_before_found_to_be_the_owners_stays() -> None:
-    assert Watch(left=10, floor=1000).wanted(0, 1000, 1000) == 0
-    assert Watch(left=10, floor=3).stays(5, 8) == 5
+    assert Watch(left=10, floor=1000).wanted(1000, 1000) == 0
+    assert Watch(left=10, floor=3, own=5).stays(8) == 5
+    assert Watch(left=10, floor=6, own=5).stays(8) == 6
 
 
 def sold(held: int = 10, free: int = 10, qty: int = 10, now: float = 0.0, patience: float = 10.0) -> Watch:
@@ -133,13 +134,14 @@ def sold(held: int = 10, free: int = 10, qty: int = 10, now: float = 0.0, patien
 def test_nothing_is_sold_twice_while_the_first_sale_lives() -> None:
     watch = sold(held=1010, free=1010)
     watch.settle(1010, 1010, 1.0)
-    assert watch.wanted(1000, 1010, 1010) == 0
+    watch.own = 1000
+    assert watch.wanted(1010, 1010) == 0
 
 
 def test_two_low_readings_a_second_apart_prove_a_sale() -> None:
     watch = sold()
     assert watch.account(4, 0, 1.0) == 0
-    assert watch.wanted(0, 4, 4) == 0, "not before the second reading"
+    assert watch.wanted(4, 4) == 0, "not before the second reading"
     assert watch.account(4, 0, 1.9) == 0
     assert watch.account(4, 0, 2.0) == 6
     assert (watch.left, watch.sent, watch.live, watch.held) == (4, 4, 4, 4)
@@ -186,9 +188,9 @@ def test_shares_that_the_broker_has_released_may_be_sold_again() -> None:
     watch = sold()
     watch.settle(10, 0, 1.0)
     assert watch.reflected
-    assert watch.wanted(0, 10, 0) == 0
+    assert watch.wanted(10, 0) == 0
     watch.settle(10, 10, 2.0)
-    assert watch.wanted(0, 10, 10) == 10
+    assert watch.wanted(10, 10) == 10
 
 
 def test_a_partial_release_frees_that_much() -> None:
@@ -196,7 +198,7 @@ def test_a_partial_release_frees_that_much() -> None:
     watch.settle(10, 0, 1.0)
     watch.settle(10, 4, 2.0)
     assert watch.live == 6
-    assert watch.wanted(0, 10, 4) == 4
+    assert watch.wanted(10, 4) == 4
 
 
 def test_shares_bound_before_the_sale_are_not_the_sale() -> None:

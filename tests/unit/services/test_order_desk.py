@@ -13,12 +13,13 @@ from core.stages.trade.inputs import (
     OrderLost,
     OrderNotSent,
     OrderSending,
+    OrdersRead,
     OrderWasRefused,
     TradeInput,
 )
 from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown, Urgency
 from services.order_desk import FENCED, OrderDesk
-from tests.unit.core.builders import TICKER, intent, request, row
+from tests.unit.core.builders import NOON, TICKER, intent, request, row
 from tests.unit.services.conftest import StillClock
 
 REF = BrokerRef("20261117", "B", "9")
@@ -33,6 +34,7 @@ class ScriptedBroker:
         self.outcome: Exception | None = None
         self.unavailable: set[str] = set()
         self.rows: tuple[BrokerOrder, ...] = (row("1"), row("2", order=request(ticker="AMD")))
+        self.complete = True
         self.sellable = 10
         self.gate: asyncio.Event | None = None
 
@@ -53,7 +55,7 @@ class ScriptedBroker:
     async def order_book(self, urgency: Urgency = Urgency.RECONCILE) -> OrderBook:
         if "orders" in self.unavailable:
             raise BrokerUnavailable("timeout")
-        return OrderBook(orders=self.rows, complete=True)
+        return OrderBook(orders=self.rows, complete=self.complete)
 
     async def holdings(self, urgency: Urgency = Urgency.RECONCILE) -> tuple[Holding, ...]:
         if "holdings" in self.unavailable:
@@ -93,9 +95,10 @@ def desk() -> Desk:
 @pytest.mark.parametrize("order", [request(), SELL], ids=["buy", "sell"])
 async def test_the_sending_is_committed_before_the_first_byte(desk: Desk, order: OrderRequest) -> None:
     await desk.desk.place(intent(order=order))
-    assert desk.kinds == [OrderSending, "place", OrderAcked]
+    assert desk.kinds == [*([] if order is SELL else [OrdersRead]), OrderSending, "place", OrderAcked]
+    (sending,) = [e for e in desk.diary if isinstance(e, OrderSending)]
     known = () if order is SELL else ("1",)
-    assert desk.diary[0].baseline == known, "a purchase reads the ticker's orders, a sale does not wait for them"
+    assert sending.baseline == known, "a purchase reads the ticker's orders, a sale does not wait for them"
     assert desk.diary[-1].ref == REF
 
 
@@ -107,7 +110,7 @@ async def test_nothing_is_sent_when_the_commit_fails(desk: Desk) -> None:
     desk.refuse = fail
     with pytest.raises(OSError, match="disk"):
         await desk.desk.place(intent())
-    assert desk.diary == []
+    assert desk.kinds == [OrdersRead]
 
 
 @pytest.mark.parametrize("order", [request(), SELL], ids=["buy", "sell"])
@@ -115,8 +118,8 @@ async def test_nothing_leaves_while_somebody_else_is_in_charge(desk: Desk, order
     """The fence is asked after the commit, right before the first byte."""
     desk.in_charge = False
     await desk.desk.place(intent(order=order))
-    assert desk.kinds == [OrderSending, OrderWasRefused]
-    assert desk.diary[1] == ("may sell?" if order is SELL else "may buy?")
+    assert desk.kinds[-2:] == [OrderSending, OrderWasRefused]
+    assert desk.diary[-2] == ("may sell?" if order is SELL else "may buy?")
     assert (desk.diary[-1].code, desk.diary[-1].passing) == (FENCED, True)
     desk.diary.clear()
     await desk.desk.cancel(intent(order=order, ref=REF))
@@ -132,14 +135,14 @@ async def test_a_refusal_that_passes_is_told_as_such(desk: Desk) -> None:
 async def test_a_refusal_is_definite(desk: Desk) -> None:
     desk.broker.outcome = OrderRefused("no cash", code="APBK0952")
     await desk.desk.place(intent())
-    assert desk.kinds == [OrderSending, "place", OrderWasRefused]
+    assert desk.kinds == [OrdersRead, OrderSending, "place", OrderWasRefused]
     assert (desk.diary[-1].code, desk.diary[-1].message) == ("APBK0952", "no cash")
 
 
 async def test_silence_is_unknown_and_never_repeated(desk: Desk) -> None:
     desk.broker.outcome = OrderUnknown("timeout")
     await desk.desk.place(intent())
-    assert desk.kinds == [OrderSending, "place", OrderLost]
+    assert desk.kinds == [OrdersRead, OrderSending, "place", OrderLost]
 
 
 async def test_a_cancelled_task_makes_the_order_unknown_and_lets_the_call_finish(desk: Desk) -> None:
@@ -150,7 +153,7 @@ async def test_a_cancelled_task_makes_the_order_unknown_and_lets_the_call_finish
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert desk.kinds == [OrderSending, "place", OrderLost]
+    assert desk.kinds == [OrdersRead, OrderSending, "place", OrderLost]
     desk.broker.gate.set()
     while "answered" not in desk.diary:
         await asyncio.sleep(0)
@@ -163,6 +166,13 @@ async def test_a_sale_of_more_than_is_sellable_is_not_sent(desk: Desk) -> None:
     (told,) = desk.diary
     assert isinstance(told, OrderNotSent)
     assert told.sellable == 4
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_the_list_that_a_buy_reads_is_a_reading_like_any_other(desk: Desk, complete: bool) -> None:
+    desk.broker.complete = complete
+    await desk.desk.place(intent())
+    assert desk.diary[0] == OrdersRead(at=NOON, orders=desk.broker.rows, complete=complete)
 
 
 async def test_a_buy_without_baseline_is_not_sent(desk: Desk) -> None:
