@@ -281,13 +281,13 @@ def looks_split(row: Protected, held: int, last: Decimal, listed: int | None) ->
     """Whether the shares were split: a multiple of what there was, at about that fraction of a price above the stop.
 
     Selling then would sell a part of the position at what only looks like a crash; a person must look first. Where the
-    list of orders says what there should be (`listed`), the stock may have fallen besides.
+    list of orders says what there should be (`listed`), the multiple alone is enough.
     """
     before = row.qty + (row.own or 0) if listed is None else listed
     ratio, rest = divmod(held, before) if before > 0 else (0, 0)
-    if ratio < 2 or rest or last * ratio > row.stop_price * SPLIT_ROOM:
+    if ratio < 2 or rest:
         return False
-    return listed is not None or last * ratio >= row.stop_price
+    return listed is not None or row.stop_price <= last * ratio <= row.stop_price * SPLIT_ROOM
 
 
 def patience_s(*, lost: bool, others: int) -> float:

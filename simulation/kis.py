@@ -44,6 +44,10 @@ class Order:
         """When the list will show something new of it."""
         return self.versions[self._seen][0] if self._seen < len(self.versions) else float("inf")
 
+    def shown(self, at: float) -> BrokerOrder | None:
+        """The row as the list showed it at an instant."""
+        return next((row for since, row in reversed(self.versions) if since <= at), None)
+
     def row(self, now: float) -> BrokerOrder | None:
         """The row as the list shows it now."""
         versions = self.versions
@@ -59,14 +63,22 @@ class Account:
         self.cash = Decimal(50_000)
         self.shares = dict.fromkeys(stocks, 0)
         self.own = dict.fromkeys(stocks, 0)
+        self.brought = dict.fromkeys(stocks, 0)
+        self.adopted = dict.fromkeys(stocks, 0)
         self.was_split: set[str] = set()
         self.orders: list[Order] = []
         self.open: list[Order] = []
         self.on_fill: Callable[[Order, int, Decimal], None] = lambda _order, _qty, _usd: None
         self._clock, self._faults, self._trace, self._stocks = clock, faults, trace, stocks
         self._holdings: dict[str, list[tuple[float, int, int]]] = {t: [(0.0, 0, 0)] for t in stocks}
+        self._shown: dict[str, list[tuple[float, int]]] = {t: [(0.0, 0)] for t in stocks}
         self._rows: tuple[BrokerOrder, ...] | None = None
         self._rows_until = 0.0
+
+    def adopt(self, ticker: str, qty: int) -> None:
+        """The person hands shares over: from here on they are the bot's, as far as they have not been sold meanwhile."""
+        self.adopted[ticker] += qty
+        self.own[ticker] -= min(qty, self.own[ticker])
 
     # -- what happens at the broker -----------------------------------------------------------------------------
 
@@ -74,7 +86,9 @@ class Account:
         """Shares that the person had before the story."""
         self.shares[ticker] += qty
         self.own[ticker] += qty
+        self.brought[ticker] += qty
         self._holdings[ticker] = [(0.0, self.shares[ticker], self.shares[ticker])]
+        self._shown[ticker] = [(0.0, self.shares[ticker])]
 
     def bot(self, ticker: str) -> int:
         """Shares that API orders bought and nobody sold."""
@@ -209,6 +223,31 @@ class Account:
         self.own[ticker] *= ratio
         self._hold(ticker)
 
+    def knowable(self, sale: Order, seconds: float) -> int:
+        """How many shares the bot could take for its own when it sent `sale`, by the order list and the holdings.
+
+        What speaks against it counts where it was shown `seconds` before, what speaks for it up to the sending. Beside
+        shares of the person's, sales that were sent before it and not shown yet count as filled.
+        """
+        ticker, now = sale.request.ticker, sale.sent_at
+        ours, own, pending = self.adopted[ticker], self.brought[ticker] - self.adopted[ticker], 0
+        for order in self.orders:
+            if order is sale or order.request.ticker != ticker:
+                continue
+            early, late = order.shown(now - seconds), order.shown(now)
+            before, after = early.filled_qty if early else 0, late.filled_qty if late else 0
+            buys = order.request.side is Side.BUY
+            if order.source == PERSON:
+                own += before if buys else -after
+            elif buys:
+                ours += max(before, after)
+            else:
+                ours -= before
+                pending += order.request.qty - before if order.sent_at < now and not (early and early.final) else 0
+        shown = self._shown[ticker]
+        held = max(next((qty for since, qty in reversed(shown) if since <= at), 0) for at in (now - seconds, now))
+        return min(ours - (pending if own > 0 else 0), held - max(0, own))
+
     # -- what answers show --------------------------------------------------------------------------------------
 
     def _changed(self, order: Order) -> None:
@@ -243,6 +282,7 @@ class Account:
         if self._faults.roll("holdings_lag", "lag"):
             lag = self._faults.stream("lag").uniform(0.5, self._faults.rates.holdings_lag_s)
         versions.append((max(now + lag, versions[-1][0]), self.shares[ticker], self.sellable(ticker)))
+        self._shown[ticker].append((versions[-1][0], self.shares[ticker]))
 
     def rows(self) -> tuple[BrokerOrder, ...]:
         """The order list as it stands now."""

@@ -83,8 +83,8 @@ def _compare(book: Book, ticker: str, held: int, asked_at: dt.datetime) -> None:
     live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
     if explaining:
         _witness(book, explaining, surplus, suspicion)
-    elif not live:
-        _conclude(book, ticker, expected, suspicion)
+    else:
+        _conclude(book, ticker, expected, suspicion, [*lost, *live], settled=not live)
 
 
 def _even(book: Book, ticker: str, position: Position | None, asked_at: dt.datetime) -> None:
@@ -113,11 +113,16 @@ def _witness(book: Book, fitting: list[Intent], surplus: int, suspicion: Suspici
         move(book, intent, IntentEvent.FILL_ALL, "seen in the holdings")
 
 
-def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> None:
-    """Nothing of ours explains it: a split, vanished shares, or shares that came from elsewhere."""
+def _conclude(
+    book: Book, ticker: str, expected: int, suspicion: Suspicion, moving: list[Intent], *, settled: bool
+) -> None:
+    """Nothing of ours explains it: a split, vanished shares, or shares that came from elsewhere.
+
+    `moving` are orders that may have changed the count; not `settled` while one of them lives: then only a split shows.
+    """
     position = book.positions.get(ticker)
     touched = book.touched.get(ticker)
-    believed = shares.believed(suspicion, book.at, touched)
+    believed = settled and shares.believed(suspicion, book.at, touched)
     if position is None:
         if believed:
             book.put_own(ticker, book.counted(ticker).shown(suspicion.held, suspicion.since, book.at))
@@ -129,7 +134,8 @@ def _conclude(book: Book, ticker: str, expected: int, suspicion: Suspicion) -> N
     kind = shares.classify(expected, suspicion.held, before, position.last_price, rested=rested)
     # shares and price changed together: two witnesses, unless an order may be among the shares
     quiet = shares.quiet(book.at, _moved_at(book, ticker, rested=rested))
-    bought = any(i.remaining >= suspicion.held - expected for i in _lost(book, ticker))
+    buys = [i for i in moving if i.request.side is Side.BUY]
+    bought = any(i.remaining >= suspicion.held - expected for i in buys)
     at_once = jump is not None and quiet and not bought
     if kind is Difference.SPLIT and (believed or at_once):
         run = book.exits.get(ticker)
