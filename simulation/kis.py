@@ -243,7 +243,7 @@ class Account:
                 ours += max(before, after)
             else:
                 ours -= before
-                pending += order.request.qty - before if order.sent_at < now and not (early and early.final) else 0
+                pending += order.request.qty - before if order.sent_at < now and not (late and late.final) else 0
         shown = self._shown[ticker]
         held = max(next((qty for since, qty in reversed(shown) if since <= at), 0) for at in (now - seconds, now))
         return min(ours - (pending if own > 0 else 0), held - max(0, own))

@@ -34,6 +34,7 @@ from core.stages.trade.inputs import (
     TradeInput,
     TrendArrived,
 )
+from core.stages.trade.report import status
 from tests.fuzz.mutants import fuzz, mutate, wire
 from tests.fuzz.test_fuzz_commands import PLAIN as COMMANDS
 from tests.fuzz.test_fuzz_messages import travelled
@@ -224,7 +225,7 @@ def test_the_trader_survives_whatever_came_through() -> None:
                 continue
             notes.append(found)
             demand_sound(stage, stage.handle(found))
-        stage.book.status("kis_real")
+        status(stage.book, "kis_real")
         for name in list(stage.book.intents):
             outcome = stage.begin_cancel(name, at)
             if outcome is not None:

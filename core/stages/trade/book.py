@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from core.model.commands import Lock, TraderStatus
+from core.model.commands import Lock
 from core.model.journal import (
     Change,
     DayCounters,
@@ -33,7 +33,6 @@ from core.model.quote import Quote
 from core.model.safety import Block, TradingState
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
-from core.rules.risk import RiskView, standing_blocks
 from core.rules.shares import Jump, Own, Shortage, Suspicion
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
@@ -343,34 +342,6 @@ class Book:
         """The US date before this one as the broker writes it: its list goes back so far."""
         return (us_date(self.at) - dt.timedelta(days=1)).strftime("%Y%m%d")
 
-    def risk_view(self) -> RiskView:
-        """The state as the risk gate sees it."""
-        minute_ago = self.at - dt.timedelta(minutes=1)
-        running = [p for p in self.plans.values() if p.state is PlanState.RUNNING]
-        reserved = sum((max(ZERO, p.budget_usd - self.spent_usd(p.id)) * p.krw_per_usd for p in running), ZERO)
-        return RiskView(
-            at=self.at,
-            mode=self.mode,
-            paused=self.paused,
-            panicked=self.panicked,
-            halted=self.halted,
-            reconciled=self.reconciled,
-            broker_ok=self.broker_ok,
-            in_window=self.in_window,
-            blocks=tuple(sorted(b.reason for b in self.standing())),
-            clock_skewed=self.clock_skewed,
-            unwatched=bool(self.unwatched),
-            held=set(self.positions),
-            planned={p.ticker for p in self.open_plans()}
-            | {i.request.ticker for i in self.live_intents(side=Side.BUY)},
-            locks=self.locks,
-            bought_today_krw=self.day.bought_krw,
-            realized_today_krw=self.day.realized_krw,
-            orders_last_minute=sum(1 for t in self.sent_at if t > minute_ago),
-            orders_today=self.day.orders,
-            reserved_krw=reserved,
-        )
-
     def holdings(self) -> tuple[HeldPosition, ...]:
         """What the others need to know of the positions."""
         return tuple(
@@ -405,32 +376,6 @@ class Book:
             *(p.ticker for p in self.plans.values() if p.state is PlanState.RUNNING),
         ]
         return list(dict.fromkeys(wanted))
-
-    def status(self, venue: str) -> TraderStatus:
-        """Everything a person may want to see."""
-        blocks = standing_blocks(self.risk_view(), self.params)
-        return TraderStatus(
-            at=self.at,
-            venue=venue,
-            mode=self.mode,
-            paused=self.paused,
-            panicked=self.panicked,
-            entries_open=not blocks,
-            entry_blocks=tuple(b.value for b in blocks),
-            broker_ok=self.broker_ok,
-            broker_checked_at=self.broker_checked_at,
-            positions=tuple(self.positions.values()),
-            plans=tuple(self.open_plans()),
-            orders=tuple(self.live_intents()),
-            locks=tuple(lock for lock in self.locks.values() if lock.until > self.at),
-            buying_power_usd=self.power.usd if self.power else None,
-            krw_per_usd=self.krw_per_usd or None,
-            bought_today_krw=self.day.bought_krw,
-            realized_today_krw=self.day.realized_krw,
-            round_trips_today=self.day.trips,
-            state=self.trading_state,
-            blocks=tuple(self.standing()),
-        )
 
 
 def _protection(position: Position) -> tuple[int, Decimal, int, str]:

@@ -32,6 +32,7 @@ from core.stages.trade import entries, exits, holdings, listing, manual, safety
 from core.stages.trade.book import Book
 from core.stages.trade.inputs import CommandArrived
 from core.stages.trade.outcome import CancelOrder
+from core.stages.trade.report import risk_view, status
 
 
 def on_command(book: Book, message: CommandArrived) -> Reply:
@@ -69,7 +70,7 @@ def on_command(book: Book, message: CommandArrived) -> Reply:
         case OwnOrder():
             return listing.own_order(book, command)
         case AskStatus():
-            return Reply(ok=True, key=ReplyKey.DONE, status=book.status(book.params.venue))
+            return Reply(ok=True, key=ReplyKey.DONE, status=status(book, book.params.venue))
 
 
 def _decided(plan: Plan) -> Reply:
@@ -173,7 +174,7 @@ def _panic(book: Book, command: Panic) -> Reply:
         ok=True,
         key=ReplyKey.NOTHING_TO_DO if again and not command.liquidate else ReplyKey.DONE,
         values={"stopped": stopped, "selling": selling},
-        status=book.status(book.params.venue),
+        status=status(book, book.params.venue),
     )
 
 
@@ -191,7 +192,7 @@ def _sell(book: Book, command: Sell) -> Reply:
 
 def _buy(book: Book, command: Buy, message: CommandArrived) -> Reply:
     """A hand-made proposal: the same gate except that watch mode does not forbid what a person asks for."""
-    view = book.risk_view()
+    view = risk_view(book)
     if view.mode == "watch":
         view = msgspec.structs.replace(view, mode="approve")
     refused = check_entry(view, command.ticker, book.params)

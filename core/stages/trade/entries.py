@@ -22,6 +22,7 @@ from core.stages.trade.book import Book
 from core.stages.trade.gaps import may_be_split
 from core.stages.trade.inputs import CommandArrived, SignalArrived
 from core.stages.trade.outcome import CancelOrder, PlaceOrder
+from core.stages.trade.report import risk_view
 
 # A price older than this never prices an order; a tranche waits for the next one.
 CENT = Decimal("0.01")
@@ -62,7 +63,7 @@ def _decided(book: Book, signal_id: str, verdict: str) -> None:
 def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | Refused:
     params = book.params
     stale = check_data(book.at, signal.bar_end_at, signal.valid_until, signal.feed_delay_ms, params.max_data_age_sec)
-    refused = stale or check_entry(book.risk_view(), signal.ticker, params)
+    refused = stale or check_entry(risk_view(book), signal.ticker, params)
     if refused:
         return refused
     if message.quote is None or message.power is None:
@@ -104,7 +105,7 @@ def draft_plan(
     if rate <= 0 or book.power is None:
         return Refused(RefusalReason.NO_BUYING_POWER, "0")
     reference = quote.buy_reference
-    granted = budget(book.risk_view(), wanted_krw, book.power.usd * rate, _worst_price(book, reference) * rate, params)
+    granted = budget(risk_view(book), wanted_krw, book.power.usd * rate, _worst_price(book, reference) * rate, params)
     if isinstance(granted, Refused):
         return granted
     return Plan(
@@ -171,7 +172,7 @@ def start_plan(book: Book, plan: Plan, *, by: str) -> Plan:
 
 def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
     """Check everything again at the tap: the plan resized to now, with a new nonce if price or budget moved too far."""
-    refused = check_entry(book.risk_view(), plan.ticker, book.params, own_plan=True)
+    refused = check_entry(risk_view(book), plan.ticker, book.params, own_plan=True)
     if refused:
         return refused
     if book.live_intents(plan.ticker, Side.BUY):
@@ -241,7 +242,7 @@ def run_plans(book: Book) -> None:
             if book.at >= plan.expires_at:
                 end_plan(book, plan, PlanState.EXPIRED, "ttl")
             continue
-        refused = check_entry(book.risk_view(), plan.ticker, book.params, own_plan=True)
+        refused = check_entry(risk_view(book), plan.ticker, book.params, own_plan=True)
         held = book.positions.get(plan.ticker)
         if refused and refused.reason not in PASSING:
             end_plan(book, plan, PlanState.STOPPED, refused.reason.value)
