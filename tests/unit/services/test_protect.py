@@ -40,6 +40,14 @@ def test_what_is_protected_comes_through_exactly(tmp_path: Path) -> None:
     )
 
 
+def test_the_orders_that_are_counted_and_the_sales_that_live_come_through_by_ticker(tmp_path: Path) -> None:
+    orders = {TICKER: {"20261117-1": 3, "20261117-2": 1}, "AMD": {"20261117-9": 9}}
+    write(tmp_path, position(3), position(ticker="TSLA"), orders=orders, selling={TICKER: 2, "AMD": 1})
+    found = read_protection(tmp_path)
+    assert found is not None
+    assert [(r.ticker, r.orders, r.selling) for r in found.rows] == [(TICKER, orders[TICKER], 2), ("TSLA", {}, 0)]
+
+
 @pytest.mark.parametrize(("frozen", "hold"), [("split", True), ("", False), ("shares_missing", False)])
 def test_only_a_split_keeps_the_guardian_from_selling(tmp_path: Path, frozen: str, hold: bool) -> None:
     write(tmp_path, msgspec.structs.replace(position(), frozen=frozen))
