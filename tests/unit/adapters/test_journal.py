@@ -25,13 +25,14 @@ from core.model.journal import (
     PutIntent,
     PutLock,
     PutManual,
+    PutPlan,
     PutPosition,
     PutState,
     SawOrders,
 )
 from core.model.messages import Event, EventKind
 from core.model.order import BrokerRef, IntentState, ManualOrder, Purpose, Side
-from core.model.position import ExitRun
+from core.model.position import ExitRun, Plan, PlanState
 from ports.journal import JournalConflict
 from tests.unit.core.builders import NOON, TICKER, intent, position, request, seconds
 
@@ -78,6 +79,24 @@ MANUAL = ManualOrder(
     filled_qty=3,
     filled_usd=Decimal("300.5"),
     seen_at=NOON,
+)
+PLAN = Plan(
+    id="p",
+    nonce="n",
+    signal_id="s",
+    ticker=TICKER,
+    exchange=Exchange.NASD,
+    name="",
+    name_ko="",
+    state=PlanState.DONE,
+    budget_krw=Decimal(1),
+    budget_usd=Decimal(1),
+    krw_per_usd=Decimal(1),
+    reference_price=Decimal(1),
+    tranches=1,
+    interval_s=1,
+    created_at=NOON,
+    expires_at=NOON,
 )
 EVERYTHING: list[Change] = [
     PutIntent(intent(IntentState.ACKED, ref=REF)),
@@ -195,6 +214,29 @@ def test_old_finished_orders_stay_in_the_file_and_live_ones_are_always_loaded(jo
     journal.commit([PutIntent(intent(IntentState.UNKNOWN, key="live", updated_at=old))])
     journal.commit([PutIntent(intent(IntentState.FILLED, key="new", updated_at=new))])
     assert {i.dedup_key for i in journal.load().intents} == {"live", "new"}
+
+
+@pytest.mark.parametrize("newest", ["intent", "plan", "order", "manual"])
+def test_old_is_what_is_older_than_the_newest_of_any_table(journal: SqliteJournal, newest: str) -> None:
+    """An account that only its owner trades in has no order of ours to tell the time by."""
+    old = NOON - seconds(9 * 86_400 + 1)
+    kept = BrokerRef("20261108", "", "8")
+    forgotten = msgspec.structs.replace(MANUAL, ref=kept, seen_at=old)
+    recent = msgspec.structs.replace(MANUAL, ref=BrokerRef("20261109", "", "7"), seen_at=old + seconds(1))
+    journal.commit(
+        [PutManual(forgotten), PutManual(recent), SawOrders((kept,), old), SawOrders((REF,), old + seconds(1))]
+    )
+    change: dict[str, Change] = {
+        "intent": PutIntent(intent(IntentState.FILLED)),
+        "plan": PutPlan(PLAN),
+        "order": SawOrders((MANUAL.ref,), NOON),
+        "manual": PutManual(MANUAL),
+    }
+    journal.commit([change[newest]])
+    found = journal.load()
+    assert forgotten not in found.manual
+    assert recent in found.manual
+    assert (kept in found.seen, REF in found.seen) == (False, True)
 
 
 def test_nothing_to_write_is_no_transaction(journal: SqliteJournal) -> None:

@@ -172,6 +172,20 @@ def test_no_more_is_taken_out_than_is_left(bought: World) -> None:
     assert not troubles(bought, "sold_more_than_held")
 
 
+def test_what_they_had_cost_is_no_price_of_now(bought: World) -> None:
+    """Else the next quote would look like a gap, and the stop would wait for the holdings."""
+    bought.move("16.00")
+    bought.prices()
+    before = bought.book.positions[TICKER]
+    bought.book.jumps.clear()
+    shows(bought, 6)
+    shows(bought, 6, 10)
+    after = bought.book.positions[TICKER]
+    assert (after.last_price, after.priced_at) == (D(16), before.priced_at)
+    bought.prices()
+    assert bought.book.jumps == {}
+
+
 def test_where_nothing_is_left_only_the_order_remembers_it(bought: World) -> None:
     bought.book.begin(bought.at)
     shrink(bought.book, TICKER, 9, D(90), purpose=Purpose.MANUAL)

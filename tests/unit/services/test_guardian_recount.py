@@ -29,6 +29,13 @@ def test_the_measure_is_the_one_that_people_are_told() -> None:
     assert (rules.LOST_PATIENCE_S, rules.LAG_S) == (3, 60)
 
 
+def test_a_watch_begins_with_nothing_known() -> None:
+    watch = Watch(left=3)
+    assert (watch.left_before, watch.listed, watch.own, watch.inherited, watch.floor) == (0, None, 0, False, 0)
+    assert (watch.list_since, watch.listed_at, watch.moved_at, watch.not_before) == (None, *[float("-inf")] * 3)
+    assert (watch.held, watch.low, watch.sent, watch.live, watch.bound_before, watch.step) == (0, None, 0, 0, 0, 0)
+
+
 # -- what the list says ----------------------------------------------------------------------------------------------
 
 

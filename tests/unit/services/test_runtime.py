@@ -56,6 +56,15 @@ async def test_the_heartbeat_tells_progress(runtime: Runtime) -> None:
     assert float(beat["mono"]) > 0
 
 
+async def test_who_beats_is_looked_up_once(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beat must not wait for the system's tables of processes."""
+    await runtime.beat_once()
+    monkeypatch.setattr("services.runtime.process_started", lambda pid: f"another of {pid}")
+    await runtime.beat_once()
+    beat = json.loads((runtime.settings.state_dir / "beats" / "test").read_text())
+    assert (beat["pid"], beat["started"]) == (str(os.getpid()), process_started(os.getpid()))
+
+
 async def test_the_heartbeats_clock_is_the_one_it_is_given(runtime: Runtime) -> None:
     runtime.monotonic = lambda: 42.5
     await runtime.beat_once()
