@@ -19,6 +19,8 @@ REFUSED_PAUSE_S, REFUSED_MOST_S = 2.0, 30.0
 FLAP_TAKEOVERS, FLAP_WITHIN_S = 2, 600.0
 LADDER_PCT = (Decimal("0.5"), Decimal(1), Decimal(2), Decimal(4), Decimal(7), Decimal(10))
 SPLIT_ROOM = Decimal("1.6")
+# the ratios of the trader's own rule: any other multiple is no split but shares from elsewhere
+SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
 # the list of orders is asked for so long before a sale goes by the shares alone
 LIST_PATIENCE_S = 10.0
 NEVER = float("-inf")
@@ -285,7 +287,7 @@ def looks_split(row: Protected, held: int, last: Decimal, listed: int | None) ->
     """
     before = row.qty + (row.own or 0) if listed is None else listed
     ratio, rest = divmod(held, before) if before > 0 else (0, 0)
-    if ratio < 2 or rest:
+    if ratio not in SPLITS or rest:
         return False
     return listed is not None or row.stop_price <= last * ratio <= row.stop_price * SPLIT_ROOM
 

@@ -191,7 +191,9 @@ class Trader:
                 done.set_result(outcome.reply)
 
     async def _settle(self, outcome: Outcome) -> None:
-        """Commit first; only then act."""
+        """Commit first; only then act. The guardian's file comes before: who dies between the two must not leave shares unwatched."""
+        if Protect() in outcome.actions:
+            self._protect()
         self._journal.commit(outcome.changes)
         if outcome.changes:
             self._pump.wake.set()
@@ -207,7 +209,8 @@ class Trader:
                 case ReadHoldings():
                     self._watch.holdings_wanted.set()
                 case Protect():
-                    self._protect()
+                    # done
+                    pass
                 case PublishHoldings():
                     self._start(self._bus_side.publish_holdings())
 

@@ -113,9 +113,9 @@ def take_back(book: Book, intent: Intent, row: BrokerOrder) -> Intent:
     held = book.positions.get(ticker)
     if held is not None:
         ours = min(held.qty, gone)
-        shrink(
-            book, ticker, ours, dollars * ours / gone if dollars > 0 else held.avg_price * ours, purpose=Purpose.MANUAL
-        )
+        usd = dollars * ours / gone if dollars > 0 else held.avg_price * ours
+        # what they had cost is no price of now
+        shrink(book, ticker, ours, usd, purpose=Purpose.MANUAL, late=True)
     book.touched[ticker] = book.at
     book.emit(EventKind.TROUBLE, ticker=ticker, subject=ticker, where="reconcile", what="fill_taken_back", qty=gone)
     return intent

@@ -45,6 +45,9 @@ def may_be_split(book: Book, position: Position, *, asked: bool = False) -> bool
     One reading is enough, unless a price changed by a split's measure over a pause: then the broker's count may lag. A
     sale that a person has `asked` for waits for that reading only; after a pause the orders come first, which it counts.
     """
+    if book.at - position.priced_at >= PAUSE:
+        # nobody has looked at it since: the next price tells
+        return True
     jump = book.jumps.get(position.ticker)
     if jump is None or book.at - jump.at > (MOMENT if asked else PATIENCE):
         return False
