@@ -240,6 +240,25 @@ def test_where_a_person_is_selling_the_split_is_applied_at_once(holding: World, 
     assert not holding.events(EventKind.FROZEN)
 
 
+def test_a_sale_of_less_than_a_new_share_goes_on_for_one(holding: World) -> None:
+    """Nine become one: five of the old are more than nothing."""
+    quiet(holding)
+    holding.move("900.00")
+    holding.prices()
+    waiting_sale(holding, Purpose.COMMAND)
+    holding.book.positions[TICKER] = msgspec.structs.replace(holding.book.positions[TICKER], qty=10)
+    look(holding, NVDA=1)
+    run = holding.book.exits[TICKER]
+    assert (holding.held(), run.target_qty, run.sold_qty) == (1, 1, 0)
+
+
+def test_a_split_of_adopted_shares_that_no_order_of_ours_moved_is_concluded_at_once(holding: World) -> None:
+    halved(holding, rested=True)
+    holding.book.intents.clear()
+    look(holding, NVDA=18)
+    assert frozen(holding) == "split"
+
+
 @pytest.mark.parametrize("purpose", [Purpose.STOP, Purpose.SIGNAL_SELL])
 def test_where_a_stop_is_selling_a_person_must_look_at_the_split(holding: World, purpose: Purpose) -> None:
     halved(holding)

@@ -307,3 +307,30 @@ def test_the_price_of_a_position_that_has_just_opened_is_no_dark_one(auto: World
     auto.at += seconds(1)
     auto.tick()
     assert auto.book.unwatched == {TICKER}
+
+
+@pytest.mark.parametrize(("age_s", "expected"), [(599.9, False), (600, True)])
+@pytest.mark.parametrize("asked", [False, True])
+def test_before_the_first_price_after_a_pause_nothing_is_sold(
+    holding: World, age_s: float, expected: bool, asked: bool
+) -> None:
+    book, position = holding.book, holding.book.positions[TICKER]
+    book.jumps.clear()
+    book.at = position.priced_at + seconds(age_s)
+    assert may_be_split(book, position, asked=asked) is expected
+    if not asked:
+        assert may_be_split(book, position) is expected
+
+
+def test_a_sale_waits_the_stops_time_unless_a_person_asked_for_it(holding: World) -> None:
+    book, position = holding.book, holding.book.positions[TICKER]
+    book.jumps[TICKER] = Jump(before=D(200), at=book.at, measured=True, rested=True)
+    book.listed_at = book.shares_asked_at = book.at
+    book.touched.clear()
+    assert may_be_split(book, position)
+    assert not may_be_split(book, position, asked=True)
+
+
+def test_before_the_first_list_and_holdings_of_a_process_nothing_counts_as_read() -> None:
+    fresh = World(reconciled=False)
+    assert (fresh.book.listed_at, fresh.book.shares_asked_at) == (None, None)

@@ -141,6 +141,8 @@ def test_the_list_is_asked_for_before_each_sale() -> None:
     assert watch.recounts(10, 10, 100.0)
     assert watch.recounts(10, 10, 100.1), "again, where it is about to sell again"
     assert watch.listed_at == 100.1
+    watch.live = 9
+    assert watch.recounts(10, 10, 100.2), "for the last share too"
 
 
 def test_where_the_owners_shares_seem_to_bar_a_sale_it_is_asked_for_now_and_then() -> None:
