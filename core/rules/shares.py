@@ -33,18 +33,21 @@ class Difference(enum.StrEnum):
     SPLIT = "split"
 
 
-class Own(msgspec.Struct, frozen=True, kw_only=True):
+class Own(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The owner's own shares of a ticker, by the orders: what there was at first, and every manual order since.
 
     One witness only, the order list: the holdings confirm the sum, they don't make it. Below zero the owner has sold more
     by hand than was known to be the owner's (`short_since`): a purchase is listed late, or some of ours are gone.
     `unexplained` of them only the holdings have shown, at `seen_at`: an order that is listed late may explain them.
+    `written_off` of ours the owner has given up, at `written_at`: the list may tell later that they were taken back.
     """
 
     qty: int = 0
     unexplained: int = 0
     seen_at: dt.datetime | None = None
     short_since: dt.datetime | None = None
+    written_off: int = 0
+    written_at: dt.datetime | None = None
 
     def changed(self, by: int, at: dt.datetime) -> "Own":
         """After an order of the owner's."""
@@ -55,6 +58,13 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
         """After the holdings have shown for long that it must be `qty`, for a reason that no order tells."""
         left = max(0, self.unexplained + qty - self.qty)
         return msgspec.structs.replace(self.changed(qty - self.qty, at), unexplained=left, seen_at=since)
+
+    def taken_back(self, qty: int, ordered_at: dt.datetime | None) -> tuple["Own", int]:
+        """After the list shows `qty` shares of an order less: how many are still to be taken out of the position."""
+        if self.written_at is None or ordered_at is None or ordered_at > self.written_at:
+            return self, qty
+        known = min(self.written_off, qty)
+        return msgspec.structs.replace(self, written_off=self.written_off - known), qty - known
 
     def explained(self, qty: int, ordered_at: dt.datetime | None, at: dt.datetime) -> "Own":
         """After the list shows `qty` new shares of an order: those that were there before are not the owner's by the holdings alone."""

@@ -16,6 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = {"calm": 5, "mild": 30, "stress": 60, "tail": 20}
 STEP = 10
 BLOCKS = [(level, first) for level, seeds in SEEDS.items() for first in range(1, seeds + 1, STEP)]
+# stories that once broke a promise
+MENDED = {
+    "mild": (179,),
+    "stress": (
+        *(2, 164, 329, 416, 933, 1087, 1088, 1215, 1264, 1302, 1306, 1314, 1373, 1453, 1802, 1842, 1854, 3261, 3396, 3398),
+        *(3412, 3898, 3968, 5365, 5619, 5803, 5921, 6145, 6998, 8484, 8541, 9806, 10349, 12043, 14989, 15214),
+    ),
+}  # fmt: skip
 # of all orders in doubt, how many may end with a question to a person
 HUMAN_SHARE = 0.02
 
@@ -37,6 +45,11 @@ def test_every_promise_is_kept(level: str, first: int) -> None:
         )
         human, intents = human + result.human, intents + result.intents
     assert human <= max(1, HUMAN_SHARE * intents)
+
+
+@pytest.mark.parametrize(("level", "seed"), [(level, seed) for level, seeds in MENDED.items() for seed in seeds])
+def test_what_was_broken_once_stays_mended(level: str, seed: int) -> None:
+    assert played(seed, level).violation is None
 
 
 def test_the_same_seed_is_the_same_history() -> None:

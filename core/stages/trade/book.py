@@ -59,12 +59,11 @@ class Book:
         day = self.state.get("day")
         self.day = msgspec.json.decode(day, type=DayCounters) if day else DayCounters(on=us_date(at))
         self.quotes: dict[str, Quote] = {}
+        # when the price of a held ticker was asked for last
+        self.looked_at: dict[str, dt.datetime] = {}
         self.power: BuyingPower | None = None
-        self.in_window = False
-        self.market_open = False
-        self.halted = False
-        self.orders_reconciled = False
-        self.holdings_reconciled = False
+        self.in_window = self.market_open = self.halted = False
+        self.orders_reconciled = self.holdings_reconciled = False
         self.shares: dict[str, int] = {}
         self.shares_asked_at: dt.datetime | None = None
         own = self.state.get("own")
@@ -185,6 +184,7 @@ class Book:
     def drop_position(self, ticker: str) -> None:
         """The position is gone; what the account still holds of it is the owner's own."""
         del self.positions[ticker]
+        self.looked_at.pop(ticker, None)
         self.below_stop.pop(ticker, None)
         self.trend_minute.pop(ticker, None)
         self.trend_question.pop(ticker, None)

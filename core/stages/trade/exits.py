@@ -14,7 +14,7 @@ from core.rules.exit import ExitDecision, decide_exit
 from core.rules.pricing import exit_limit
 from core.stages.trade import entries
 from core.stages.trade.book import PROTECTIVE, Book
-from core.stages.trade.gaps import MISSING, SPLIT, may_be_split, note_jump
+from core.stages.trade.gaps import MISSING, SPLIT, may_be_split, note_jump, unlooked
 from core.stages.trade.inputs import QuotesRead, TrendArrived
 from core.stages.trade.outcome import AskTrend, CancelOrder
 
@@ -45,6 +45,7 @@ def on_quotes(book: Book, message: QuotesRead) -> None:
         if position is None:
             continue
         note_jump(book, position, quote.last)
+        book.looked_at[quote.ticker] = book.at
         book.positions[quote.ticker] = msgspec.structs.replace(position, last_price=quote.last, priced_at=quote.at)
         if quote.ticker not in book.exits:
             _watch(book, book.positions[quote.ticker], quote)
@@ -214,7 +215,7 @@ def _step(book: Book, run: ExitRun) -> None:
 def _offer(book: Book, position: Position, run: ExitRun, qty: int) -> None:
     """Prepare the next step; a price from before an outage tells neither a limit nor what a share is now."""
     quote = book.quotes.get(run.ticker)
-    if quote is not None and book.at - quote.at <= FRESH and qty > 0:
+    if quote is not None and unlooked(book, position) <= FRESH and qty > 0:
         sell_order(book, position, run, qty, exit_limit(quote.sell_reference, run.step))
 
 

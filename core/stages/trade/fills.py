@@ -110,9 +110,11 @@ def take_back(book: Book, intent: Intent, row: BrokerOrder) -> Intent:
     )
     book.put_intent(intent)
     book.shortages.pop(intent.id, None)
+    own, left = book.counted(ticker).taken_back(gone, intent.sent_at)
+    book.put_own(ticker, own)
     held = book.positions.get(ticker)
-    if held is not None:
-        ours = min(held.qty, gone)
+    if held is not None and left:
+        ours = min(held.qty, left)
         usd = dollars * ours / gone if dollars > 0 else held.avg_price * ours
         # what they had cost is no price of now
         shrink(book, ticker, ours, usd, purpose=Purpose.MANUAL, late=True)

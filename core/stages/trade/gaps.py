@@ -23,7 +23,7 @@ def note_jump(book: Book, position: Position, price: Decimal) -> None:
     """Remember a price that changed by a split's measure, or the first one after a long pause; ask for the holdings."""
     before = position.last_price
     measured = min(price / before, before / price) <= shares.JUMP
-    rested = book.at - position.priced_at >= PAUSE
+    rested = unlooked(book, position) >= PAUSE
     present = book.jumps.get(position.ticker)
     if present is not None and present.rested and present.measured and book.at - present.at <= PATIENCE:
         # one false print after a long pause doesn't change what is being asked
@@ -31,6 +31,12 @@ def note_jump(book: Book, position: Position, price: Decimal) -> None:
     if measured or rested:
         book.jumps[position.ticker] = Jump(before=before, at=book.at, measured=measured, rested=rested)
         book.act(ReadHoldings())
+
+
+def unlooked(book: Book, position: Position) -> dt.timedelta:
+    """Since when nobody has asked for its price; a price that is old because nothing was traded is looked at all the same."""
+    looked_at = book.looked_at.get(position.ticker, position.priced_at)
+    return book.at - max(looked_at, position.priced_at)
 
 
 def price_before(book: Book, position: Position) -> Decimal:
@@ -45,7 +51,7 @@ def may_be_split(book: Book, position: Position, *, asked: bool = False) -> bool
     One reading is enough, unless a price changed by a split's measure over a pause: then the broker's count may lag. A
     sale that a person has `asked` for waits for that reading only; after a pause the orders come first, which it counts.
     """
-    if book.at - position.priced_at >= PAUSE:
+    if unlooked(book, position) >= PAUSE:
         # nobody has looked at it since: the next price tells
         return True
     jump = book.jumps.get(position.ticker)

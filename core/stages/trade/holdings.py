@@ -198,9 +198,12 @@ def settle(book: Book, command: Settle) -> Reply:
         # the owner's own shares stay the owner's
         ours = min(position.qty, max(0, held - position.own_qty))
         book.put_position(msgspec.structs.replace(position, frozen=""))
-        book.put_own(command.ticker, Own(qty=held - ours))
-        if gone := position.qty - ours:
-            shrink(book, command.ticker, gone, gone * position.last_price, purpose=Purpose.MANUAL)
+        gone = position.qty - ours
+        # beyond what is known to be sold by hand, the list may tell later where they went
+        unknown = max(0, gone + min(0, book.counted(command.ticker).qty))
+        book.put_own(command.ticker, Own(qty=held - ours, written_off=unknown, written_at=book.at if unknown else None))
+        if gone:
+            shrink(book, command.ticker, gone, gone * position.last_price, purpose=Purpose.MANUAL, late=True)
     book.suspicions.pop(command.ticker, None)
     book.touched[command.ticker] = book.at
     book.emit(

@@ -51,7 +51,11 @@ def see(book: Book, row: BrokerOrder) -> None:
     if row.side is Side.BUY:
         own = own.explained(qty, row.ordered_at, book.at)
         # an adopted order goes on being ours
-        book.put_own(row.ticker, own if order.adopted else own.changed(qty, book.at))
+        after = own if order.adopted else own.changed(qty, book.at)
+        book.put_own(row.ticker, after)
+        if own.qty < 0 <= after.qty and (sale := newest_sale(book, row.ticker)) is not None:
+            # the purchase that the sale had waited for
+            tell_sold(book, sale, sale.filled_qty, sale.filled_usd / sale.filled_qty, ours=0)
         _bought(book, order, qty, dollars)
     else:
         book.put_own(row.ticker, own.changed(-qty, book.at))
@@ -97,8 +101,7 @@ def settle_sold(book: Book, position: Position, asked_at: dt.datetime) -> None:
     if asked_at - own.short_since < SECOND_LOOK:
         book.act(ReadHoldings())
         return
-    sales = [o for o in book.manual.values() if o.ticker == position.ticker and o.side is Side.SELL]
-    newest = max(sales, key=lambda o: o.seen_at, default=None)
+    newest = newest_sale(book, position.ticker)
     gone = min(position.qty, -own.qty)
     price = newest.filled_usd / newest.filled_qty if newest is not None else position.last_price
     book.put_own(position.ticker, own.changed(gone, book.at))
@@ -106,9 +109,15 @@ def settle_sold(book: Book, position: Position, asked_at: dt.datetime) -> None:
         newest = msgspec.structs.replace(newest, ours_qty=newest.ours_qty + gone)
         book.put_manual(newest)
         write_fill(book, newest, gone, price * gone, cum_qty=newest.ours_qty)
-    shrink(book, position.ticker, gone, price * gone, purpose=Purpose.MANUAL)
+    shrink(book, position.ticker, gone, price * gone, purpose=Purpose.MANUAL, late=True)
     if newest is not None:
         tell_sold(book, newest, newest.filled_qty, price, ours=gone)
+
+
+def newest_sale(book: Book, ticker: str) -> ManualOrder | None:
+    """The last sale by hand that was seen."""
+    sales = [o for o in book.manual.values() if o.ticker == ticker and o.side is Side.SELL]
+    return max(sales, key=lambda o: o.seen_at, default=None)
 
 
 def tell_sold(book: Book, order: ManualOrder, qty: int, price: Decimal, *, ours: int) -> None:

@@ -77,7 +77,7 @@ def test_a_count_that_has_not_changed_is_not_written_again(holding: World) -> No
     assert (holding.book.outcome().changes, holding.book.own) == ((), {})
     holding.book.put_own("ZZZ", Own(qty=1))
     holding.book.put_own("ZZZ", Own(qty=1))
-    written = '{"ZZZ":{"qty":1,"unexplained":0,"seen_at":null,"short_since":null}}'
+    written = '{"ZZZ":{"qty":1}}'
     assert holding.book.outcome().changes == (PutState("own", written),)
 
 
@@ -321,7 +321,8 @@ def test_settling_ends_a_shortage_of_the_owners(holding: World) -> None:
         look(holding, second, NVDA=4)
     assert frozen(holding) == "missing"
     assert holding.command(Settle(by="owner", ticker=TICKER)).values["qty"] == 4
-    assert holding.book.counted(TICKER) == Own()
+    # three of the five were sold by hand; the order list may tell later what became of the other two
+    assert holding.book.counted(TICKER) == Own(written_off=2, written_at=holding.at)
 
 
 # -- even counts -----------------------------------------------------------------------------------------------------

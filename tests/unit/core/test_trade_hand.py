@@ -270,7 +270,7 @@ def test_what_only_the_list_shows_is_offered_as_the_owners_and_counted_once(worl
     bought_in_the_list(world, 4)
     assert [e["own"] for e in world.events(EventKind.MANUAL_BOUGHT)] == [4]
     assert world.book.counted(TICKER) == Own(qty=4)
-    assert world.journal.state["own"] == '{"NVDA":{"qty":4,"unexplained":0,"seen_at":null,"short_since":null}}'
+    assert world.journal.state["own"] == '{"NVDA":{"qty":4}}'
 
 
 def test_a_buy_by_hand_asks_for_the_holdings(world: World) -> None:

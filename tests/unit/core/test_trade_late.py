@@ -9,7 +9,7 @@ import pytest
 from core.model.commands import Panic, Sell
 from core.model.order import Intent, Side
 from core.rules.shares import Jump
-from core.stages.trade.gaps import FORGOTTEN, MOMENT, PATIENCE, PAUSE, may_be_split, note_jump
+from core.stages.trade.gaps import FORGOTTEN, MOMENT, PATIENCE, PAUSE, may_be_split, note_jump, unlooked
 from core.stages.trade.inputs import HoldingsRead, OrderSending, OrdersRead, QuotesRead
 from core.stages.trade.outcome import ReadHoldings
 from tests.unit.core.builders import TICKER, quote, row, seconds
@@ -94,6 +94,26 @@ def test_a_sale_that_is_told_late_is_no_price_of_now_either(holding: World, late
     assert (after.last_price, after.priced_at) == seen
 
 
+def test_a_price_that_is_asked_for_is_looked_at_however_old_it_is(holding: World) -> None:
+    """The paper account's price is the newest bar's: where nothing is traded it is old, and nobody has been away."""
+    position = msgspec.structs.replace(holding.book.positions[TICKER], priced_at=holding.at - seconds(3600))
+    holding.book.begin(holding.at)
+    holding.book.looked_at[TICKER] = holding.at - seconds(599)
+    assert unlooked(holding.book, position) == seconds(599)
+    assert not may_be_split(holding.book, position)
+    holding.book.looked_at[TICKER] = holding.at - seconds(600)
+    assert may_be_split(holding.book, position)
+    holding.book.looked_at.clear()
+    assert unlooked(holding.book, position) == seconds(3600)
+
+
+def test_what_is_looked_at_is_forgotten_with_the_position(holding: World) -> None:
+    holding.prices()
+    assert holding.book.looked_at == {TICKER: holding.at}
+    holding.book.drop_position(TICKER)
+    assert holding.book.looked_at == {}
+
+
 # -- what a gap asks for ---------------------------------------------------------------------------------------------
 
 
@@ -103,6 +123,7 @@ def noted(world: World, price: str, *, before: str = "100.00", quiet: dt.timedel
     position = msgspec.structs.replace(
         world.book.positions[TICKER], last_price=D(before), priced_at=world.book.at - quiet
     )
+    world.book.looked_at.clear()
     note_jump(world.book, position, D(price))
     return ReadHoldings() in world.book.outcome().actions
 

@@ -123,6 +123,15 @@ def test_a_purchase_that_is_listed_late_gives_ours_back(holding: World) -> None:
     assert (holding.held(), certain(holding)) == (9, 9)
     assert holding.book.counted(TICKER) == Own()
     assert manual_fills(holding) == []
+    # the sale waited for it, and is told now
+    assert [(e["qty"], e["ours"], e["left"]) for e in sold(holding)] == [(3, 0, 9)]
+
+
+def test_a_purchase_that_explains_only_a_part_tells_nothing_yet(holding: World) -> None:
+    listed(holding, hand("20", Side.SELL, 3))
+    listed(holding, hand("20", Side.SELL, 3), hand("19", Side.BUY, 2))
+    assert holding.book.counted(TICKER).qty == -1
+    assert sold(holding) == []
 
 
 def test_a_sale_by_hand_that_fills_further_writes_each_part_once(holding: World) -> None:

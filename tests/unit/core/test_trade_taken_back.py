@@ -10,7 +10,7 @@ from core.model.commands import Sell
 from core.model.messages import EventKind
 from core.model.order import BrokerOrder, Intent, IntentState, Purpose, Side
 from core.model.position import PlanState
-from core.rules.shares import Shortage
+from core.rules.shares import Own, Shortage
 from core.stages.trade.fills import shrink
 from core.stages.trade.inputs import OrdersRead
 from tests.unit.core.builders import TICKER, row, seconds
@@ -184,6 +184,25 @@ def test_what_they_had_cost_is_no_price_of_now(bought: World) -> None:
     assert (after.last_price, after.priced_at) == (D(16), before.priced_at)
     bought.prices()
     assert bought.book.jumps == {}
+
+
+@pytest.mark.parametrize(
+    ("written_off", "ordered_before", "left"), [(2, True, 7), (3, True, 7), (1, True, 6), (2, False, 5)]
+)
+def test_what_the_owner_has_written_off_is_not_taken_out_again(
+    bought: World, written_off: int, ordered_before: bool, left: int
+) -> None:
+    """The holdings showed two shares missing, the owner settled that, and the list tells later that they were taken back."""
+    sent_at = order_of(bought).sent_at
+    assert sent_at is not None
+    bought.book.begin(bought.at)
+    shrink(bought.book, TICKER, 2, D(20), purpose=Purpose.MANUAL)
+    written_at = sent_at if ordered_before else sent_at - seconds(1)
+    bought.book.put_own(TICKER, Own(written_off=written_off, written_at=written_at))
+    shows(bought, 7)
+    shows(bought, 7, 10)
+    assert bought.held() == left
+    assert bought.book.counted(TICKER).written_off == max(0, written_off - 2) if ordered_before else written_off
 
 
 def test_where_nothing_is_left_only_the_order_remembers_it(bought: World) -> None:
