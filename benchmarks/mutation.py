@@ -4,6 +4,8 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import math
+import random
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,8 @@ PATIENCE, LEAST_S = 10.0, 4.0
 LEFT_OUT: Final = (".*", "__pycache__", "state", "build", "*.egg-info", "caps.toml")
 # a mutant that loops for ever, or kills the interpreter, is noticed too
 NOTICED: Final = frozenset({"killed", "timeout", "segfault"})
+# a pattern that no mutant's name fits
+NO_MUTANT: Final = "none"
 TRADE: Final = "core/stages/trade"
 
 
@@ -110,6 +114,16 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         """Noticed in percent of all."""
         return 100.0 * self.killed / self.mutants if self.mutants else 0.0
 
+    @property
+    def least_pct(self) -> float:
+        """What the share in all mutants is at least where these were drawn from them: the lower end of Wilson's 95 % interval."""
+        n, z = self.mutants, 1.96
+        if not n:
+            return 0.0
+        share = self.killed / n
+        middle, reach = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        return 100.0 * (middle - reach) / (1 + z * z / n)
+
 
 def tool() -> Path:
     """The mutmut of this interpreter's environment. Raises MutationTrouble."""
@@ -176,15 +190,27 @@ def together(name: str, parts: Sequence[Score]) -> Score:
     return Score(name=name, mutants=sum(p.mutants for p in parts), killed=sum(p.killed for p in parts))
 
 
-def measure(script: Path, group: Group, folder: Path, workers: int) -> list[Score]:
+def drawn(script: Path, folder: Path, sample: int, seed: int) -> list[str]:
+    """The names of `sample` mutants, each as likely as any other; all where there are no more. Raises MutationTrouble."""
+    # mutmut writes all mutants before it looks for the named ones
+    subprocess.run([script, "run", NO_MUTANT], cwd=folder, capture_output=True, check=False)  # noqa: S603 - our own command line
+    names = sorted(statuses(script, folder))
+    if not names:
+        raise MutationTrouble(f"mutmut wrote no mutants into {folder}")
+    return random.Random(seed).sample(names, min(sample, len(names)))  # noqa: S311 - a repeatable draw
+
+
+def measure(script: Path, group: Group, folder: Path, options: argparse.Namespace) -> list[Score]:
     """Run one group; mutmut's progress goes to standard error. Raises MutationTrouble."""
     prepare(group, folder)
+    names = drawn(script, folder, options.sample, options.seed) if options.sample else []
     done = subprocess.run(  # noqa: S603 - our own command line
-        [script, "run", "--max-children", str(workers)], cwd=folder, stdout=sys.stderr, check=False
+        [script, "run", "--max-children", str(options.workers), *names], cwd=folder, stdout=sys.stderr, check=False
     )
     if done.returncode:
         raise MutationTrouble(f"mutmut ended with {done.returncode} for {group.name}; its output above says why")
-    return scores(group, statuses(script, folder))
+    found = statuses(script, folder)
+    return scores(group, {name: found[name] for name in names} if names else found)
 
 
 @contextlib.contextmanager
@@ -215,7 +241,13 @@ def document(results: dict[str, list[Score]]) -> str:
     """The same figures as JSON."""
     groups = {
         name: {
-            s.name: {"mutants": s.mutants, "killed": s.killed, "survived": s.survived, "score_pct": round(s.pct, 1)}
+            s.name: {
+                "mutants": s.mutants,
+                "killed": s.killed,
+                "survived": s.survived,
+                "score_pct": round(s.pct, 1),
+                "least_pct": round(s.least_pct, 1),
+            }
             for s in (*parts, together("all", parts))
         }
         for name, parts in results.items()
@@ -230,9 +262,17 @@ def run(options: argparse.Namespace) -> int:
     results: dict[str, list[Score]] = {}
     with workplace(options.keep) as folder:
         for group in (group for groups in wanted.values() for group in groups):
-            results[group.name] = measure(script, group, folder / group.name, options.workers)
+            results[group.name] = measure(script, group, folder / group.name, options)
     sys.stdout.write((document(results) if options.json else table(results)) + "\n")
-    return 0 if all(together(name, parts).pct >= GOAL_PCT for name, parts in results.items()) else 1
+    groups = [together(name, parts) for name, parts in results.items()]
+    return 0 if all((g.least_pct if options.sample else g.pct) >= GOAL_PCT for g in groups) else 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
 
 
 def main() -> int:
@@ -240,6 +280,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
     parser.add_argument("--modules", choices=[*GROUPS, "all"], default="all", help="what to mutate")
     parser.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
+    parser.add_argument("--sample", type=_positive, metavar="N", help="only N mutants of each group, drawn by chance")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw")
     parser.add_argument("--workers", type=int, default=2, help="mutants tried at the same time")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="work in DIR and leave it, for `mutmut results` and `mutmut show`"

@@ -46,7 +46,36 @@ def test_the_same_figures_for_people_and_for_programs() -> None:
         "killed": 3,
         "survived": 3,
         "score_pct": 50.0,
+        "least_pct": 18.8,
     }
+
+
+def test_a_sample_is_judged_by_the_least_that_it_shows() -> None:
+    """Wilson's 95 % interval: 90 of 100 is at least 82.6 %, and nothing is shown by nothing."""
+    assert round(Score(name="a", mutants=100, killed=90).least_pct, 1) == 82.6
+    assert round(Score(name="a", mutants=600, killed=570).least_pct, 1) == 93.0
+    assert Score(name="a", mutants=0, killed=0).least_pct == 0.0
+
+
+def test_the_draw_is_repeatable_and_takes_no_more_than_there_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(mutation, "statuses", lambda _script, _folder: FOUND)
+    script = Path("/bin/true")
+    assert mutation.drawn(script, tmp_path, 3, 1) == mutation.drawn(script, tmp_path, 3, 1)
+    assert len(set(mutation.drawn(script, tmp_path, 3, 1))) == 3
+    assert sorted(mutation.drawn(script, tmp_path, 60, 1)) == sorted(FOUND)
+    monkeypatch.setattr(mutation, "statuses", lambda _script, _folder: {})
+    with pytest.raises(MutationTrouble, match="no mutants"):
+        mutation.drawn(script, tmp_path, 3, 1)
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "many"])
+def test_a_sample_of_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["mutation", "--sample", text])
+    with pytest.raises(SystemExit) as ended:
+        mutation.main()
+    assert ended.value.code == 2
 
 
 def test_the_run_works_on_a_copy_with_the_groups_tests_only(tmp_path: Path) -> None:
