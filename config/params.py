@@ -130,7 +130,7 @@ def load_params(path: Path, overrides: Mapping[str, object] = types.MappingProxy
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; copy config.yaml from the project") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" line {place.line + 1}" if place else ""
         raise ConfigError(f"{path}:{where} is not valid YAML") from None

@@ -15,7 +15,7 @@ from config.environment import kis, telegram
 from config.params import ConfigError, load_params, params_from
 from core.model.params import Params
 from core.model.safety import Caps, exceeds, tightened
-from tests.fuzz.mutants import INPUTS, TEXTS, damaged, fuzz, mutate, mutated, node
+from tests.fuzz.mutants import TEXTS, damaged, fuzz, mutate, mutated, node
 
 # the least and most of every number, independent of the annotations that the loader reads
 BOUNDS = {
@@ -163,7 +163,7 @@ def test_files_give_capped_parameters_or_one_line_of_trouble(tmp_path, monkeypat
         demand_inside(params)
         assert _capped(params, load_caps(tmp_path / "caps.toml") if "caps.toml" in texts else Caps())
 
-    fuzz("config files", check, INPUTS // 5)
+    fuzz("config files", check)
 
 
 def _yaml(rng: random.Random, value: object) -> str:

@@ -97,6 +97,13 @@ def test_files_that_can_not_be_read_name_the_file(tmp_path: Path) -> None:
         load_params(path)
 
 
+def test_a_file_of_brackets_is_refused_and_not_fatal(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("[" * 5000)
+    with pytest.raises(ConfigError, match="is not valid YAML"):
+        load_params(path)
+
+
 def test_the_projects_own_file_loads() -> None:
     assert load_params(ROOT / "config.yaml") == Params()
 
