@@ -79,7 +79,9 @@ def _compare(book: Book, ticker: str, held: int, asked_at: dt.datetime) -> None:
     surplus = held - expected
     # where the owner trades the same ticker by hand, shares alone don't tell whose they are
     by_hand = any(o.ticker == ticker and book.at - o.seen_at <= SESSION for o in book.manual.values())
-    explaining = [i for i in lost if i.remaining >= surplus > 0 and not by_hand]
+    # nor does a number that a split would make of the shares that were there
+    unclear = by_hand or shares.split_by_count(expected, held)
+    explaining = [i for i in lost if i.remaining >= surplus > 0 and not unclear]
     live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
     if explaining:
         _witness(book, explaining, surplus, suspicion)
@@ -227,7 +229,9 @@ def _split(book: Book, position: Position, ratio: Fraction, held: int) -> None:
         book.put_exit(msgspec.structs.replace(run, target_qty=target, sold_qty=sold))
     qty = min(held, max(1, int(position.qty * ratio)))
     book.jumps.pop(position.ticker, None)
-    book.put_own(position.ticker, Own(qty=held - qty))
+    # where it was none, the list will tell that fills were taken back
+    gone = max(0, position.qty - qty)
+    book.put_own(position.ticker, Own(qty=held - qty, written_off=gone, written_at=book.at if gone else None))
     book.put_position(
         msgspec.structs.replace(
             position,

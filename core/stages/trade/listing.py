@@ -29,7 +29,8 @@ DISOWNED = "disowned"
 def on_orders_read(book: Book, message: OrdersRead) -> None:
     """Book fills, find lost orders, notice what ended, see what the owner did by hand."""
     book.broker_checked_at = book.at
-    rows = tuple(row for row in message.orders if not row.is_cancel_row)
+    # what was bought before what was sold, however the broker sorts them
+    rows = tuple(sorted((r for r in message.orders if not r.is_cancel_row), key=lambda r: r.side is Side.SELL))
     complete = message.complete and _superset(book, message.orders)
     new = tuple(row.ref for row in message.orders if row.ref not in book.seen)
     if new:
@@ -42,7 +43,9 @@ def on_orders_read(book: Book, message: OrdersRead) -> None:
             _apply_row(book, intent, row, complete=complete)
     linked = set(by_ref)
     # an order belongs to one intent only, and rather to the one that still waits than to one that was given up
-    for intent in sorted(_unlinked(book), key=lambda i: i.state is IntentState.NOT_PLACED):
+    for intent in sorted(
+        _unlinked(book), key=lambda i: (i.state is IntentState.NOT_PLACED, i.request.side is Side.SELL)
+    ):
         _resolve(book, intent, rows, linked, complete=complete)
     for row in rows:
         if row.ref not in linked and not any(reconcile.matches(i, row, linked) for i in _unlinked(book)):
