@@ -66,6 +66,8 @@ class Book:
         self.orders_reconciled = self.holdings_reconciled = False
         self.shares: dict[str, int] = {}
         self.shares_asked_at: dt.datetime | None = None
+        # the first reading of the holdings after the last long time without any
+        self.rested_at: dt.datetime | None = None
         own = self.state.get("own")
         self.own = msgspec.json.decode(own, type=dict[str, Own]) if own else {}
         # fewer shares than were booked, as a complete list shows an order of ours: since when

@@ -18,7 +18,7 @@ from core.rules.shares import Difference, Own, Suspicion
 from core.stages.trade import exits, manual
 from core.stages.trade.book import Book
 from core.stages.trade.fills import book_fill, shrink
-from core.stages.trade.gaps import MISSING, SPLIT, price_before
+from core.stages.trade.gaps import MISSING, PAUSE, SPLIT, price_before
 from core.stages.trade.inputs import HoldingsRead
 from core.stages.trade.orders import SESSION, move
 
@@ -29,6 +29,8 @@ BEGAN = "shares_from"
 def on_holdings_read(book: Book, message: HoldingsRead) -> None:
     """Compare every ticker that is held, was held, or may have arrived unseen."""
     found = {h.ticker: h.qty for h in message.holdings}
+    if book.shares_asked_at is None or message.asked_at - book.shares_asked_at >= PAUSE:
+        book.rested_at = message.asked_at
     if BEGAN not in book.state:
         _begin(book, found)
     for ticker in sorted({*found, *book.own, *book.positions, *(i.request.ticker for i in _lost(book))}):
@@ -79,14 +81,21 @@ def _compare(book: Book, ticker: str, held: int, asked_at: dt.datetime) -> None:
     surplus = held - expected
     # where the owner trades the same ticker by hand, shares alone don't tell whose they are
     by_hand = any(o.ticker == ticker and book.at - o.seen_at <= SESSION for o in book.manual.values())
-    # nor does a number that a split would make of the shares that were there
-    unclear = by_hand or shares.split_by_count(expected, held)
-    explaining = [i for i in lost if i.remaining >= surplus > 0 and not unclear]
+    # nor does a number that a split, in a long pause since the order, would make of the shares that were there
+    by_split = shares.split_by_count(expected, held)
+    explaining = [
+        i for i in lost if i.remaining >= surplus > 0 and not by_hand and not (by_split and _rested_since(book, i))
+    ]
     live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
     if explaining:
         _witness(book, explaining, surplus, suspicion)
     else:
         _conclude(book, ticker, expected, suspicion, [*lost, *live], settled=not live)
+
+
+def _rested_since(book: Book, intent: Intent) -> bool:
+    """Whether the holdings could not be read for long since an order was sent: over such a pause stocks are split."""
+    return book.rested_at is not None and book.rested_at > (intent.sent_at or intent.created_at)
 
 
 def _even(book: Book, ticker: str, position: Position | None, asked_at: dt.datetime) -> None:

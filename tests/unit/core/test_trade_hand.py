@@ -189,11 +189,32 @@ def test_a_sale_of_the_guardian_ends_the_plan_that_was_buying(auto: World) -> No
     assert (auto.plan.state, auto.plan.reason) == (PlanState.STOPPED, "GUARD")
 
 
-def test_a_sale_of_a_ticker_that_we_do_not_hold_is_not_adopted(holding: World) -> None:
+def test_a_sale_of_shares_that_were_not_booked_yet_is_adopted_and_waits_for_them(auto: World) -> None:
+    """The guardian's file is written first: it may have known of shares that the trader died before booking.
+
+    The list shows both, the newest first: the purchase counts before the sale, and nothing is left over.
+    """
+    auto.broker.accidents.append("rest")
+    auto.move("10.00")
+    auto.buy_signal()
+    auto.run(4)
+    (bought,) = auto.book.live_intents(TICKER, Side.BUY)
+    sale = guarded(auto)
+    (intent,) = guards(auto)
+    assert (intent.state, intent.plan_id, intent.request.exchange) == (IntentState.ACKED, "", auto.plan.exchange)
+    qty = bought.request.qty
+    filled = row(order=bought.request, filled=qty, ref=bought.ref)
+    sold = row("900", side=Side.SELL, qty=qty, filled=qty, open_qty=0, ref=sale.ref)
+    auto.tell(OrdersRead(at=auto.at, orders=(sold, filled), complete=True))
+    assert auto.held() == 0
+    assert not [e for e in auto.events(EventKind.TROUBLE) if e["what"] == "sold_more_than_held"]
+
+
+def test_a_sale_of_a_ticker_without_plan_or_position_is_a_place_for_its_fills(holding: World) -> None:
     guarded(holding, ticker="TSLA")
-    assert not guards(holding)
-    assert not holding.events(EventKind.GUARDIAN_TOOK_OVER)
-    assert "guardian:900" not in holding.journal.state
+    (intent,) = guards(holding)
+    assert (intent.request.ticker, intent.request.exchange, intent.plan_id) == ("TSLA", Exchange.NASD, "")
+    assert holding.journal.state["guardian:900"] == "TSLA"
 
 
 @pytest.mark.parametrize(
