@@ -48,10 +48,10 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RULE_TESTS: Final = tuple(
-    f"tests/unit/core/test_{name}_rules.py" for name in ("risk", "order", "share", "money", "cap")
+    f"tests/unit/core/test_{name}_rules.py" for name in ("risk", "order", "share", "own", "money", "cap")
 )
 # test_trade_crash.py repeats one story at every commit: slow, and made for another question
-TRADE_TESTS: Final = ("tests/unit/core/test_trade_[!c]*.py",)
+TRADE_TESTS: Final = ("tests/unit/core/test_trade_[!c]*.py", "tests/unit/core/test_trade_co*.py")
 GROUPS: Final = {
     "core": (
         Group(
