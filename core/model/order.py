@@ -96,7 +96,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A decision to trade. It is POSTed at most once, ever; `reserved_usd` is budget held for it.
 
     `own_qty`: the owner's own shares of the ticker when it was sent. `final_seen_at`: the list showed it without an open
-    rest for the first time. `taken_back`: shares that were booked and that the list does not show any more. `estimated`: shares were booked because the holdings show them; the order list has not told the price yet.
+    rest for the first time. `taken_back`: shares that were booked and that the list does not show any more.
+    `estimated`: shares were booked because the holdings show them; the order list has not told the price yet.
     """
 
     id: str
@@ -163,8 +164,8 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
 class ManualOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order of this account that is not ours: the owner traded in the KIS app (or another program did).
 
-    `filled_qty` and `filled_usd` are cumulative; `ours_qty` of a sale were the bot's shares. `adopted` is the owner's answer to "shall the bot guard these
-    shares?": None while it was not given.
+    `filled_qty` and `filled_usd` are cumulative; `ours_qty` of a sale were the bot's shares. `adopted` is the owner's answer to
+    "shall the bot guard these shares?": None while it was not given.
     """
 
     ref: BrokerRef

@@ -69,8 +69,10 @@ class Book:
         # the first reading of the holdings after the last long time without any
         self.rested_at: dt.datetime | None = None
         own = self.state.get("own")
-        self.own = msgspec.json.decode(own, type=dict[str, Own]) if own else {}
-        # fewer shares than were booked, as a complete list shows an order of ours: since when
+        # a journal from before this count has the numbers in its positions
+        before = {p.ticker: Own(qty=p.own_qty) for p in snapshot.positions if p.own_qty}
+        self.own = msgspec.json.decode(own, type=dict[str, Own]) if own else before
+        # by intent, how many shares fewer than were booked the list shows, and since when
         self.shortages: dict[str, Shortage] = {}
         # since a sale's answer was lost, the fewest shares beside the owner's own that the account has shown
         self.fewest: dict[str, int] = {}

@@ -28,6 +28,7 @@ CANCELLABLE = frozenset(
     }
 )
 BY_PERSON = frozenset({Purpose.COMMAND, Purpose.PANIC})
+# A limit is made from a price that was asked for within this time.
 FRESH = dt.timedelta(seconds=30)
 # A sell that is not filled after this long is cancelled and repeated one step lower.
 STEP_PATIENCE = dt.timedelta(seconds=10)

@@ -46,6 +46,17 @@ def test_the_first_reading_of_an_account_with_a_position_leaves_the_owner_the_re
     assert (holding.book.own_qty(TICKER), holding.book.positions[TICKER].own_qty, holding.held()) == (own, own, 9)
 
 
+def test_a_journal_from_before_the_count_brings_the_owners_shares_in_its_positions(holding: World) -> None:
+    """Until the holdings are read for the first time, a stop must not take them."""
+    holding.book.begin(holding.at)
+    holding.book.put_own(TICKER, Own(qty=3))
+    holding.journal.commit(holding.book.outcome().changes)
+    for key in ("own", "shares_from"):
+        del holding.journal.state[key]
+    holding._boot(recover=True)
+    assert holding.book.counted(TICKER) == Own(qty=3)
+
+
 def test_what_the_list_told_before_the_first_reading_is_in_it(world: World) -> None:
     fresh = World(reconciled=False)
     fresh.tell(OrdersRead(at=fresh.at, orders=(), complete=True))
