@@ -28,7 +28,7 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import decisions, emergency, guardian, preferences, questions, state, trading
+from bot.handlers import alerts, decisions, emergency, guardian, preferences, questions, state, trading
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
 from bot.processor import PriorityUpdateProcessor
@@ -59,6 +59,7 @@ BUTTONS = (
     (Act.ANSWER, questions.pressed),
     (Act.HANDBACK_ASK, guardian.ask_pressed),
     (Act.HANDBACK, guardian.confirmed),
+    (Act.ALERTS, alerts.pressed),
 )
 
 
@@ -172,17 +173,17 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
 
 
 async def _serve(desk: Desk, stop: asyncio.Event) -> None:
-    """Consume until told to stop; a consumer that breaks ends the bot, and the supervisor starts it again."""
-    consuming = asyncio.create_task(Consumer(desk).run())
+    """Consume and send until told to stop; what breaks ends the bot, and the supervisor starts it again."""
+    work = {asyncio.create_task(Consumer(desk).run()), asyncio.create_task(desk.outbox.run())}
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if consuming.done():
-            consuming.result()
+        done, _ = await asyncio.wait(work | {stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done - {stopping}:
+            ended.result()
     finally:
-        for task in (consuming, stopping):
+        for task in (*work, stopping):
             task.cancel()
-        await asyncio.gather(consuming, stopping, return_exceptions=True)
+        await asyncio.gather(*work, stopping, return_exceptions=True)
 
 
 __all__ = ["BotDeps", "build", "desk_of", "run"]

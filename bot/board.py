@@ -10,16 +10,18 @@ from typing import Any
 
 import msgspec
 
+from bot.alerts import Alerts, Level, Topic
 from bot.bars import BarMemory
 from bot.card import FINAL, CardModel, Phase, with_event, with_reply, with_signal
 from bot.deps import BotDeps
 from bot.i18n import Language, Translator
 from bot.messenger import Messenger, Picture, Sent
+from bot.outbox import Outbox, out_message
 from bot.pictures import draw
 from bot.values import text, whole
 from bot.views import chart, fills
 from bot.views.base import View
-from bot.views.discovery import discovery
+from bot.views.discovery import discovery, in_brief
 from core.model.commands import Reply
 from core.model.messages import Event, EventKind, Signal
 from core.model.params import Params
@@ -62,6 +64,9 @@ class Board:
         bars: BarMemory,
         speak: Callable[[int], Translator],
         params: Callable[[], Params],
+        *,
+        alerts: Callable[[int], Alerts],
+        outbox: Outbox,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._deps = deps
@@ -69,6 +74,8 @@ class Board:
         self._bars = bars
         self._speak = speak
         self._params = params
+        self._alerts = alerts
+        self._outbox = outbox
         self.patience_s = patience_s
         self._slots: OrderedDict[str, Slot] = OrderedDict()
         self._plans: OrderedDict[str, str] = OrderedDict()
@@ -150,18 +157,32 @@ class Board:
     async def _post(self, slot: Slot) -> None:
         model = slot.model
         pictures: dict[Language, Picture | None] = {}
+        topic = Topic.DISCOVERY if model.plan is None else Topic.PROPOSAL
         for owner in sorted(self._deps.owners):
-            t = self._speak(owner)
+            t, alerts = self._speak(owner), self._alerts(owner)
+            if alerts.level(topic) is Level.OFF:
+                continue
+            if topic is Topic.DISCOVERY and not self._outbox.admit(owner):
+                await self._in_brief(model, owner)
+                continue
             if t.locale not in pictures:
                 pictures[t.locale] = await self._picture(model, t)
             view = self._card(model, t)
-            sent = await self._patient_send(owner, view, pictures[t.locale], quiet=model.plan is None)
+            quiet = model.plan is None or alerts.muffled(topic, self._deps.clock.now())
+            sent = await self._patient_send(owner, view, pictures[t.locale], quiet=quiet)
             if sent is not None:
                 slot.posted[owner] = sent
         slot.drawn = model
         await self._store(slot)
         if slot.model != model:
             await self._redraw(slot)
+
+    async def _in_brief(self, model: CardModel, owner: int) -> None:
+        """One find too many is a line of the next digest; a proposal for it will have a card all the same."""
+        view = in_brief(model, self._speak(owner))
+        at = model.discovery.bar_end_at if model.discovery else self._deps.clock.now()
+        message = out_message(view, key=model.key, chat_id=owner, topic=Topic.DISCOVERY, at=at, quiet=True)
+        await self._outbox.put([message])
 
     def _card(self, model: CardModel, t: Translator) -> View:
         return discovery(model, self._params(), t)
@@ -206,6 +227,8 @@ class Board:
             slot.tranche = tranche
             await self._edit_all(slot.progress, lambda t: fills.progress(event, t))
             for owner in sorted(self._deps.owners - slot.progress.keys()):
+                if self._alerts(owner).level(Topic.PROGRESS) is Level.OFF:
+                    continue
                 card = slot.posted.get(owner)
                 view = fills.progress(event, self._speak(owner))
                 sent = await self._patient_send(owner, view, quiet=True, reply_to=card.message_id if card else None)

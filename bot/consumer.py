@@ -1,25 +1,21 @@
-"""Reads the bus: bars into memory, signals and plan events onto the board, everything else as notices."""
+"""Reads the bus: bars into memory, signals and plan events onto the board, everything else into the outbox."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 from bot.board import Work
 from bot.desk import Desk
-from bot.messenger import Picture
-from bot.pictures import draw
-from bot.views import chart
-from bot.views.fills import urgent
+from bot.outbox import out_message
+from bot.pictures import picture_of
 from bot.views.notices import Notice, notice
 from core.model.messages import BarsClosed, Channel, Event, EventKind, HoldingsChanged, Screened, Signal
 from ports.bus import BusUnavailable, Delivery
-from ports.store import Card, StoreUnavailable
+from ports.store import OutMessage
 
 log = logging.getLogger(__name__)
 GROUP = "bot"
 CHANNELS = (Channel.SCREENED, Channel.BARS, Channel.SIGNAL, Channel.EVENTS, Channel.CONTROL)
-NOTICE = "notice"
 IN_WORK = 64
 RETRY_S = 2.0
 ON_BOARD = frozenset(
@@ -118,61 +114,36 @@ class Consumer:
         return found[0] if len(found) == 1 else _together(found) if found else None
 
     async def _notify(self, event: Event) -> None:
-        """Tell each owner once: the record of the message is the guard against telling twice."""
+        """Tell each owner once: the outbox knows what was told."""
         desk = self._desk
         settings = desk.params.notification
         standing = await desk.pinned.last_known() if event.kind is EventKind.UNWATCHED else None
+        messages = []
         for owner in sorted(desk.deps.owners):
             told = notice(event, settings, desk.speak(owner), standing=standing)
             # Whoever gave the command has had the answer to it already.
-            if told is None or event.values.get("by") == str(owner) or await self._told(event.id, owner):
-                continue
-            await self._tell(event, owner, told)
+            if told is not None and event.values.get("by") != str(owner):
+                messages += desk.wanted(self._message(event, owner, told))
+        await desk.outbox.put(messages)
 
-    async def _told(self, event_id: str, owner: int) -> bool:
-        try:
-            return any(card.chat_id == owner for card in await self._desk.deps.chat.cards(event_id))
-        except StoreUnavailable:
-            return False
-
-    async def _tell(self, event: Event, owner: int, told: Notice) -> None:
-        desk = self._desk
-        card = await desk.board.message_of(event.subject, owner) if event.kind is EventKind.BUY_COMPLETE else None
-        picture = await self._picture(event, owner) if event.kind is EventKind.SOLD else None
-        send = partial(
-            desk.messenger.send,
-            owner,
+    def _message(self, event: Event, owner: int, told: Notice) -> OutMessage:
+        return out_message(
             told.view,
-            picture=picture,
+            key=event.id,
+            chat_id=owner,
+            topic=told.topic,
+            at=event.at,
+            thread=event.ticker,
+            picture=picture_of(event),
+            reply_to=plan_of(event),
             quiet=told.quiet,
             urgent=told.urgent,
-            reply_to=card.message_id if card else None,
         )
-        sent = await desk.messenger.patiently(send)
-        if sent is None:
-            return
-        record = Card(key=event.id, kind=NOTICE, chat_id=owner, message_id=sent.message_id, state=event.kind.value)
-        try:
-            await desk.deps.chat.put_card(record)
-        except StoreUnavailable as trouble:
-            log.warning("notice %s is not recorded: %s", event.id, trouble)
 
-    async def _picture(self, event: Event, owner: int) -> Picture | None:
-        """The sale on its chart."""
-        desk = self._desk
-        bars = desk.bars.of(event.ticker)
-        markers = chart.sale_markers(event, bars, stopped=urgent(event.values))
-        name = str(event.values.get("name_ko") or event.values.get("name") or "")
-        return await draw(
-            desk.deps,
-            event.ticker,
-            name,
-            bars,
-            desk.params.analyzer,
-            desk.speak(owner),
-            levels=chart.sale_levels(event),
-            markers=markers,
-        )
+
+def plan_of(event: Event) -> str:
+    """The plan on whose card a message about an event hangs, so that a position is one thread in the chat."""
+    return str(event.values.get("plan_id") or event.subject)
 
 
 async def _together(works: Sequence[Work]) -> None:

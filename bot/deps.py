@@ -12,7 +12,7 @@ from core.model.safety import Caps
 from ports.bus import Bus
 from ports.clock import Calendar, Clock
 from ports.control import TraderControl
-from ports.store import ChatStore, RecordStore
+from ports.store import ChatStore, OutboxStore, RecordStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class BotDeps:
     control: TraderControl
     records: RecordStore
     chat: ChatStore
+    outbox: OutboxStore
     charts: ChartWorker
     bars: Callable[[str], Awaitable[Sequence[Bar]]]
     api_base: str | None = None

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bot.alerts import KEPT, Alerts, Level, Topic, decode, encode
 from bot.bars import BarMemory
 from bot.board import Board
 from bot.deps import BotDeps
 from bot.i18n import Language, Translator, language, translators
 from bot.liquidation import Liquidations
-from bot.messenger import Messenger
+from bot.messenger import Messenger, Picture, Sent
 from bot.nonces import Nonces
+from bot.outbox import Outbox
+from bot.pictures import paint
 from bot.pinned import Pinned
 from bot.questions import Questions
 from bot.settings import with_overrides
@@ -20,9 +23,10 @@ from core.model.messages import Channel, SettingsChanged, Value, message_id
 from core.model.params import Params
 from core.model.safety import tightened
 from ports.bus import BusUnavailable
-from ports.store import Override, StoreUnavailable
+from ports.store import OutMessage, Override, StoreUnavailable
 
 log = logging.getLogger(__name__)
+DEFAULT_ALERTS = Alerts()
 
 
 class Desk:
@@ -39,7 +43,11 @@ class Desk:
         self._params = deps.params
         self._translators = translators()
         self._languages: dict[int, Language] = {}
-        self.board = Board(deps, messenger, self.bars, self.speak, lambda: self._params)
+        self._alerts: dict[int, Alerts] = {}
+        self.outbox = Outbox(deps, messenger, self.speak, self.alerts, root=self._root, paint=self._picture)
+        self.board = Board(
+            deps, messenger, self.bars, self.speak, lambda: self._params, alerts=self.alerts, outbox=self.outbox
+        )
         self.questions = Questions(deps, messenger, self.speak)
         self.liquidations = Liquidations(deps, messenger, self.speak)
         self.pinned = Pinned(deps, messenger, self.speak)
@@ -57,6 +65,25 @@ class Desk:
     def translator(self, chosen: Language) -> Translator:
         return self._translators[chosen]
 
+    def alerts(self, user_id: int) -> Alerts:
+        """What a person wants to hear, and how loud."""
+        return self._alerts.get(user_id, DEFAULT_ALERTS)
+
+    def wanted(self, message: OutMessage) -> list[OutMessage]:
+        """The message as the person wants it, or nothing where the topic is off."""
+        alerts, topic = self.alerts(message.chat_id), Topic(message.topic)
+        if alerts.level(topic) is Level.OFF:
+            return []
+        muffled = alerts.muffled(topic, self.deps.clock.now())
+        return [msgspec.structs.replace(message, quiet=message.quiet or muffled)]
+
+    async def _root(self, plan_id: str, chat_id: int) -> Sent | None:
+        return await self.board.message_of(plan_id, chat_id)
+
+    async def _picture(self, message: OutMessage) -> Picture | None:
+        bars = self.bars.of(message.thread)
+        return await paint(self.deps, message.picture, bars, self._params.analyzer, self.speak(message.chat_id))
+
     async def load(self) -> bool:
         """Read overrides and languages; False while the database is away, which stops nothing else."""
         try:
@@ -65,6 +92,7 @@ class Desk:
                 chosen = language(await self.deps.chat.preference(owner, "language"))
                 if chosen:
                     self._languages[owner] = chosen
+                self._alerts[owner] = decode(await self.deps.chat.preference(owner, KEPT))
         except StoreUnavailable as trouble:
             log.warning("the database is away, using config.yaml as it is: %s", trouble)
             return False
@@ -85,6 +113,11 @@ class Desk:
     async def set_language(self, user_id: int, chosen: Language) -> None:
         self._languages[user_id] = chosen
         await self.deps.chat.set_preference(user_id, "language", chosen)
+
+    async def set_alerts(self, user_id: int, alerts: Alerts) -> None:
+        """In force at once, and kept; raises StoreUnavailable."""
+        await self.deps.chat.set_preference(user_id, KEPT, encode(alerts))
+        self._alerts[user_id] = alerts
 
     async def change(self, override: Override) -> None:
         """Keep a changed setting and tell the services; raises StoreUnavailable or BusUnavailable with nothing changed."""

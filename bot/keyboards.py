@@ -30,6 +30,7 @@ class Act(enum.StrEnum):
     ANSWER = "u"
     HANDBACK_ASK = "h"
     HANDBACK = "H"
+    ALERTS = "e"
 
 
 _ACTS = {act.value: act for act in Act}

@@ -1,6 +1,6 @@
 """The one table of commands: menus, /help, plain words and the gate are made from it."""
 
-from bot.handlers import emergency, finding, guardian, preferences, results, state, trading
+from bot.handlers import alerts, emergency, finding, guardian, preferences, results, state, trading
 from bot.i18n import mark
 from bot.spec import CommandSpec, Group
 
@@ -136,5 +136,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec("trades", Group.RESULTS, mark("Fills of the last day"), results.trades, words=("체결", "거래내역")),
     CommandSpec("settings", Group.SETTINGS, mark("Change the settings"), None, words=("설정",), changes=True),
+    CommandSpec(
+        "alerts",
+        Group.SETTINGS,
+        mark("What is told, and how loud"),
+        alerts.alerts,
+        hint="[23:00-07:00]",
+        words=("알림", "알림설정"),
+    ),
     CommandSpec("lang", Group.SETTINGS, mark("Language"), preferences.lang, hint="[ko|en]", words=("언어", "language")),
 )

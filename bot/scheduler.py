@@ -5,10 +5,12 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from bot.alerts import Topic
 from bot.context import AppContext
 from bot.desk import Desk
 from bot.jobs import Due, Job, due, report_at, switches, window_opens
 from bot.messenger import Picture
+from bot.outbox import out_message
 from bot.pictures import draw_report
 from bot.reporting import bounds, daily_report, summarise
 from bot.views import report as report_views
@@ -18,7 +20,7 @@ from bot.views.words import MODES, plain_word
 from core.model.params import Params
 from core.model.position import RoundTrip
 from core.model.session import MarketSession
-from ports.store import StoreUnavailable
+from ports.store import OutMessage, StoreUnavailable
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -73,11 +75,12 @@ class Scheduler:
         if not await self._first(each) or not desk.params.notification.telegram_enabled:
             return
         following = desk.deps.calendar.current_or_next(desk.deps.clock.now())
+        messages = []
         for owner in sorted(desk.deps.owners):
             view = view_of(each, session, following, desk.params, desk, owner)
             if view is not None:
-                send = partial(desk.messenger.send, owner, view, quiet=each.job in QUIET)
-                await desk.messenger.patiently(send)
+                messages += desk.wanted(_message(each, view, owner))
+        await desk.outbox.put(messages)
 
     async def _report(self, each: Due, session: MarketSession) -> None:
         """The day's row of the database, then picture and text for everyone."""
@@ -104,6 +107,17 @@ async def report_message(
     result = summarise(trips)
     picture = await draw_report(desk.deps, report_views.picture("day", session.on, trips, result, t))
     return report_views.report("day", session.on, trips, result, t), picture
+
+
+def _message(each: Due, view: View, owner: int) -> OutMessage:
+    return out_message(
+        view,
+        key=f"job:{each.job.value}:{each.on.isoformat()}",
+        chat_id=owner,
+        topic=Topic.SCHEDULE,
+        at=each.at,
+        quiet=each.job in QUIET,
+    )
 
 
 def view_of(

@@ -3,13 +3,15 @@
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 
+from bot.alerts import Topic
 from bot.beats import Beats, Guard
 from bot.context import AppContext
 from bot.desk import Desk
+from bot.outbox import out_message
 from bot.views import guardian as views
 from bot.views.pinned import Standing
+from core.model.messages import message_id
 from ports.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -97,8 +99,17 @@ class Watchdog:
         desk = self._desk
         if not desk.params.notification.telegram_enabled:
             return
-        at = desk.deps.clock.now()
-        for owner in sorted(desk.deps.owners):
-            view = views.changed(last, now, standing, at, desk.speak(owner))
-            send = partial(desk.messenger.send, owner, view, quiet=now not in LOUD, urgent=now in LOUD)
-            await desk.messenger.patiently(send)
+        at, loud = desk.deps.clock.now(), now in LOUD
+        messages = [
+            out_message(
+                views.changed(last, now, standing, at, desk.speak(owner)),
+                key=message_id("guard", now, at.isoformat(), self._now()),
+                chat_id=owner,
+                topic=Topic.ALARM if loud else Topic.STATE,
+                at=at,
+                quiet=not loud,
+                urgent=loud,
+            )
+            for owner in sorted(desk.deps.owners)
+        ]
+        await desk.outbox.put([kept for m in messages for kept in desk.wanted(m)])

@@ -9,6 +9,7 @@ from adapters.calendar import load_calendar
 from adapters.control import SocketControl
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
+from adapters.db.outgoing import SqlOutbox
 from adapters.db.records import SqlRecordStore
 from adapters.polygon.rest import PolygonReference
 from bot.app import run as serve
@@ -61,6 +62,7 @@ async def main(runtime: Runtime) -> None:
         control=SocketControl(settings.socket("trader")),
         records=SqlRecordStore(engine),
         chat=SqlChatStore(engine),
+        outbox=SqlOutbox(engine),
         charts=charts,
         bars=bars,
         api_base=telegram.api_url or None,

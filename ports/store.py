@@ -133,3 +133,45 @@ class ChatStore(Protocol):
     async def preference(self, user_id: int, key: str) -> str | None: ...
 
     async def set_preference(self, user_id: int, key: str, value: str) -> None: ...
+
+
+class OutMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a person must get. `key` names what it tells, once per chat.
+
+    `thread` is the position it belongs to: messages of one thread stay in order. `picture` says what to draw when it
+    is sent. `unsure` was handed to Telegram without an answer. `reply_to` is the plan on whose card it hangs.
+    """
+
+    key: str
+    chat_id: int
+    topic: str
+    thread: str
+    text: str
+    at: dt.datetime
+    id: int = 0
+    keyboard: str = ""
+    picture: str = ""
+    reply_to: str = ""
+    quiet: bool = False
+    urgent: bool = False
+    unsure: bool = False
+
+
+class OutboxStore(Protocol):
+    """Messages on their way to people; they outlive the bot's process. All methods raise StoreUnavailable."""
+
+    async def put(self, messages: Sequence[OutMessage]) -> Sequence[OutMessage]:
+        """Keep them in one transaction, each once; returns those that still wait, with their ids."""
+        ...
+
+    async def waiting(self) -> Sequence[OutMessage]:
+        """What has not been sent, oldest first."""
+        ...
+
+    async def handed_over(self, ids: Sequence[int]) -> None:
+        """They are about to be sent: from now on nobody knows whether they arrived until `sent`."""
+        ...
+
+    async def sent(self, ids: Sequence[int], message_id: int | None, at: dt.datetime) -> None:
+        """They arrived as this Telegram message, or will never be sent (None)."""
+        ...

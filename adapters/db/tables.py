@@ -199,3 +199,18 @@ preferences = Table(
     Column("value", Text, nullable=False),
     PrimaryKeyConstraint("user_id", "key"),
 )
+
+outgoing = Table(
+    "outgoing",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("chat_id", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("message_id", BigInteger),
+    Column("sent_at", Instant),
+    UniqueConstraint("key", "chat_id"),
+    Index(None, "state"),
+)

@@ -7,7 +7,7 @@ from telegram import InlineKeyboardMarkup
 from bot import keyboards
 from bot.card import CardModel, Phase, PlanFacts
 from bot.i18n import Markup, Translator, mark
-from bot.views.base import RULE, View, full_name, levels, lines
+from bot.views.base import RULE, View, full_name, levels, lines, titled
 from bot.views.words import ENDINGS, REFUSALS, word
 from core.model.params import Params
 
@@ -155,3 +155,11 @@ def row(card: CardModel, at: datetime | None, t: Translator) -> str:
     )
     tail = t("waiting for approval") if card.phase is Phase.PROPOSED else state
     return lines(head, f"   {tail}" if tail else None)
+
+
+def in_brief(card: CardModel, t: Translator) -> View:
+    """A find as one line, for a digest."""
+    found = card.discovery
+    price, change = (t.usd(found.price), t.pct(found.change_pct)) if found else ("", "")
+    title = titled(card.ticker, card.name, card.name_ko, t)
+    return View(t("🔍 <b>{title}</b> {price} {change}", title=title, price=price, change=change))

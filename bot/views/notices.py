@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bot.alerts import Topic
 from bot.i18n import Translator
 from bot.question import key_of
 from bot.values import amount, text, whole
@@ -21,6 +22,7 @@ class Notice:
     """A message about an event; `quiet` arrives without a sound, `urgent` overtakes what waits to be sent."""
 
     view: View
+    topic: Topic
     quiet: bool
     urgent: bool = False
 
@@ -52,16 +54,19 @@ def notice(
     """
     match event.kind:
         case EventKind.BUY_COMPLETE:
-            return Notice(fills.buy_complete(event, t), quiet=False) if settings.alert_on_buy else None
+            return Notice(fills.buy_complete(event, t), Topic.BUY, quiet=False) if settings.alert_on_buy else None
         case EventKind.SOLD:
             loud = fills.urgent(event.values)
-            return Notice(fills.sold(event, t), quiet=False) if settings.alert_on_sell or loud else None
+            topic = Topic.STOP if loud else Topic.SELL
+            return Notice(fills.sold(event, t), topic, quiet=False) if settings.alert_on_sell or loud else None
         case EventKind.HOLDING_WINNER | EventKind.SELL_STARTED | EventKind.EXIT_WAITS:
             return _sale(event, settings, t)
         case EventKind.ORDER_REJECTED | EventKind.ORDER_UNKNOWN:
-            return Notice(View(_order_trouble(event, t)), quiet=False) if settings.alert_on_error else None
+            said = View(_order_trouble(event, t))
+            return Notice(said, Topic.ORDERS, quiet=False) if settings.alert_on_error else None
         case EventKind.MODE_CHANGED | EventKind.PAUSED | EventKind.RESUMED | EventKind.PANICKED:
-            return Notice(View(_switched(event, t)), quiet=event.kind is not EventKind.PANICKED)
+            panicked = event.kind is EventKind.PANICKED
+            return Notice(View(_switched(event, t)), Topic.ALARM if panicked else Topic.STATE, quiet=not panicked)
         case (
             EventKind.FEED_DELAYED
             | EventKind.FEED_DOWN
@@ -70,10 +75,12 @@ def notice(
             | EventKind.BROKER_UP
         ):
             quiet = event.kind in {EventKind.FEED_UP, EventKind.BROKER_UP, EventKind.FEED_DELAYED}
-            return Notice(View(_connection(event, t)), quiet=quiet) if settings.alert_on_error else None
+            said = View(_connection(event, t))
+            return Notice(said, Topic.CONNECTION, quiet=quiet) if settings.alert_on_error else None
         case EventKind.TROUBLE:
             asked = key_of(event) is not None
-            return Notice(View(_trouble(event, t)), quiet=False) if settings.alert_on_error and not asked else None
+            wanted = settings.alert_on_error and not asked
+            return Notice(View(_trouble(event, t)), Topic.ORDERS, quiet=False) if wanted else None
         case _:
             return _alarm(event, t, standing)
 
@@ -82,19 +89,20 @@ def _alarm(event: Event, t: Translator, standing: Standing | None) -> Notice | N
     """What is told whatever the owner has switched off."""
     match event.kind:
         case EventKind.GUARDIAN_TOOK_OVER:
-            return Notice(View(alarms.guardian_sold(event, t)), quiet=False)
+            return Notice(View(alarms.guardian_sold(event, t)), Topic.ALARM, quiet=False)
         case EventKind.STATE_CHANGED:
             said = alarms.state_changed(event, t)
             quiet = event.values.get("state") == TradingState.ACTIVE
-            return Notice(View(said), quiet=quiet, urgent=not quiet) if said is not None else None
+            topic = Topic.STATE if quiet else Topic.ALARM
+            return Notice(View(said), topic, quiet=quiet, urgent=not quiet) if said is not None else None
         case EventKind.UNWATCHED:
-            return Notice(View(alarms.unwatched(event, standing, t)), quiet=False, urgent=True)
+            return Notice(View(alarms.unwatched(event, standing, t)), Topic.ALARM, quiet=False, urgent=True)
         case EventKind.WATCHED:
-            return Notice(View(alarms.watched(event, t)), quiet=True)
+            return Notice(View(alarms.watched(event, t)), Topic.STATE, quiet=True)
         case EventKind.MANUAL_SOLD:
-            return Notice(View(alarms.manual_sold(event, t)), quiet=not whole(event.values, "ours"))
+            return Notice(View(alarms.manual_sold(event, t)), Topic.ALARM, quiet=not whole(event.values, "ours"))
         case EventKind.UNFROZEN:
-            return Notice(View(alarms.unfrozen(event, t)), quiet=True)
+            return Notice(View(alarms.unfrozen(event, t)), Topic.STATE, quiet=True)
         case _:
             return None
 
@@ -105,9 +113,10 @@ def _sale(event: Event, settings: NotificationParams, t: Translator) -> Notice |
     if reason == Purpose.PANIC:
         return None
     if event.kind is EventKind.EXIT_WAITS:
-        wanted = settings.alert_on_sell or reason in fills.URGENT_REASONS
-        return Notice(View(alarms.exit_waits(event, t)), quiet=False) if wanted else None
-    return Notice(View(_selling(event, t)), quiet=True) if settings.alert_on_sell else None
+        stop = reason in fills.URGENT_REASONS
+        said = View(alarms.exit_waits(event, t))
+        return Notice(said, Topic.STOP if stop else Topic.SELL, quiet=False) if settings.alert_on_sell or stop else None
+    return Notice(View(_selling(event, t)), Topic.PROGRESS, quiet=True) if settings.alert_on_sell else None
 
 
 def _selling(event: Event, t: Translator) -> str:

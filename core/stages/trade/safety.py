@@ -69,9 +69,9 @@ def on_tick(book: Book, message: Tick) -> None:
         if dark and ticker not in book.unwatched:
             book.unwatched.add(ticker)
             age_s = int((book.at - seen_at).total_seconds())
-            names = {"name": position.name, "name_ko": position.name_ko}
+            names = {"name": position.name, "name_ko": position.name_ko, "plan_id": position.plan_id}
             book.emit(EventKind.UNWATCHED, ticker=ticker, subject=ticker, age_s=age_s, **names)
         elif not dark and ticker in book.unwatched:
             book.unwatched.discard(ticker)
-            book.emit(EventKind.WATCHED, ticker=ticker, subject=ticker, name=position.name)
+            book.emit(EventKind.WATCHED, ticker=ticker, subject=ticker, plan_id=position.plan_id, name=position.name)
     book.unwatched &= set(book.positions)

@@ -375,3 +375,40 @@ class FakeChat:
     async def set_preference(self, user_id, key, value) -> None:
         self._up()
         self.preferences[(user_id, key)] = value
+
+
+class FakeOutbox:
+    """Messages on their way, in memory; survives a bot that is stopped and started again."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], list] = {}
+        self.down = False
+
+    def _up(self) -> None:
+        if self.down:
+            raise StoreUnavailable("down")
+
+    async def put(self, messages):
+        self._up()
+        for m in messages:
+            kept = msgspec.structs.replace(m, id=len(self.rows) + 1)
+            self.rows.setdefault((m.key, m.chat_id), [kept, "waiting", None])
+        mine = [self.rows[m.key, m.chat_id] for m in messages]
+        return [row[0] for row in mine if row[1] == "waiting"]
+
+    async def waiting(self):
+        self._up()
+        open_rows = [row for row in self.rows.values() if row[1] in {"waiting", "sending"}]
+        return [msgspec.structs.replace(row[0], unsure=row[1] == "sending") for row in open_rows]
+
+    async def handed_over(self, ids) -> None:
+        self._up()
+        for row in self.rows.values():
+            if row[0].id in ids:
+                row[1] = "sending"
+
+    async def sent(self, ids, message_id, at) -> None:
+        self._up()
+        for row in self.rows.values():
+            if row[0].id in ids:
+                row[1:] = ["sent" if message_id else "dropped", message_id]

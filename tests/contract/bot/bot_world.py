@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from aiohttp import web
-from bot_fakes import FakeBus, FakeCalendar, FakeChat, FakeRecords, FakeTrader, StillClock
+from bot_fakes import FakeBus, FakeCalendar, FakeChat, FakeOutbox, FakeRecords, FakeTrader, StillClock
 
 from bot.app import BotDeps, run
 from bot.beats import Beats
@@ -165,6 +165,7 @@ class World:
     bus: FakeBus = field(default_factory=FakeBus)
     records: FakeRecords = field(default_factory=FakeRecords)
     chat: FakeChat = field(default_factory=FakeChat)
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
     params: Params = field(default_factory=Params)
     known: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
     halted: list[bool] = field(default_factory=list)
@@ -207,6 +208,7 @@ class World:
             control=self.trader,
             records=self.records,
             chat=self.chat,
+            outbox=self.outbox,
             charts=self.charts,
             bars=look_up,
             api_base=self.api,
@@ -299,6 +301,11 @@ class World:
         positions = tuple(HeldPosition(ticker=t, qty=q, stop_price=Decimal(s)) for t, q, s in held)
         message = HoldingsChanged(id=message_id("holdings", at, *held), positions=positions, at=at)
         await self.bus.publish(Channel.CONTROL, message)
+
+    async def delivered(self) -> None:
+        """Until every event has become messages, and every message is in the chat."""
+        await self.bus.idle(Channel.EVENTS)
+        await self.until(lambda: all(row[1] in {"sent", "dropped"} for row in self.outbox.rows.values()))
 
     def texts_with(self, words: str) -> list:
         """The bot's messages that hold these words now."""

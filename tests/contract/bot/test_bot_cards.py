@@ -204,7 +204,7 @@ async def test_a_sale_is_told_with_the_users_format_and_its_chart(bot):
         urgent=False,
     )
     await bot.tell(sold, sold)
-    await bot.bus.idle(Channel.EVENTS)
+    await bot.delivered()
     assert len(bot.messages()) == 1
     assert bot.last().media is not None
     assert not bot.last().silent

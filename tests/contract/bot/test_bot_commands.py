@@ -326,7 +326,7 @@ async def test_flood_control_by_telegram_is_waited_out(bot):
 async def test_events_become_notices_once(bot, kind):
     told = event(kind, where="collector", what="lost & found <b>")
     await bot.tell(told, told)
-    await bot.bus.idle(Channel.EVENTS)
+    await bot.delivered()
     assert len(bot.messages()) == 1
 
 

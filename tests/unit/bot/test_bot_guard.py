@@ -174,7 +174,9 @@ class Around:
         )
         pinned = SimpleNamespace(last_known=self.last_known)
         self.params = Params()
-        self.desk = SimpleNamespace(deps=deps, params=self.params, pinned=pinned, speak=lambda _: EN, messenger=self)
+        self.desk = SimpleNamespace(
+            deps=deps, params=self.params, pinned=pinned, speak=lambda _: EN, wanted=lambda m: [m], outbox=self
+        )
         self.dog = Watchdog(self.desk, lambda: self.now)
 
     async def read(self):
@@ -193,11 +195,8 @@ class Around:
             raise StoreUnavailable("down")
         self.kept = value
 
-    async def send(self, _owner, view, *, quiet, urgent):
-        self.sent.append((view.text.split("\n")[0], quiet, urgent))
-
-    async def patiently(self, call):
-        return await call()
+    async def put(self, messages):
+        self.sent += [(m.text.split("\n")[0], m.quiet, m.urgent) for m in messages]
 
     async def look(self, at, beats):
         """What is said at an instant about these beats."""

@@ -85,7 +85,7 @@ def test_the_registry_is_complete_and_fits_telegram():
     wanted = (
         "start help status positions orders balance chart signals discoveries why report trades mode pause resume panic "
         "sell buy ignore cancel locks unlock health schedule version lang settings "
-        "guardian handback"
+        "guardian handback alerts"
     )
     assert {spec.name for spec in COMMANDS} == set(wanted.split())
     assert {s.name for s in COMMANDS if s.urgent} == {"panic"}
@@ -215,6 +215,7 @@ def test_no_owner_is_refused():
             control=None,
             records=None,
             chat=None,
+            outbox=None,
             charts=None,
             bars=None,
         )
@@ -232,6 +233,7 @@ def test_the_token_is_not_in_the_representation():
         control=None,
         records=None,
         chat=None,
+        outbox=None,
         charts=None,
         bars=None,
     )

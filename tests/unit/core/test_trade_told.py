@@ -248,10 +248,11 @@ def test_a_held_ticker_that_nobody_sees_is_told_with_its_age_and_again_when_it_i
     holding.tell(Tick(at=holding.at, in_window=True, market_open=True, stale_after=seconds(15)))
     holding.prices()
     holding.tick()
+    plan = {"plan_id": holding.book.positions[TICKER].plan_id}
     assert told(holding, EventKind.UNWATCHED) == [
-        (TICKER, TICKER, {"name": "NVIDIA Corp", "name_ko": "엔비디아", "age_s": 20})
+        (TICKER, TICKER, {"name": "NVIDIA Corp", "name_ko": "엔비디아", "age_s": 20, **plan})
     ]
-    assert told(holding, EventKind.WATCHED) == [(TICKER, TICKER, {"name": "NVIDIA Corp"})]
+    assert told(holding, EventKind.WATCHED) == [(TICKER, TICKER, {"name": "NVIDIA Corp", **plan})]
 
 
 def test_a_wrong_clock_is_told_in_whole_seconds(auto: World) -> None:
