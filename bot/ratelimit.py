@@ -57,7 +57,7 @@ class AppRateLimiter(BaseRateLimiter[int]):
         self._pace = pace
         self._sleep = sleep
         self._chats: OrderedDict[str, _Bucket] = OrderedDict()
-        self._overall = _Bucket(OVERALL_PER_S, OVERALL_BURST, OVERALL_BURST, now())
+        self._overall = _Bucket(pace * OVERALL_PER_S, OVERALL_BURST, OVERALL_BURST, now())
         self._edits: dict[tuple[str, ...], asyncio.Future[Result]] = {}
 
     async def initialize(self) -> None:

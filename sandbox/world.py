@@ -9,6 +9,7 @@ from sandbox.kis import Host
 from sandbox.market import Market
 from sandbox.polygon import DEFAULT_KEY, Stream
 from sandbox.telegram import DEFAULT_TOKEN, TelegramState
+from sandbox.telegram.flood import Flood
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,6 @@ def create_world(
         Stream(market, clock, faults, polygon_key, revise_every=revise_every),
         kis.create_host(market, clock, paper=False, share=share),
         kis.create_host(market, clock, paper=True, share=share),
-        TelegramState(clock, telegram_token),
+        TelegramState(clock, telegram_token, flood=Flood(clock)),
         telegram_token,
     )

@@ -40,6 +40,8 @@ async def _call(request: web.Request) -> web.StreamResponse:
             raise ApiError(401, "Unauthorized")
         params = await _read(request)
         fault = state.take_fault(method, params)
+        if fault is None and state.flood is not None:
+            fault = state.flood.check(method, params)
         if fault is not None:
             raise fault
         result = await _run(state, request, method, params)

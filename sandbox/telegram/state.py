@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from sandbox.telegram.errors import ApiError, SimError
+from sandbox.telegram.flood import Flood
 from sandbox.telegram.model import (
     DEFAULT_BOT,
     DEFAULT_TOKEN,
@@ -76,14 +77,16 @@ class TelegramState:
         users: Iterable[User] = DEFAULT_USERS,
         bot: User = DEFAULT_BOT,
         monotonic: Callable[[], float] = time.monotonic,
+        flood: Flood | None = None,
     ) -> None:
-        """`monotonic` (real seconds) ages callback queries: a fast market clock must not."""
+        """`monotonic` (real seconds) ages callback queries: a fast market clock must not. Without `flood` all may flood."""
         if not _TOKEN.fullmatch(token):
             raise ValueError("a bot token looks like 123456:letters")
         self.clock = clock
         self.token = token
         self.bot = replace(bot, id=int(token.split(":", maxsplit=1)[0]))
         self.monotonic = monotonic
+        self.flood = flood
         self.chats = {user.id: Conversation(user) for user in users}
         self.profile = Profile()
         self.updates = UpdateQueue()

@@ -174,6 +174,7 @@ class World:
     handback_fails: bool = False
     caps: Caps = field(default_factory=Caps)
     owners: frozenset[int] = frozenset({OWNER})
+    pace: float = 1.0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task | None = None
@@ -218,6 +219,7 @@ class World:
             beats_grace_s=0.0,
             handback=handback,
             caps=self.caps,
+            pace=self.pace,
         )
         self.stop.clear()
         self.task = asyncio.create_task(run(deps, self.stop))
@@ -227,6 +229,12 @@ class World:
         self.stop.set()
         if self.task is not None:
             await asyncio.wait_for(self.task, PATIENCE_S)
+
+    async def kill(self) -> None:
+        """End the bot as a crash does: whatever it was doing is left where it is."""
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition; looks again whenever the chat changes, and every so often for what it can't see."""
