@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.db import tables
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
+from adapters.db.outgoing import SqlOutbox
 from adapters.db.records import SqlRecordStore
 from adapters.db.work import UnitOfWork
 from core.model.instrument import Exchange, Instrument
@@ -23,7 +24,7 @@ from core.model.messages import Signal
 from core.model.order import Side
 from core.model.position import Position, RoundTrip
 from core.model.signal import Condition, Indicators, SignalType, Verdict
-from ports.store import Card, DailyReport, Override, StoreUnavailable, TradeRow
+from ports.store import Card, DailyReport, OutMessage, Override, StoreUnavailable, TradeRow
 
 NOW = dt.datetime(2026, 11, 23, 15, 0, 0, 123456, tzinfo=dt.UTC)
 KST = dt.timezone(dt.timedelta(hours=9))
@@ -33,6 +34,11 @@ MINUTE = dt.timedelta(minutes=1)
 @pytest.fixture
 def records(engine: AsyncEngine) -> SqlRecordStore:
     return SqlRecordStore(engine)
+
+
+@pytest.fixture
+def outbox(engine: AsyncEngine) -> SqlOutbox:
+    return SqlOutbox(engine)
 
 
 @pytest.fixture
@@ -407,3 +413,37 @@ async def test_sqlite_settings_are_in_force(migrated_sqlite: str) -> None:
         assert found == ["wal", 1, 5000, 1]
     finally:
         await engine.dispose()
+
+
+def out(key: str, chat_id: int = 1, **changes: Any) -> OutMessage:
+    return OutMessage(
+        key=key, chat_id=chat_id, topic="sell", thread="NVDA", text="<b>팔았습니다</b>", at=NOW, **changes
+    )
+
+
+async def test_a_message_is_kept_once_per_chat_until_it_is_sent(outbox: SqlOutbox) -> None:
+    kept = await outbox.put([out("a"), out("a", 2), out("b", keyboard="{}", quiet=True)])
+    assert [(m.key, m.chat_id) for m in kept] == [("a", 1), ("a", 2), ("b", 1)]
+    assert len({m.id for m in kept}) == 3
+    assert list(await outbox.put([out("a")])) == [kept[0]]
+    await outbox.sent([kept[0].id], 77, NOW)
+    assert list(await outbox.put([out("a"), out("c")])) == [m for m in await outbox.waiting() if m.key == "c"]
+    assert [m.key for m in await outbox.waiting()] == ["a", "b", "c"]
+
+
+async def test_what_was_handed_over_is_unsure_after_a_restart(outbox: SqlOutbox) -> None:
+    first, second, third = await outbox.put([out("a"), out("b"), out("c")])
+    await outbox.handed_over([first.id, second.id])
+    await outbox.sent([first.id], None, NOW)
+    found = await outbox.waiting()
+    assert [(m.key, m.unsure) for m in found] == [("b", True), ("c", False)]
+    assert third in found
+
+
+async def test_what_was_sent_is_forgotten_after_a_month(outbox: SqlOutbox) -> None:
+    (old,) = await outbox.put([out("old")])
+    await outbox.sent([old.id], 7, NOW)
+    (new,) = await outbox.put([out("new")])
+    await outbox.sent([new.id], 8, NOW + dt.timedelta(days=31))
+    assert list(await outbox.put([out("new")])) == []
+    assert [m.key for m in await outbox.put([out("old")])] == ["old"]
