@@ -28,7 +28,7 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import alerts, decisions, emergency, guardian, preferences, questions, state, trading
+from bot.handlers import alerts, decisions, emergency, guardian, pending, preferences, questions, state, trading
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
 from bot.processor import PriorityUpdateProcessor
@@ -60,6 +60,8 @@ BUTTONS = (
     (Act.HANDBACK_ASK, guardian.ask_pressed),
     (Act.HANDBACK, guardian.confirmed),
     (Act.ALERTS, alerts.pressed),
+    (Act.BATCH, pending.pressed),
+    (Act.MUTE, decisions.mute_pressed),
 )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from bot.card import FINAL, CardModel, Phase, with_event, with_reply, with_signa
 from bot.deps import BotDeps
 from bot.i18n import Language, Translator
 from bot.messenger import Messenger, Picture, Sent
+from bot.mutes import MuteList
 from bot.outbox import Outbox, out_message
 from bot.pictures import draw
 from bot.values import text, whole
@@ -67,6 +68,8 @@ class Board:
         *,
         alerts: Callable[[int], Alerts],
         outbox: Outbox,
+        mutes: MuteList,
+        ended: Callable[[CardModel], Awaitable[None]],
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._deps = deps
@@ -76,6 +79,8 @@ class Board:
         self._params = params
         self._alerts = alerts
         self._outbox = outbox
+        self._mutes = mutes
+        self._ended = ended
         self.patience_s = patience_s
         self._slots: OrderedDict[str, Slot] = OrderedDict()
         self._plans: OrderedDict[str, str] = OrderedDict()
@@ -128,6 +133,12 @@ class Board:
         slot = await self._find_plan(plan_id)
         return slot.model if slot else None
 
+    def waiting(self) -> int:
+        """How many proposals wait for an answer, as far as this process knows."""
+        now = self._deps.clock.now()
+        plans = (s.model.plan for s in self._slots.values() if s.model.phase is Phase.PROPOSED)
+        return sum(plan is not None and plan.expires_at is not None and plan.expires_at > now for plan in plans)
+
     async def message_of(self, plan_id: str, owner: int) -> Sent | None:
         """The card's message in an owner's chat, to reply to."""
         slot = await self._find_plan(plan_id)
@@ -140,6 +151,7 @@ class Board:
                     await slot.ready.wait()
             except TimeoutError:
                 slot.ready.set()
+        await self._ended(slot.model)
         async with slot.lock:
             if slot.posted:
                 await self._redraw(slot)
@@ -149,6 +161,8 @@ class Board:
     def _wanted(self, model: CardModel) -> bool:
         settings = self._params().notification
         if not settings.telegram_enabled:
+            return False
+        if self._mutes.covers(model.ticker) and model.phase is not Phase.RUNNING:
             return False
         if model.plan is not None:
             return True

@@ -126,7 +126,7 @@ def with_event(model: CardModel, event: Event) -> CardModel:
             if not _forward(model, phase):
                 return model
             auto = started and flag(v, "auto")
-            by = "" if auto else text(v, "by") or model.by
+            by = text(v, "by") or model.by
             return replace(
                 model,
                 name=model.name or text(v, "name"),

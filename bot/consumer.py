@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from bot.alerts import Topic
 from bot.board import Work
 from bot.desk import Desk
 from bot.outbox import out_message
 from bot.pictures import picture_of
+from bot.views import pending
 from bot.views.notices import Notice, notice
 from core.model.messages import BarsClosed, Channel, Event, EventKind, HoldingsChanged, Screened, Signal
 from ports.bus import BusUnavailable, Delivery
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 GROUP = "bot"
 CHANNELS = (Channel.SCREENED, Channel.BARS, Channel.SIGNAL, Channel.EVENTS, Channel.CONTROL)
 IN_WORK = 64
+SEVERAL = 2
 RETRY_S = 2.0
 ON_BOARD = frozenset(
     {
@@ -110,6 +113,8 @@ class Consumer:
         if self._enabled:
             works += [await desk.questions.event(event), await desk.liquidations.event(event), desk.pinned.event(event)]
             await self._notify(event)
+            if event.kind is EventKind.PROPOSED:
+                await self._several(event)
         found = [work for work in works if work is not None]
         return found[0] if len(found) == 1 else _together(found) if found else None
 
@@ -125,6 +130,28 @@ class Consumer:
             if told is not None and event.values.get("by") != str(owner):
                 messages += desk.wanted(self._message(event, owner, told))
         await desk.outbox.put(messages)
+
+    async def _several(self, event: Event) -> None:
+        """More than one proposal waits: the way to deciding them together, told once per find that made them several."""
+        desk, count = self._desk, self._desk.board.waiting()
+        if count != SEVERAL:
+            return
+        await desk.outbox.put(
+            [
+                kept
+                for owner in sorted(desk.deps.owners)
+                for kept in desk.wanted(
+                    out_message(
+                        pending.several(count, desk.speak(owner)),
+                        key=f"several:{event.subject}",
+                        chat_id=owner,
+                        topic=Topic.PROPOSAL,
+                        at=event.at,
+                        quiet=True,
+                    )
+                )
+            ]
+        )
 
     def _message(self, event: Event, owner: int, told: Notice) -> OutMessage:
         return out_message(

@@ -12,7 +12,7 @@ from core.model.safety import Caps
 from ports.bus import Bus
 from ports.clock import Calendar, Clock
 from ports.control import TraderControl
-from ports.store import ChatStore, OutboxStore, RecordStore
+from ports.store import ChatStore, ForegoneStore, OutboxStore, RecordStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class BotDeps:
     records: RecordStore
     chat: ChatStore
     outbox: OutboxStore
+    foregone: ForegoneStore
     charts: ChartWorker
     bars: Callable[[str], Awaitable[Sequence[Bar]]]
     api_base: str | None = None

@@ -9,9 +9,11 @@ from bot.alerts import KEPT, Alerts, Level, Topic, decode, encode
 from bot.bars import BarMemory
 from bot.board import Board
 from bot.deps import BotDeps
+from bot.foregone import Ledger
 from bot.i18n import Language, Translator, language, translators
 from bot.liquidation import Liquidations
 from bot.messenger import Messenger, Picture, Sent
+from bot.mutes import MuteList
 from bot.nonces import Nonces
 from bot.outbox import Outbox
 from bot.pictures import paint
@@ -45,8 +47,18 @@ class Desk:
         self._languages: dict[int, Language] = {}
         self._alerts: dict[int, Alerts] = {}
         self.outbox = Outbox(deps, messenger, self.speak, self.alerts, root=self._root, paint=self._picture)
+        self.ledger = Ledger(deps)
+        self.mutes = MuteList(deps)
         self.board = Board(
-            deps, messenger, self.bars, self.speak, lambda: self._params, alerts=self.alerts, outbox=self.outbox
+            deps,
+            messenger,
+            self.bars,
+            self.speak,
+            lambda: self._params,
+            alerts=self.alerts,
+            outbox=self.outbox,
+            mutes=self.mutes,
+            ended=self.ledger.note,
         )
         self.questions = Questions(deps, messenger, self.speak)
         self.liquidations = Liquidations(deps, messenger, self.speak)
@@ -88,6 +100,7 @@ class Desk:
         """Read overrides and languages; False while the database is away, which stops nothing else."""
         try:
             overrides = await self.deps.chat.overrides()
+            await self.mutes.load()
             for owner in self.deps.owners:
                 chosen = language(await self.deps.chat.preference(owner, "language"))
                 if chosen:

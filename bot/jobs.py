@@ -15,6 +15,10 @@ from ports.clock import Calendar
 
 DAY = dt.timedelta(days=1)
 DST_NOTICE_AT = dt.time(10)
+WEEK_AT = dt.time(10)
+SATURDAY = 5
+# the vendor has the last bars of a session by then
+AFTER_CLOSE = dt.timedelta(minutes=5)
 
 
 class Job(enum.StrEnum):
@@ -24,7 +28,10 @@ class Job(enum.StrEnum):
     SESSION_OPEN = "session_open"
     WINDOW_OPEN = "window_open"
     SESSION_CLOSE = "session_close"
+    LEDGER = "ledger"
     DAILY_REPORT = "daily_report"
+    MORNING = "morning"
+    MISSED_WEEK = "missed_week"
     HOLIDAY = "holiday"
     DAYLIGHT_SAVING = "daylight_saving"
 
@@ -35,7 +42,10 @@ LATEST: Mapping[Job, dt.timedelta] = {
     Job.SESSION_OPEN: dt.timedelta(hours=1),
     Job.WINDOW_OPEN: dt.timedelta(hours=1),
     Job.SESSION_CLOSE: dt.timedelta(hours=3),
+    Job.LEDGER: dt.timedelta(hours=6),
     Job.DAILY_REPORT: dt.timedelta(days=4),
+    Job.MORNING: dt.timedelta(hours=6),
+    Job.MISSED_WEEK: dt.timedelta(days=1),
     Job.HOLIDAY: dt.timedelta(hours=12),
     Job.DAYLIGHT_SAVING: dt.timedelta(days=2),
 }
@@ -94,9 +104,13 @@ def occurrences(on: dt.date, calendar: Calendar, params: Params) -> list[Due]:
             Due(session.open_at, Job.SESSION_OPEN, on),
             Due(window_opens(session, params), Job.WINDOW_OPEN, on),
             Due(session.close_at, Job.SESSION_CLOSE, on),
+            Due(session.close_at + AFTER_CLOSE, Job.LEDGER, on),
             Due(report_at(session, params), Job.DAILY_REPORT, on),
+            Due(report_at(session, params), Job.MORNING, on),
         ]
-    elif on.weekday() < 5:
+    elif on.weekday() == SATURDAY:
+        found.append(Due(dt.datetime.combine(on, WEEK_AT, KST).astimezone(dt.UTC), Job.MISSED_WEEK, on))
+    elif on.weekday() < SATURDAY:
         found.append(Due(start, Job.HOLIDAY, on))
     return found
 

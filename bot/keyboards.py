@@ -31,6 +31,8 @@ class Act(enum.StrEnum):
     HANDBACK_ASK = "h"
     HANDBACK = "H"
     ALERTS = "e"
+    BATCH = "b"
+    MUTE = "z"
 
 
 _ACTS = {act.value: act for act in Act}
@@ -79,14 +81,19 @@ def rows(*lines: list[InlineKeyboardButton]) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup([line for line in lines if line])
 
 
-def approve(t: Translator, plan_id: str, nonce: str) -> InlineKeyboardMarkup:
-    """Approve mode: buy or ignore."""
+def approve(t: Translator, plan_id: str, nonce: str, ticker: str) -> InlineKeyboardMarkup:
+    """Approve mode: buy, ignore, or hear no more of the ticker today."""
     return rows(
         [
             button(t.plain("✅ Approve buy"), Act.APPROVE, plan_id, nonce, style="success"),
             button(t.plain("🚫 Ignore"), Act.IGNORE, plan_id, nonce),
-        ]
+        ],
+        [mute_button(t, ticker)],
     )
+
+
+def mute_button(t: Translator, ticker: str) -> InlineKeyboardButton:
+    return button(t.plain("🔇 {ticker}: no more today", ticker=ticker), Act.MUTE, ticker)
 
 
 def auto_running(t: Translator, plan_id: str, nonce: str) -> InlineKeyboardMarkup:

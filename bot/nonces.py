@@ -1,4 +1,4 @@
-"""One-time tokens for confirmations: bound to a user, good once, for a minute."""
+"""One-time tokens for confirmations: bound to a user, good once, for a minute unless said otherwise."""
 
 import secrets
 import time
@@ -23,11 +23,11 @@ class Nonces:
         self._now = now
         self._pending: dict[str, _Pending] = {}
 
-    def issue(self, user_id: int, *payload: str) -> str:
+    def issue(self, user_id: int, *payload: str, lifetime_s: float = LIFETIME_S) -> str:
         while len(self._pending) >= MOST:
             del self._pending[next(iter(self._pending))]
         nonce = secrets.token_hex(8)
-        self._pending[nonce] = _Pending(user_id, payload, self._now() + LIFETIME_S)
+        self._pending[nonce] = _Pending(user_id, payload, self._now() + lifetime_s)
         return nonce
 
     def take(self, user_id: int, nonce: str) -> tuple[str, ...] | None:

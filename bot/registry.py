@@ -1,6 +1,6 @@
 """The one table of commands: menus, /help, plain words and the gate are made from it."""
 
-from bot.handlers import alerts, emergency, finding, guardian, preferences, results, state, trading
+from bot.handlers import alerts, emergency, finding, guardian, missed, pending, preferences, results, state, trading
 from bot.i18n import mark
 from bot.spec import CommandSpec, Group
 
@@ -39,6 +39,14 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "why", Group.FINDING, mark("Why a signal came"), finding.why, hint="NVDA", words=("왜", "이유"), needs=1
     ),
+    CommandSpec(
+        "missed",
+        Group.FINDING,
+        mark("What became of finds not bought"),
+        missed.missed,
+        words=("놓친종목", "놓친", "그뒤"),
+    ),
+    CommandSpec("pending", Group.TRADING, mark("Proposals that wait"), pending.pending, words=("대기", "승인대기")),
     CommandSpec(
         "mode",
         Group.TRADING,

@@ -8,11 +8,13 @@ from functools import partial
 from bot.alerts import Topic
 from bot.context import AppContext
 from bot.desk import Desk
+from bot.foregone import Entries
 from bot.jobs import Due, Job, due, report_at, switches, window_opens
 from bot.messenger import Picture
 from bot.outbox import out_message
 from bot.pictures import draw_report
 from bot.reporting import bounds, daily_report, summarise
+from bot.views import foregone as foregone_views
 from bot.views import report as report_views
 from bot.views import schedule as views
 from bot.views.base import View
@@ -24,7 +26,7 @@ from ports.store import OutMessage, StoreUnavailable
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-QUIET = frozenset({Job.WATCH_START, Job.WINDOW_OPEN, Job.SESSION_CLOSE, Job.HOLIDAY})
+QUIET = frozenset({Job.MORNING, Job.MISSED_WEEK, Job.WATCH_START, Job.WINDOW_OPEN, Job.SESSION_CLOSE, Job.HOLIDAY})
 
 
 class Scheduler:
@@ -72,15 +74,25 @@ class Scheduler:
         if each.job is Job.DAILY_REPORT and session is not None:
             await self._report(each, session)
             return
+        if each.job is Job.LEDGER and session is not None:
+            await desk.ledger.resolve(session, desk.params.trading)
+            return
         if not await self._first(each) or not desk.params.notification.telegram_enabled:
             return
+        ledger = await self._ledger(each, session)
         following = desk.deps.calendar.current_or_next(desk.deps.clock.now())
         messages = []
         for owner in sorted(desk.deps.owners):
-            view = view_of(each, session, following, desk.params, desk, owner)
+            view = view_of(each, session, following, desk.params, desk, owner, ledger)
             if view is not None:
                 messages += desk.wanted(_message(each, view, owner))
         await desk.outbox.put(messages)
+
+    async def _ledger(self, each: Due, session: MarketSession | None) -> Entries:
+        """The lines that a card of finds not bought is made of."""
+        if each.job is Job.MORNING and session is not None:
+            return await self._desk.ledger.night(session)
+        return await self._desk.ledger.week(each.at) if each.job is Job.MISSED_WEEK else ()
 
     async def _report(self, each: Due, session: MarketSession) -> None:
         """The day's row of the database, then picture and text for everyone."""
@@ -121,7 +133,13 @@ def _message(each: Due, view: View, owner: int) -> OutMessage:
 
 
 def view_of(
-    each: Due, session: MarketSession | None, following: MarketSession, params: Params, desk: Desk, owner: int
+    each: Due,
+    session: MarketSession | None,
+    following: MarketSession,
+    params: Params,
+    desk: Desk,
+    owner: int,
+    ledger: Entries,
 ) -> View | None:
     """The words of a scheduled notice."""
     t = desk.speak(owner)
@@ -138,5 +156,9 @@ def view_of(
             return views.holiday(each.on, following, t)
         case Job.DAYLIGHT_SAVING:
             return views.daylight_saving(following, begins=bool(switches(each.on)), t=t)
-        case Job.DAILY_REPORT:
+        case Job.MORNING:
+            return foregone_views.morning(ledger, t)
+        case Job.MISSED_WEEK:
+            return foregone_views.week(ledger, t) if ledger else None
+        case Job.DAILY_REPORT | Job.LEDGER:
             return None

@@ -15,6 +15,7 @@ from core.model.safety import CAPPED, Caps, exceeds
 # Which account orders go to is decided in a terminal, the mode has its own command, the rest has one sensible value.
 ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode", "scanner.security_types": "file"}
 _TRUE, _FALSE = {"true", "on", "yes", "1", "켜기", "켬", "예"}, {"false", "off", "no", "0", "끄기", "끔", "아니요"}
+NOTHING = frozenset({"none", "없음", "없애기", "-"})
 _RULE = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")
 
 
@@ -141,6 +142,8 @@ def parse(field: Field, text: str) -> Value | Problem:
         return True if low in _TRUE else False if low in _FALSE else Problem(kind="choice", field=field, given=text)
     if field.kind == "choice":
         return text if text in field.choices else Problem(kind="choice", field=field, given=text)
+    if text.lower() in NOTHING and field.pattern and re.search(field.pattern, ""):
+        return ""
     if field.pattern and not re.search(field.pattern, text):
         return Problem(kind="pattern", field=field, given=text)
     return text

@@ -9,6 +9,7 @@ from adapters.calendar import load_calendar
 from adapters.control import SocketControl
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
+from adapters.db.foregone import SqlForegone
 from adapters.db.outgoing import SqlOutbox
 from adapters.db.records import SqlRecordStore
 from adapters.polygon.rest import PolygonReference
@@ -63,6 +64,7 @@ async def main(runtime: Runtime) -> None:
         records=SqlRecordStore(engine),
         chat=SqlChatStore(engine),
         outbox=SqlOutbox(engine),
+        foregone=SqlForegone(engine),
         charts=charts,
         bars=bars,
         api_base=telegram.api_url or None,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from core.model.foregone import Foregone, Outcome
 from core.model.instrument import Instrument
 from core.model.messages import Signal, Value
 from core.model.order import Side
@@ -174,4 +175,24 @@ class OutboxStore(Protocol):
 
     async def sent(self, ids: Sequence[int], message_id: int | None, at: dt.datetime) -> None:
         """They arrived as this Telegram message, or will never be sent (None)."""
+        ...
+
+
+class ForegoneStore(Protocol):
+    """The ledger of finds that were not bought. Writes are idempotent. All methods raise StoreUnavailable."""
+
+    async def add(self, found: Foregone) -> None:
+        """Once per key."""
+        ...
+
+    async def open(self, before: dt.datetime) -> Sequence[Foregone]:
+        """Those decided before an instant whose outcome is not known yet, oldest first."""
+        ...
+
+    async def close(self, key: str, outcome: Outcome | None) -> None:
+        """What followed; None where it can't be known any more."""
+        ...
+
+    async def between(self, since: dt.datetime, until: dt.datetime) -> Sequence[tuple[Foregone, Outcome | None]]:
+        """By decision, oldest first."""
         ...

@@ -214,3 +214,16 @@ outgoing = Table(
     UniqueConstraint("key", "chat_id"),
     Index(None, "state"),
 )
+
+foregone = Table(
+    "foregone",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("outcome", Json),
+    UniqueConstraint("key"),
+    Index(None, "at"),
+)

@@ -7,7 +7,7 @@ from bot.handlers import ask
 from bot.keyboards import Act, decode
 from bot.views import replies as views
 from bot.views.discovery import progress_toast
-from core.model.commands import Approve, Ignore
+from core.model.commands import Approve, Ignore, Mute
 
 
 async def decide(update: Update, context: AppContext) -> None:
@@ -36,3 +36,22 @@ async def info(update: Update, context: AppContext) -> None:
     press = decode(query.data if query else None, count=1)
     model = await context.desk.board.model_of(press.args[0]) if press else None
     await answer(query, progress_toast(model, context.t), alert=True)
+
+
+async def mute_pressed(update: Update, context: AppContext) -> None:
+    """[🔇]: nothing of this ticker until the session is over."""
+    query = update.callback_query
+    press = decode(query.data if query else None, count=1)
+    if press is None or not press.args[0]:
+        await answer(query, views.stale_button(context.t), alert=True)
+        return
+    mutes, ticker = context.desk.mutes, press.args[0]
+    until = mutes.end_of_session()
+    reply, waiting = await ask.press(update, context, Mute(by=str(context.who), ticker=ticker, until=until))
+    if reply is None:
+        return
+    if reply.ok:
+        await mutes.set(ticker, until)
+    said = views.muted(ticker, until, context.t) if reply.ok else views.toast(reply, context.t)
+    if waiting:
+        await answer(query, said)

@@ -7,6 +7,8 @@ from telegram import Update
 from bot.context import AppContext, answer
 from bot.handlers import ask
 from bot.handlers.guardian import guard_now, guardian_view
+from bot.handlers.missed import missed_view
+from bot.handlers.pending import pending_view
 from bot.jobs import report_at, window_opens
 from bot.keyboards import decode
 from bot.views import guardian as guardian_views
@@ -100,6 +102,8 @@ VIEWS: Mapping[str, Callable[[AppContext], Awaitable[View]]] = {
     "balance": balance_view,
     "health": health_view,
     "guardian": guardian_view,
+    "pending": pending_view,
+    "missed": missed_view,
 }
 
 

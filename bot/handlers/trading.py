@@ -164,7 +164,9 @@ async def locks(update: Update, context: AppContext, _args: Sequence[str]) -> No
 
 
 async def unlock(update: Update, context: AppContext, args: Sequence[str]) -> None:
-    reply = await ask.send(context, Unlock(by=str(context.who), ticker=ask.ticker(args[0])))
+    ticker = ask.ticker(args[0])
+    reply = await ask.send(context, Unlock(by=str(context.who), ticker=ticker))
+    await context.desk.mutes.set(ticker, None)
     await context.say(update, views.outcome(reply, context.t))
 
 

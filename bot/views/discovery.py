@@ -11,6 +11,7 @@ from bot.views.base import RULE, View, full_name, levels, lines, titled
 from bot.views.words import ENDINGS, REFUSALS, word
 from core.model.params import Params
 
+ASLEEP = "asleep"
 TRENDS = {
     "up": mark("Trend: 📈 Uptrend (confidence {confidence}%)"),
     "down": mark("Trend: 📉 Downtrend (confidence {confidence}%)"),
@@ -74,6 +75,8 @@ def state_line(card: CardModel, t: Translator) -> str | None:
     match card.phase:
         case Phase.PROPOSED:
             return _open_line(card, t)
+        case Phase.RUNNING if card.auto and card.by == ASLEEP:
+            return t("⏳ Auto-buy while you sleep, as you set it · since {time}", time=at)
         case Phase.RUNNING if card.auto:
             return t("⏳ Auto-buy in progress · since {time}", time=at)
         case Phase.RUNNING:
@@ -115,10 +118,12 @@ def _open_line(card: CardModel, t: Translator) -> str | None:
 def keyboard(card: CardModel, t: Translator) -> InlineKeyboardMarkup | None:
     """The buttons of the card's phase; none once it is final."""
     plan = card.plan
+    if card.phase is Phase.WATCH:
+        return keyboards.rows([keyboards.mute_button(t, card.ticker)])
     if plan is None:
         return None
     if card.phase is Phase.PROPOSED:
-        return keyboards.approve(t, plan.plan_id, plan.nonce)
+        return keyboards.approve(t, plan.plan_id, plan.nonce, card.ticker)
     if card.phase is Phase.RUNNING:
         build = keyboards.auto_running if card.auto else keyboards.running
         return build(t, plan.plan_id, plan.nonce)

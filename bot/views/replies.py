@@ -196,3 +196,8 @@ def stale_button(t: Translator) -> str:
 
 def dismissed(t: Translator) -> View:
     return View(t("Cancelled. Nothing was done."))
+
+
+def muted(ticker: str, until: dt.datetime, t: Translator) -> str:
+    """A toast."""
+    return t.plain("{ticker}: silent until {time}. Undo with /unlock {ticker}", ticker=ticker, time=t.when(until))

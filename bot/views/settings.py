@@ -39,6 +39,8 @@ def shown(field: Field, value: Value, t: Translator) -> str:
     """A value with its unit, as people write it."""
     if isinstance(value, bool):
         return t.plain("on") if value else t.plain("off")
+    if value == "":
+        return t.plain("none")
     if isinstance(value, str):
         return t.plain(CHOICES[value]) if value in CHOICES else value
     if value is None:

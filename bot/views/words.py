@@ -36,6 +36,8 @@ REFUSALS: Mapping[str, str] = {
     "over_budget": mark("over the order limit"),
     "no_buying_power": mark("not enough buying power"),
     "too_expensive": mark("one share costs more than the budget"),
+    "asleep": mark("you are asleep, and your setting says not to buy then"),
+    "muted": mark("muted by you"),
     "collar": mark("the price ran away"),
     "unknown_ticker": mark("unknown ticker"),
     "no_quote": mark("no price at the moment"),

@@ -79,6 +79,13 @@ class Unlock(Command, frozen=True, kw_only=True, tag="unlock"):
     ticker: str
 
 
+class Mute(Command, frozen=True, kw_only=True, tag="mute"):
+    """Propose nothing of a ticker until an instant; a longer lock stays."""
+
+    ticker: str
+    until: dt.datetime
+
+
 class AdoptManual(Command, frozen=True, kw_only=True, tag="adopt"):
     """The owner's answer for shares bought by hand: guard them (`adopt`), or leave them alone."""
 
@@ -114,6 +121,7 @@ AnyCommand = (
     | Buy
     | CancelOrders
     | Unlock
+    | Mute
     | AdoptManual
     | Settle
     | OwnOrder

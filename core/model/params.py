@@ -11,6 +11,8 @@ from msgspec import Meta
 Percent = Annotated[float, Meta(ge=0.1, le=1000.0, title="%")]
 Fraction = Annotated[float, Meta(ge=0.0, le=20.0, title="%")]
 Period = Annotated[int, Meta(ge=2, le=400, title="bars")]
+_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+SPAN = rf"^({_TIME}-{_TIME})?$"
 KstTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", title="HH:MM KST")]
 
 
@@ -59,6 +61,9 @@ class TradingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     approval_drift_pct: Annotated[float, Meta(ge=0.1, le=50.0, title="%")] = 3.0
     unfilled_cancel_sec: Annotated[int, Meta(ge=5, le=3_600, title="seconds")] = 180
     approval_ttl_sec: Annotated[int, Meta(ge=5, le=86_400, title="seconds")] = 600
+    asleep_hours: Annotated[str, Meta(pattern=SPAN, title="HH:MM-HH:MM KST, empty = none")] = ""
+    asleep_policy: Literal["ask", "ignore", "small", "auto"] = "ask"
+    asleep_size_pct: Annotated[int, Meta(ge=1, le=100, title="%")] = 30
     stop_cooldown_min: Annotated[int, Meta(ge=0, le=10_000, title="minutes")] = 60
     trend_timeout_sec: Annotated[float, Meta(ge=0.5, le=60.0, title="seconds")] = 5.0
     max_data_age_sec: Annotated[int, Meta(ge=5, le=3_600, title="seconds")] = 90

@@ -41,6 +41,7 @@ class RefusalReason(enum.StrEnum):
     NO_BUYING_POWER = "no_buying_power"
     TOO_EXPENSIVE = "too_expensive"
     COLLAR = "collar"
+    ASLEEP = "asleep"
 
 
 class RiskView(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """What a person tells the trader; every command is answered, and repeated ones change nothing."""
 
+import datetime as dt
 from decimal import Decimal
 
 import msgspec
@@ -11,6 +12,7 @@ from core.model.commands import (
     Buy,
     CancelOrders,
     Ignore,
+    Mute,
     OwnOrder,
     Panic,
     Pause,
@@ -33,6 +35,8 @@ from core.stages.trade.book import Book
 from core.stages.trade.inputs import CommandArrived
 from core.stages.trade.outcome import CancelOrder
 from core.stages.trade.report import risk_view, status
+
+LONGEST_MUTE = dt.timedelta(days=7)
 
 
 def on_command(book: Book, message: CommandArrived) -> Reply:
@@ -63,6 +67,8 @@ def on_command(book: Book, message: CommandArrived) -> Reply:
         case Unlock():
             done = book.unlock(command.ticker)
             return Reply(ok=done, key=ReplyKey.DONE if done else ReplyKey.NOTHING_TO_DO)
+        case Mute():
+            return _mute(book, command)
         case AdoptManual():
             return manual.adopt(book, command)
         case Settle():
@@ -216,6 +222,17 @@ def _buy(book: Book, command: Buy, message: CommandArrived) -> Reply:
     book.put_plan(plan)
     book.emit(EventKind.PROPOSED, ticker=plan.ticker, subject=plan.id, **entries.plan_values(book, plan))
     return Reply(ok=True, key=ReplyKey.DONE, values={"ticker": plan.ticker, "plan_id": plan.id})
+
+
+def _mute(book: Book, command: Mute) -> Reply:
+    """An open proposal of the ticker is ignored; a plan that already buys is not touched."""
+    if command.until <= book.at or command.until - book.at > LONGEST_MUTE:
+        return Reply(ok=False, key=ReplyKey.INVALID)
+    for plan in book.open_plans():
+        if plan.ticker == command.ticker and plan.state is PlanState.PROPOSED:
+            entries.end_plan(book, plan, PlanState.IGNORED, "owner", by=command.by)
+    book.lock(command.ticker, "muted", command.until)
+    return Reply(ok=True, key=ReplyKey.DONE, values={"ticker": command.ticker})
 
 
 def _cancel(book: Book, command: CancelOrders) -> Reply:

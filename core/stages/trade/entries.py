@@ -13,6 +13,7 @@ from core.model.order import Intent, IntentState, OrderRequest, Purpose, Side
 from core.model.position import Plan, PlanState
 from core.model.quote import Quote
 from core.model.signal import SignalType
+from core.rules.asleep import Asleep, policy, size
 from core.rules.costs import fee_usd
 from core.rules.pricing import HUNDRED, entry_limit, stop_and_target
 from core.rules.reconcile import fingerprint, made_unique
@@ -28,6 +29,8 @@ from core.stages.trade.report import risk_view
 CENT = Decimal("0.01")
 # orders that the broker certainly never had: another one may look like them
 NEVER_SENT = frozenset({IntentState.VOIDED, IntentState.REJECTED})
+ASLEEP = "asleep"
+BY_ITSELF = frozenset({"auto", ASLEEP})
 QUOTE_MAX_AGE = dt.timedelta(seconds=20)
 
 
@@ -72,12 +75,13 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
     if apart := check_divergence(close, message.quote.last, params.max_divergence_pct):
         return apart
     discovery = signal.discovery
+    asleep = policy(book.at, book.mode, params)
     plan = draft_plan(
         book,
         key=signal.id,
         ticker=signal.ticker,
         quote=message.quote,
-        wanted_krw=Decimal(params.total_buy_amount),
+        wanted_krw=size(Decimal(params.total_buy_amount), asleep, params),
         exchange=Exchange(discovery.exchange if discovery else "NASD"),
         names=(discovery.name, discovery.name_ko) if discovery else ("", ""),
     )
@@ -90,8 +94,10 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
         discovery=discovery,
         indicators=signal.verdict.indicators,
     )
-    if book.mode == "auto":
-        return start_plan(book, plan, by="auto")
+    if book.mode == "auto" or asleep in {Asleep.SMALL, Asleep.AUTO}:
+        return start_plan(book, plan, by="auto" if book.mode == "auto" else ASLEEP)
+    if asleep is Asleep.IGNORE:
+        return Refused(RefusalReason.ASLEEP)
     book.put_plan(plan)
     book.emit(EventKind.PROPOSED, ticker=plan.ticker, subject=plan.id, **plan_values(book, plan))
     return plan
@@ -166,7 +172,7 @@ def start_plan(book: Book, plan: Plan, *, by: str) -> Plan:
     book.put_plan(running)
     book.quotes.pop(plan.ticker, None)
     values = plan_values(book, running)
-    book.emit(EventKind.PLAN_STARTED, ticker=plan.ticker, subject=plan.id, by=by, auto=by == "auto", **values)
+    book.emit(EventKind.PLAN_STARTED, ticker=plan.ticker, subject=plan.id, by=by, auto=by in BY_ITSELF, **values)
     return running
 
 

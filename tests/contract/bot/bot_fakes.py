@@ -16,6 +16,7 @@ from core.model.commands import (
     Buy,
     CancelOrders,
     Ignore,
+    Mute,
     OwnOrder,
     Panic,
     Pause,
@@ -177,6 +178,7 @@ class FakeTrader:
     unreachable: bool = False
     halted: bool = False
     blocks: tuple = ()
+    open_plans: tuple = ()
     commands: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
     hold: asyncio.Event | None = None
@@ -213,7 +215,7 @@ class FakeTrader:
                 return Reply(ok=False, key=ReplyKey.NOT_HELD)
             case CancelOrders():
                 return Reply(ok=False, key=ReplyKey.NOTHING_TO_DO)
-            case Buy() | Sell() | Unlock():
+            case Buy() | Sell() | Unlock() | Mute():
                 pass
         return done
 
@@ -256,7 +258,7 @@ class FakeTrader:
             broker_ok=True,
             broker_checked_at=self.clock.now(),
             positions=self.positions,
-            plans=(),
+            plans=self.open_plans,
             orders=self.orders,
             locks=self.locks,
             buying_power_usd=Decimal("5000.00"),
@@ -412,3 +414,31 @@ class FakeOutbox:
         for row in self.rows.values():
             if row[0].id in ids:
                 row[1:] = ["sent" if message_id else "dropped", message_id]
+
+
+class FakeForegone:
+    """The ledger in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list] = {}
+        self.down = False
+
+    def _up(self) -> None:
+        if self.down:
+            raise StoreUnavailable("down")
+
+    async def add(self, found) -> None:
+        self._up()
+        self.rows.setdefault(found.key, [found, None, True])
+
+    async def open(self, before):
+        self._up()
+        return [row[0] for row in self.rows.values() if row[2] and row[0].at < before]
+
+    async def close(self, key, outcome) -> None:
+        self._up()
+        self.rows[key][1:] = [outcome, False]
+
+    async def between(self, since, until):
+        self._up()
+        return [(row[0], row[1]) for row in self.rows.values() if since <= row[0].at < until]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from aiohttp import web
-from bot_fakes import FakeBus, FakeCalendar, FakeChat, FakeOutbox, FakeRecords, FakeTrader, StillClock
+from bot_fakes import FakeBus, FakeCalendar, FakeChat, FakeForegone, FakeOutbox, FakeRecords, FakeTrader, StillClock
 
 from bot.app import BotDeps, run
 from bot.beats import Beats
@@ -166,6 +166,7 @@ class World:
     records: FakeRecords = field(default_factory=FakeRecords)
     chat: FakeChat = field(default_factory=FakeChat)
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    foregone: FakeForegone = field(default_factory=FakeForegone)
     params: Params = field(default_factory=Params)
     known: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
     halted: list[bool] = field(default_factory=list)
@@ -210,6 +211,7 @@ class World:
             records=self.records,
             chat=self.chat,
             outbox=self.outbox,
+            foregone=self.foregone,
             charts=self.charts,
             bars=look_up,
             api_base=self.api,

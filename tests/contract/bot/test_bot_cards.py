@@ -31,7 +31,7 @@ async def test_a_buy_signal_is_one_photo_with_the_users_caption_and_two_buttons(
     card = await bot.card()
     assert card.media is not None
     assert card.body.text == CARD
-    assert bot.labels(card) == ["✅ 매수 승인", "🚫 무시"]
+    assert bot.labels(card) == ["✅ 매수 승인", "🚫 무시", "🔇 NVDA 오늘은 그만"]
     assert len(bot.messages()) == 1
 
 
@@ -109,7 +109,7 @@ async def test_the_trader_out_of_reach_is_a_clear_alert_and_the_button_stays(bot
     bot.trader.unreachable = True
     await bot.press(card, "매수 승인")
     assert bot.answers() == ["매매기가 응답하지 않아요. 아무것도 하지 않았어요."]
-    assert bot.labels(bot.fresh(card)) == ["✅ 매수 승인", "🚫 무시"]
+    assert bot.labels(bot.fresh(card)) == ["✅ 매수 승인", "🚫 무시", "🔇 NVDA 오늘은 그만"]
 
 
 async def test_the_verdict_may_come_before_the_signal(bot):
@@ -122,12 +122,12 @@ async def test_the_verdict_may_come_before_the_signal(bot):
     assert bot.last().body.text == CARD
 
 
-async def test_a_watch_signal_is_told_quietly_without_buttons(bot):
+async def test_a_watch_signal_is_told_quietly_with_no_more_than_a_way_to_mute_it(bot):
     await bot.screened()
     await bot.bus.idle(Channel.SCREENED)
     await bot.bus.publish(Channel.SIGNAL, signal(SignalType.WATCH))
     await bot.until(lambda: len(bot.messages()) == 1)
-    assert bot.labels(bot.last()) == []
+    assert bot.labels(bot.last()) == ["🔇 NVDA 오늘은 그만"]
     assert bot.last().silent
     assert bot.last().body.text.endswith("👀 관심종목 · 알림만")
 
@@ -217,7 +217,7 @@ async def test_a_sale_is_told_with_the_users_format_and_its_chart(bot):
 async def test_a_card_goes_out_while_the_database_is_away(bot):
     bot.chat.down = True
     card = await bot.card()
-    assert bot.labels(card) == ["✅ 매수 승인", "🚫 무시"]
+    assert bot.labels(card) == ["✅ 매수 승인", "🚫 무시", "🔇 NVDA 오늘은 그만"]
     await bot.press(card, "매수 승인")
     await bot.until(lambda: "승인됨" in bot.fresh(card).body.text)
 

@@ -9,6 +9,7 @@ import pytest
 from bot_world import EVE, NOW, OWNER, bars, event, position, signal
 
 from bot.access import index
+from bot.jobs import Job
 from bot.registry import COMMANDS
 from core.model.commands import Panic, Resume, Sell, SetMode
 from core.model.messages import Channel, EventKind, SettingsChanged
@@ -340,7 +341,7 @@ async def test_the_schedule_speaks_and_catches_up_after_a_restart(idle_bot):
     bot = idle_bot
     bot.clock.at = dt.datetime(2026, 11, 20, 14, 29, tzinfo=dt.UTC)
     await bot.start()
-    await bot.until(lambda: "daily_report" in bot.chat.runs and len(bot.chat.runs) == 7)
+    await bot.until(lambda: len(bot.chat.runs) == len(Job))
     bot.clock.at = dt.datetime(2026, 11, 20, 14, 30, 5, tzinfo=dt.UTC)
     await bot.until(lambda: any("미국장 개장" in text for text in bot.texts()))
     await bot.close()

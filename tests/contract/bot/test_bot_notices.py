@@ -152,7 +152,7 @@ async def test_quiet_hours_can_be_typed_and_nonsense_is_named(bot):
     await bot.say("/alerts 23:30-06:15")
     assert "23:30–06:15 KST" in bot.last().body.text
     await bot.say("/alerts <b>nachts")
-    assert bot.last().body.text.startswith("⚠️ 시간 형식이 아닙니다: “<b>nachts”. 23:00-07:00처럼")
+    assert bot.last().body.text.startswith("⚠️ 시간 형식이 아니에요: “<b>nachts”. 23:00-07:00처럼")
     assert "23:30–06:15 KST" in bot.last().body.text
 
 

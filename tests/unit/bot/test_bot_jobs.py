@@ -58,7 +58,9 @@ def test_a_winter_day():
         Job.SESSION_OPEN: "11-20 23:30",
         Job.WINDOW_OPEN: "11-21 00:00",
         Job.SESSION_CLOSE: "11-21 06:00",
+        Job.LEDGER: "11-21 06:05",
         Job.DAILY_REPORT: "11-21 06:30",
+        Job.MORNING: "11-21 06:30",
     }
 
 
@@ -68,7 +70,9 @@ def test_a_summer_day_moves_with_daylight_saving():
         Job.SESSION_OPEN: "07-20 22:30",
         Job.WINDOW_OPEN: "07-20 23:00",
         Job.SESSION_CLOSE: "07-21 05:00",
+        Job.LEDGER: "07-21 05:05",
         Job.DAILY_REPORT: "07-21 06:30",
+        Job.MORNING: "07-21 06:30",
     }
 
 
@@ -81,9 +85,13 @@ def test_a_holiday_is_said_and_a_weekend_is_not():
     assert plan("2026-11-22") == {}
 
 
+def test_the_weeks_finds_not_bought_are_told_on_saturday():
+    assert plan("2026-11-21") == {Job.MISSED_WEEK: "11-21 10:00"}
+
+
 def test_the_saturday_before_a_switch_has_a_notice():
-    assert plan("2026-10-31") == {Job.DAYLIGHT_SAVING: "10-31 10:00"}
-    assert plan("2026-03-07") == {Job.DAYLIGHT_SAVING: "03-07 10:00"}
+    assert plan("2026-10-31") == {Job.DAYLIGHT_SAVING: "10-31 10:00", Job.MISSED_WEEK: "10-31 10:00"}
+    assert plan("2026-03-07")[Job.DAYLIGHT_SAVING] == "03-07 10:00"
     assert (switches(dt.date(2026, 3, 8)), switches(dt.date(2026, 11, 1))) == (True, False)
     assert switches(dt.date(2026, 11, 2)) is None
 

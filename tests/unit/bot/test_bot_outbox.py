@@ -95,7 +95,7 @@ def test_only_a_request_that_never_left_is_surely_not_in_the_chat():
 
 
 def test_a_repetition_says_so():
-    assert seen(views.repeated(View("매도"), KO).text) == "매도\n🔁 다시 보낸 알림: 이미 받으셨을 수 있습니다."
+    assert seen(views.repeated(View("매도"), KO).text) == "매도\n🔁 다시 보낸 알림: 이미 받으셨을 수 있어요."
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_the_registry_is_complete_and_fits_telegram():
     wanted = (
         "start help status positions orders balance chart signals discoveries why report trades mode pause resume panic "
         "sell buy ignore cancel locks unlock health schedule version lang settings "
-        "guardian handback alerts"
+        "guardian handback alerts missed pending"
     )
     assert {spec.name for spec in COMMANDS} == set(wanted.split())
     assert {s.name for s in COMMANDS if s.urgent} == {"panic"}
@@ -216,6 +216,7 @@ def test_no_owner_is_refused():
             records=None,
             chat=None,
             outbox=None,
+            foregone=None,
             charts=None,
             bars=None,
         )
@@ -234,6 +235,7 @@ def test_the_token_is_not_in_the_representation():
         records=None,
         chat=None,
         outbox=None,
+        foregone=None,
         charts=None,
         bars=None,
     )

@@ -161,10 +161,10 @@ def test_the_buttons_follow_the_mode():
         keyboard = discovery(model, PARAMS, KO).keyboard
         return [b.text for row in keyboard.inline_keyboard for b in row] if keyboard else []
 
-    assert labels(card(proposed())) == ["✅ 매수 승인", "🚫 무시"]
+    assert labels(card(proposed())) == ["✅ 매수 승인", "🚫 무시", "🔇 NVDA 오늘은 그만"]
     assert labels(card(proposed(EventKind.PLAN_STARTED, auto=True))) == ["⏳ 자동매수 진행중", "🚫 무시"]
     assert labels(card(proposed(EventKind.PLAN_STARTED, by="42"))) == ["🚫 남은 분할 중단"]
-    assert labels(with_signal(None, signal(SignalType.WATCH))) == []
+    assert labels(with_signal(None, signal(SignalType.WATCH))) == ["🔇 NVDA 오늘은 그만"]
 
 
 def test_a_changed_price_updates_every_number_and_the_nonce():
