@@ -28,7 +28,7 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import decisions, emergency, guardian, preferences, questions, state, trading
+from bot.handlers import decisions, emergency, guardian, preferences, questions, results, state, trading
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
 from bot.processor import PriorityUpdateProcessor
@@ -59,6 +59,7 @@ BUTTONS = (
     (Act.ANSWER, questions.pressed),
     (Act.HANDBACK_ASK, guardian.ask_pressed),
     (Act.HANDBACK, guardian.confirmed),
+    (Act.REPORT, results.pressed),
 )
 
 

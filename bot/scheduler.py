@@ -2,21 +2,17 @@
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
 from functools import partial
 
 from bot.context import AppContext
 from bot.desk import Desk
 from bot.jobs import Due, Job, due, report_at, switches, window_opens
-from bot.messenger import Picture
-from bot.pictures import draw_report
-from bot.reporting import bounds, daily_report, summarise
-from bot.views import report as report_views
+from bot.reporting import bounds, daily_report
+from bot.reports import compose
 from bot.views import schedule as views
 from bot.views.base import View
 from bot.views.words import MODES, plain_word
 from core.model.params import Params
-from core.model.position import RoundTrip
 from core.model.session import MarketSession
 from ports.store import StoreUnavailable
 
@@ -91,19 +87,9 @@ class Scheduler:
         if not desk.params.notification.telegram_enabled:
             return
         for owner in sorted(desk.deps.owners):
-            view, picture = await report_message(desk, session, trips, owner)
+            view, picture = await compose(desk, session, "day", trips, desk.speak(owner))
             send = partial(desk.messenger.send, owner, view, picture=picture, quiet=True)
             await desk.messenger.patiently(send)
-
-
-async def report_message(
-    desk: Desk, session: MarketSession, trips: Sequence[RoundTrip], owner: int
-) -> tuple[View, Picture | None]:
-    """The daily report in an owner's language."""
-    t = desk.speak(owner)
-    result = summarise(trips)
-    picture = await draw_report(desk.deps, report_views.picture("day", session.on, trips, result, t))
-    return report_views.report("day", session.on, trips, result, t), picture
 
 
 def view_of(

@@ -1,0 +1,77 @@
+"""A report as a message: text, picture and period buttons from what the database and the bars hold."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Sequence
+
+from bot.desk import Desk
+from bot.i18n import Translator
+from bot.messenger import Picture
+from bot.pictures import draw_report
+from bot.reporting import Period, bounds, by_day, summarise
+from bot.views import report as views
+from bot.views import report_picture
+from bot.views.base import View
+from charts.cards import MAX_SMALL, SmallChart
+from core.model.bar import Bar
+from core.model.position import Position, RoundTrip
+from core.model.session import MarketSession
+from ports.store import StoreUnavailable, TradeRow
+
+log = logging.getLogger(__name__)
+BARS_S = 3.0
+MARGIN = dt.timedelta(minutes=10)
+
+
+async def compose(
+    desk: Desk, session: MarketSession, period: Period, trips: Sequence[RoundTrip], t: Translator
+) -> tuple[View, Picture | None]:
+    """Text and picture; what can't be had now (positions, fills, bars) is left out rather than waited for."""
+    since, until = bounds(session, period)
+    held: Sequence[Position] = ()
+    fills: Sequence[TradeRow] = ()
+    try:
+        held = [each for each in await desk.deps.records.positions() if each.opened_at < until]
+        fills = await desk.deps.records.trades(min((x.opened_at for x in trips), default=since), until)
+    except StoreUnavailable as trouble:
+        log.warning("a report without positions: %s", trouble)
+    result = summarise(trips)
+    days = by_day(trips, since, until, desk.deps.calendar) if period != "day" else []
+    small = await _small(desk, trips, fills, t) if period == "day" else ()
+    model = views.ReportModel(
+        period=period, on=session.on, trips=trips, result=result, days=days, held=held, now=desk.deps.clock.now()
+    )
+    picture = await draw_report(desk.deps, report_picture.picture(model, small, t))
+    return views.report(model, t), picture
+
+
+async def _small(
+    desk: Desk, trips: Sequence[RoundTrip], fills: Sequence[TradeRow], t: Translator
+) -> tuple[SmallChart, ...]:
+    """Holding periods of the largest results, in order of time; only where bars are known."""
+    found: list[SmallChart] = []
+    largest = sorted(trips, key=lambda trip: abs(trip.pnl_krw), reverse=True)[:MAX_SMALL]
+    for trip in sorted(largest, key=lambda each: each.closed_at):
+        bars = await _bars(desk, trip)
+        if len(bars) >= 2:
+            own = [x for x in fills if x.ticker == trip.ticker and trip.opened_at <= x.created_at <= trip.closed_at]
+            found.append(report_picture.small_chart(trip, bars, own, t))
+    return tuple(found)
+
+
+async def _bars(desk: Desk, trip: RoundTrip) -> list[Bar]:
+    """The bars of the holding period with some air, from memory or else from the vendor; empty where they miss it."""
+
+    def within(bars: Sequence[Bar]) -> list[Bar]:
+        chosen = [bar for bar in bars if trip.opened_at - MARGIN <= bar.start_at <= trip.closed_at + MARGIN]
+        # a line that begins after the purchase would show another story
+        return chosen if chosen and chosen[0].start_at <= trip.opened_at + MARGIN else []
+
+    if known := within(desk.bars.of(trip.ticker)):
+        return known
+    try:
+        async with asyncio.timeout(BARS_S):
+            return within(await desk.deps.bars(trip.ticker))
+    except TimeoutError:
+        return []
