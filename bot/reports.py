@@ -9,7 +9,7 @@ from bot.desk import Desk
 from bot.i18n import Translator
 from bot.messenger import Picture
 from bot.pictures import draw_report
-from bot.reporting import Period, bounds, by_day, summarise
+from bot.reporting import Period, bounds, by_day
 from bot.views import report as views
 from bot.views import report_picture
 from bot.views.base import View
@@ -17,6 +17,7 @@ from charts.cards import MAX_SMALL, SmallChart
 from core.model.bar import Bar
 from core.model.position import Position, RoundTrip
 from core.model.session import MarketSession
+from core.rules.performance import summarise
 from ports.store import StoreUnavailable, TradeRow
 
 log = logging.getLogger(__name__)

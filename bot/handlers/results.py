@@ -1,7 +1,6 @@
 """Results as a picture: the report of a day, week or month, and its buttons."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from telegram import Update
 
@@ -18,7 +17,7 @@ from bot.views.base import View
 def period_of(text: str) -> Period | None:
     """The period a person asked for."""
     found = WORDS.get(text.lower())
-    return cast(Period, found) if found in PERIODS else None
+    return found if found in PERIODS else None
 
 
 async def _made(context: AppContext, period: Period) -> tuple[View, Picture | None]:

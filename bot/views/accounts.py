@@ -1,10 +1,9 @@
 """Accounts in text: fills by round trip, results in parts, the tax estimate, and what is said around files."""
 
 import html
+import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
-
-from wcwidth import wcswidth
 
 from bot.i18n import KST, Markup, Translator, mark
 from bot.reporting import Grouped, Span
@@ -26,10 +25,15 @@ SPAN_TITLES: dict[Span, str] = {
 TOP = 3
 
 
+def _cells(text: str) -> int:
+    """Width in a fixed-width font: Hangul is two cells."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
 def _pre(rows: Sequence[tuple[str, str]]) -> Markup:
     """Amounts right-aligned, words last: Hangul of any width then moves nothing."""
-    wide = max(wcswidth(amount) for amount, _ in rows)
-    shown = "\n".join(f"{' ' * (wide - wcswidth(amount))}{amount}  {label}" for amount, label in rows)
+    wide = max(_cells(amount) for amount, _ in rows)
+    shown = "\n".join(f"{' ' * (wide - _cells(amount))}{amount}  {label}" for amount, label in rows)
     return Markup(f"<pre>{html.escape(shown, quote=False)}</pre>")
 
 

@@ -69,7 +69,7 @@ def trades(rows: Sequence[TradeRow], year: int | None, t: Translator) -> Documen
         amount = row.usd if row.usd is not None else row.total_amount
         side = t.plain("Buy") if row.side is Side.BUY else t.plain("Sell")
         won = None if row.krw_per_usd is None else (amount * row.krw_per_usd).quantize(Decimal(1))
-        signal = plain_word(SIGNALS | PURPOSES, row.signal_type, t)
+        signal = plain_word({**SIGNALS, **PURPOSES}, row.signal_type, t)
         data.append(
             (
                 row.created_at,
