@@ -201,7 +201,7 @@ def _small_chart(canvas: Canvas, colours: Palette, small: SmallChart, box: Box) 
     for mark in small.marks:
         colour = colours.entry if mark.buy else colours.average
         place = (at(mark.at_ms), panel.y_at(mark.price))
-        canvas.symbol(place, "^" if mark.buy else "v", colour, 15, colours.panel)
+        canvas.symbol(place, "^" if mark.buy else "v", colour, 20, colours.panel)
 
 
 def _amounts(canvas: Canvas, colours: Palette, rows: Sequence[Amount], box: Box) -> None:

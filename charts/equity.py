@@ -108,7 +108,7 @@ def render_report(spec: ReportSpec) -> bytes:
     """The report as PNG, `spec.size` pixels and what the extras add; a friendly card when nothing was traded."""
     with typeset():
         colours = palette(spec.theme, up_is_red=spec.up_is_red)
-        width, height = DEFAULT_SIZE[0], DEFAULT_SIZE[1] + round(spec.extras.height)
+        width, height = DEFAULT_SIZE[0], DEFAULT_SIZE[1] + round(spec.extras.height + _longer(spec))
         pixels = (spec.size[0], round(spec.size[1] * height / DEFAULT_SIZE[1]))
         canvas = Canvas(pixels, (width, height), colours.background)
         top = _stats(canvas, spec, colours, _head(canvas, spec, colours))
@@ -130,6 +130,11 @@ def render_report(spec: ReportSpec) -> bytes:
         source = canvas.shorten(spec.labels.source, 21, canvas.width - 2 * _MARGIN)
         canvas.text((_MARGIN, canvas.height - _FOOT / 2), source, size=21, colour=colours.muted)
         return canvas.png()
+
+
+def _longer(spec: ReportSpec) -> float:
+    """A long list needs more room where the picture is free to grow."""
+    return 44.0 * max(0, min(len(spec.trips), MAX_ROWS + 1) - 5) if spec.extras.height else 0.0
 
 
 def _tone(colours: Palette, tone: Tone) -> str:
