@@ -73,10 +73,9 @@ def files(bot) -> dict[str, list[list[str]]]:
     found = {}
     for message in bot.messages():
         media = message.media
-        if media is not None and media.kind == "document":
-            data = bot.state.files[media.file_id].data if hasattr(bot.state, "files") else media.data
-            assert data.startswith(b"\xef\xbb\xbf"), "Excel needs the mark to see Hangul"
-            found[media.file_name] = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+        if media is not None and media.name.endswith(".csv"):
+            assert media.data.startswith(b"\xef\xbb\xbf"), "Excel needs the mark to see Hangul"
+            found[media.name] = list(csv.reader(io.StringIO(media.data.decode("utf-8-sig"))))
     return found
 
 
