@@ -20,6 +20,7 @@ Period = Literal["day", "week", "month"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 Span = Literal["day", "week", "month", "year", "all"]
 SPANS: tuple[Span, ...] = get_args(Span)
+HOUR = dt.timedelta(hours=1)
 EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 WORDS: dict[str, Span] = {
     **{span: span for span in SPANS},
@@ -83,9 +84,10 @@ def by_day(
 ) -> list[tuple[dt.date, Decimal]]:
     """The result of every session of a period; a result between sessions belongs to the US date it fell on."""
     sums: dict[dt.date, Decimal] = {}
-    day = us_date(since) + dt.timedelta(days=1)
-    while day <= us_date(until):
-        if calendar.session_on(day) is not None and day < us_date(until):
+    # periods begin and end at midnight in New York, give or take the hour of a daylight saving switch
+    day, end = us_date(since + 2 * HOUR), us_date(until - 2 * HOUR)
+    while day <= end:
+        if calendar.session_on(day) is not None:
             sums[day] = Decimal(0)
         day += dt.timedelta(days=1)
     for trip in trips:
