@@ -51,4 +51,5 @@ async def pressed(update: Update, context: AppContext) -> None:
         await context.show(update, view)
         return
     sent = Sent(query.message.chat.id, query.message.message_id, photo=True)
-    await context.desk.messenger.repaint(sent, view, picture)
+    if not await context.desk.messenger.repaint(sent, view, picture):
+        await context.say(update, view, picture=picture)
