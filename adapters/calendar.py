@@ -14,13 +14,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from core.model.session import MarketSession
+from ports.clock import CalendarRange
 
 EASTERN = ZoneInfo("America/New_York")
 PRE_OPEN, POST_CLOSE, HALF_DAY_POST_CLOSE = dt.time(4), dt.time(20), dt.time(17)
-
-
-class CalendarRange(Exception):
-    """A date outside the computed sessions was asked for."""
 
 
 class XnysCalendar:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,9 +29,21 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import alerts, decisions, emergency, guardian, pending, preferences, questions, state, trading
+from bot.handlers import (
+    alerts,
+    decisions,
+    emergency,
+    guardian,
+    pending,
+    preferences,
+    questions,
+    results,
+    state,
+    trading,
+)
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
+from bot.painter import paint
 from bot.processor import PriorityUpdateProcessor
 from bot.ratelimit import AppRateLimiter
 from bot.registry import COMMANDS
@@ -62,6 +75,7 @@ BUTTONS = (
     (Act.ALERTS, alerts.pressed),
     (Act.BATCH, pending.pressed),
     (Act.MUTE, decisions.mute_pressed),
+    (Act.REPORT, results.pressed),
 )
 
 
@@ -109,7 +123,9 @@ def build(deps: BotDeps) -> App:
         **app.job_queue.scheduler_configuration,
     )
     assert isinstance(app.bot, ExtBot)
-    app.bot_data[DESK] = Desk(deps, Messenger(app.bot), COMMANDS)
+    desk = Desk(deps, Messenger(app.bot), COMMANDS)
+    desk.outbox.paint = partial(paint, desk)
+    app.bot_data[DESK] = desk
     app.add_handler(TypeHandler(Update, gate), group=GATE_GROUP)
     app.add_handler(conversation(specs))
     for act, handler in BUTTONS:

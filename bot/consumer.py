@@ -8,7 +8,7 @@ from bot.alerts import Topic
 from bot.board import Work
 from bot.desk import Desk
 from bot.outbox import out_message
-from bot.pictures import picture_of
+from bot.painter import picture_of
 from bot.views import pending
 from bot.views.notices import Notice, notice
 from core.model.messages import BarsClosed, Channel, Event, EventKind, HoldingsChanged, Screened, Signal

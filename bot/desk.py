@@ -12,11 +12,10 @@ from bot.deps import BotDeps
 from bot.foregone import Ledger
 from bot.i18n import Language, Translator, language, translators
 from bot.liquidation import Liquidations
-from bot.messenger import Messenger, Picture, Sent
+from bot.messenger import Messenger, Sent
 from bot.mutes import MuteList
 from bot.nonces import Nonces
 from bot.outbox import Outbox
-from bot.pictures import paint
 from bot.pinned import Pinned
 from bot.questions import Questions
 from bot.settings import with_overrides
@@ -46,7 +45,7 @@ class Desk:
         self._translators = translators()
         self._languages: dict[int, Language] = {}
         self._alerts: dict[int, Alerts] = {}
-        self.outbox = Outbox(deps, messenger, self.speak, self.alerts, root=self._root, paint=self._picture)
+        self.outbox = Outbox(deps, messenger, self.speak, self.alerts, root=self._root)
         self.ledger = Ledger(deps)
         self.mutes = MuteList(deps)
         self.board = Board(
@@ -91,10 +90,6 @@ class Desk:
 
     async def _root(self, plan_id: str, chat_id: int) -> Sent | None:
         return await self.board.message_of(plan_id, chat_id)
-
-    async def _picture(self, message: OutMessage) -> Picture | None:
-        bars = self.bars.of(message.thread)
-        return await paint(self.deps, message.picture, bars, self._params.analyzer, self.speak(message.chat_id))
 
     async def load(self) -> bool:
         """Read overrides and languages; False while the database is away, which stops nothing else."""

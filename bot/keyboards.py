@@ -33,6 +33,7 @@ class Act(enum.StrEnum):
     ALERTS = "e"
     BATCH = "b"
     MUTE = "z"
+    REPORT = "R"
 
 
 _ACTS = {act.value: act for act in Act}
@@ -183,3 +184,9 @@ def guardian(t: Translator, *, keeps: bool) -> InlineKeyboardMarkup:
     """Under the guardian's state."""
     ask = [button(t.plain("🤝 Give the watch back"), Act.HANDBACK_ASK)] if keeps else []
     return rows(ask, [button(t.plain("🔄 Refresh"), Act.REFRESH, "guardian")])
+
+
+def periods(t: Translator, chosen: str) -> InlineKeyboardMarkup:
+    """Under a report: day, week, month in the same message; the one that is shown is renewed."""
+    labels = {"day": t.plain("Day"), "week": t.plain("Week"), "month": t.plain("Month")}
+    return rows([button(f"🔄 {label}" if key == chosen else label, Act.REPORT, key) for key, label in labels.items()])

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from telegram import InputFile, Message, ReplyParameters
+from telegram import InputFile, InputMediaPhoto, Message, ReplyParameters
+from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter
 from telegram.ext import ExtBot
 
@@ -32,6 +33,14 @@ class Picture:
     """A PNG and the name it is sent under."""
 
     png: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file and the name it is sent under."""
+
+    data: bytes
     name: str
 
 
@@ -100,6 +109,40 @@ class Messenger:
             if "not modified" in refusal.message.lower():
                 return True
             log.warning("message %s in %s can't be edited: %s", sent.message_id, sent.chat_id, refusal.message)
+            return False
+        except Forbidden as refusal:
+            log.warning("chat %s can't be written to: %s", sent.chat_id, refusal.message)
+            return False
+        return True
+
+    async def document(self, chat_id: int, view: View, document: Document, *, quiet: bool = False) -> Sent | None:
+        """Send a file with its caption; None where the person can't be reached or the file was refused."""
+        try:
+            sent = await self._bot.send_document(
+                chat_id,
+                InputFile(document.data, filename=document.name),
+                caption=view.text,
+                reply_markup=view.keyboard,
+                disable_notification=quiet,
+            )
+        except (Forbidden, BadRequest) as refusal:
+            log.warning("chat %s can't be sent a file: %s", chat_id, refusal.message)
+            return None
+        return Sent(chat_id, sent.message_id)
+
+    async def repaint(self, sent: Sent, view: View, picture: Picture) -> bool:
+        """Put another picture, caption and keyboard into a message; False where it can't be edited any more."""
+        media = InputMediaPhoto(
+            InputFile(picture.png, filename=picture.name, attach=True), caption=view.text, parse_mode=ParseMode.HTML
+        )
+        try:
+            await self._bot.edit_message_media(
+                media, chat_id=sent.chat_id, message_id=sent.message_id, reply_markup=view.keyboard
+            )
+        except BadRequest as refusal:
+            if "not modified" in refusal.message.lower():
+                return True
+            log.warning("message %s in %s can't be repainted: %s", sent.message_id, sent.chat_id, refusal.message)
             return False
         except Forbidden as refusal:
             log.warning("chat %s can't be written to: %s", sent.chat_id, refusal.message)

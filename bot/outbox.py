@@ -90,7 +90,6 @@ class Outbox:
         alerts: Callable[[int], Alerts],
         *,
         root: Root,
-        paint: Paint,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._deps = deps
@@ -98,7 +97,8 @@ class Outbox:
         self._speak = speak
         self._alerts = alerts
         self._root = root
-        self._paint = paint
+        # set by whoever knows every picture
+        self.paint: Paint | None = None
         self._sleep = sleep
         self._lanes = {owner: _Lane() for owner in deps.owners}
         self._closing: list[tuple[Sequence[int], int | None]] = []
@@ -193,7 +193,7 @@ class Outbox:
         """Repeat until Telegram takes it or refuses it; a repetition that may be one says so."""
         first = batch[0]
         unsure = any(m.unsure for m in batch)
-        picture = await self._paint(first) if first.picture and len(batch) == 1 else None
+        picture = await self.paint(first) if self.paint and first.picture and len(batch) == 1 else None
         root = await self._root(first.reply_to, chat_id) if first.reply_to else None
         wait = FIRST_WAIT_S
         while True:

@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Sequence
 
-import msgspec
-
 from bot.deps import BotDeps
 from bot.i18n import ET, Translator
 from bot.messenger import Picture
@@ -14,7 +12,7 @@ from charts.equity import ReportSpec
 from charts.spec import Level, Marker, Timeframe
 from charts.worker import ChartBusyError
 from core.model.bar import Bar
-from core.model.messages import Event, EventKind
+from core.model.messages import Event
 from core.model.params import AnalyzerParams
 from core.model.session import MarketSession
 from ports.clock import Calendar
@@ -60,17 +58,10 @@ async def draw_report(deps: BotDeps, spec: ReportSpec) -> Picture | None:
         return None
 
 
-def picture_of(event: Event) -> str:
-    """What to draw for an event when its message is sent: a sale is shown on its chart."""
-    return msgspec.json.encode(event).decode() if event.kind is EventKind.SOLD else ""
-
-
-async def paint(deps: BotDeps, kept: str, bars: Sequence[Bar], params: AnalyzerParams, t: Translator) -> Picture | None:
-    """The picture of a message that waited; none where an older version wrote it differently."""
-    try:
-        event = msgspec.json.decode(kept, type=Event)
-    except (msgspec.DecodeError, ValueError):
-        return None
+async def draw_sale(
+    deps: BotDeps, event: Event, bars: Sequence[Bar], params: AnalyzerParams, t: Translator
+) -> Picture | None:
+    """A sale on its chart."""
     name = str(event.values.get("name_ko") or event.values.get("name") or "")
     markers = chart.sale_markers(event, bars, stopped=urgent(event.values))
     return await draw(deps, event.ticker, name, bars, params, t, levels=chart.sale_levels(event), markers=markers)

@@ -1,6 +1,18 @@
 """The one table of commands: menus, /help, plain words and the gate are made from it."""
 
-from bot.handlers import alerts, emergency, finding, guardian, missed, pending, preferences, results, state, trading
+from bot.handlers import (
+    accounts,
+    alerts,
+    emergency,
+    finding,
+    guardian,
+    missed,
+    pending,
+    preferences,
+    results,
+    state,
+    trading,
+)
 from bot.i18n import mark
 from bot.spec import CommandSpec, Group
 
@@ -142,7 +154,38 @@ COMMANDS: tuple[CommandSpec, ...] = (
         hint="[day|week|month]",
         words=("리포트", "보고서", "성과"),
     ),
-    CommandSpec("trades", Group.RESULTS, mark("Fills of the last day"), results.trades, words=("체결", "거래내역")),
+    CommandSpec(
+        "trades",
+        Group.RESULTS,
+        mark("The newest fills by round trip"),
+        accounts.trades,
+        hint="[NVDA] [20]",
+        words=("체결", "거래내역", "체결내역"),
+    ),
+    CommandSpec(
+        "pnl",
+        Group.RESULTS,
+        mark("Results in parts: shares, exchange rate, fees"),
+        accounts.pnl,
+        hint="[day|week|month|year|all]",
+        words=("수익", "손익", "수익률"),
+    ),
+    CommandSpec(
+        "tax",
+        Group.RESULTS,
+        mark("Estimate of the yearly tax"),
+        accounts.tax,
+        hint="[2026]",
+        words=("세금", "양도세", "양도소득세"),
+    ),
+    CommandSpec(
+        "export",
+        Group.RESULTS,
+        mark("Files for a spreadsheet (CSV)"),
+        accounts.export,
+        hint="[trades|pnl|tax|all] [2026]",
+        words=("내보내기", "엑셀"),
+    ),
     CommandSpec("settings", Group.SETTINGS, mark("Change the settings"), None, words=("설정",), changes=True),
     CommandSpec(
         "alerts",

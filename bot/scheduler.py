@@ -2,31 +2,30 @@
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
-from functools import partial
 
 from bot.alerts import Topic
 from bot.context import AppContext
 from bot.desk import Desk
 from bot.foregone import Entries
 from bot.jobs import Due, Job, due, report_at, switches, window_opens
-from bot.messenger import Picture
 from bot.outbox import out_message
-from bot.pictures import draw_report
-from bot.reporting import bounds, daily_report, summarise
+from bot.painter import report_picture
+from bot.reporting import bounds, daily_report
+from bot.reports import model_of
 from bot.views import foregone as foregone_views
-from bot.views import report as report_views
 from bot.views import schedule as views
 from bot.views.base import View
+from bot.views.report import report
 from bot.views.words import MODES, plain_word
 from core.model.params import Params
-from core.model.position import RoundTrip
 from core.model.session import MarketSession
 from ports.store import OutMessage, StoreUnavailable
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-QUIET = frozenset({Job.MORNING, Job.MISSED_WEEK, Job.WATCH_START, Job.WINDOW_OPEN, Job.SESSION_CLOSE, Job.HOLIDAY})
+QUIET = frozenset(
+    {Job.DAILY_REPORT, Job.MORNING, Job.MISSED_WEEK, Job.WATCH_START, Job.WINDOW_OPEN, Job.SESSION_CLOSE, Job.HOLIDAY}
+)
 
 
 class Scheduler:
@@ -105,29 +104,22 @@ class Scheduler:
         await desk.deps.records.put_report(daily_report(session, trips, rows))
         if not desk.params.notification.telegram_enabled:
             return
+        messages = []
         for owner in sorted(desk.deps.owners):
-            view, picture = await report_message(desk, session, trips, owner)
-            send = partial(desk.messenger.send, owner, view, picture=picture, quiet=True)
-            await desk.messenger.patiently(send)
+            view = report(await model_of(desk, session, "day", trips), desk.speak(owner))
+            told = _message(each, view, owner, Topic.REPORT, report_picture(session))
+            messages += desk.wanted(told)
+        await desk.outbox.put(messages)
 
 
-async def report_message(
-    desk: Desk, session: MarketSession, trips: Sequence[RoundTrip], owner: int
-) -> tuple[View, Picture | None]:
-    """The daily report in an owner's language."""
-    t = desk.speak(owner)
-    result = summarise(trips)
-    picture = await draw_report(desk.deps, report_views.picture("day", session.on, trips, result, t))
-    return report_views.report("day", session.on, trips, result, t), picture
-
-
-def _message(each: Due, view: View, owner: int) -> OutMessage:
+def _message(each: Due, view: View, owner: int, topic: Topic = Topic.SCHEDULE, picture: str = "") -> OutMessage:
     return out_message(
         view,
         key=f"job:{each.job.value}:{each.on.isoformat()}",
         chat_id=owner,
-        topic=Topic.SCHEDULE,
+        topic=topic,
         at=each.at,
+        picture=picture,
         quiet=each.job in QUIET,
     )
 

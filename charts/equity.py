@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from charts.canvas import DASHED, Canvas
+from charts.cards import GAP as _GAP
+from charts.cards import MARGIN as _MARGIN
+from charts.cards import Extras, card, draw_extras, sign, won
 from charts.layout import Box, Panel, round_ticks
 from charts.spec import DEFAULT_SIZE, FloatArray, IntArray, Theme, Zone, check_finite, check_size, check_times
 from charts.theme import Palette, fade, palette
@@ -16,11 +19,9 @@ from charts.typeface import typeset
 MAX_POINTS = 20_000
 MAX_STATS = 6
 MAX_ROWS = 12
-_MARGIN = 30.0
 _HEAD = 128.0
 _STAT = 132.0
 _FOOT = 50.0
-_GAP = 18.0
 
 Tone = Literal["up", "down", "neutral"]
 
@@ -69,7 +70,10 @@ def _no_values() -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportSpec:
-    """One day: `at_ms` (UTC milliseconds, strictly increasing) and `pnl_krw` (cumulative won) are the curve."""
+    """A period: `at_ms` (UTC milliseconds, strictly increasing) and `pnl_krw` (cumulative won) are the curve.
+
+    `size` is that of a report without extras; the picture grows downwards by what they need.
+    """
 
     title: str
     date: str
@@ -77,6 +81,7 @@ class ReportSpec:
     at_ms: IntArray = field(default_factory=_no_times)
     pnl_krw: FloatArray = field(default_factory=_no_values)
     trips: tuple[RoundTrip, ...] = ()
+    extras: Extras = field(default_factory=Extras)
     labels: ReportLabels = field(default_factory=ReportLabels)
     theme: Theme = "dark"
     up_is_red: bool = True
@@ -95,23 +100,19 @@ class ReportSpec:
         check_finite("report: pnl_krw", self.pnl_krw)
 
 
-def won(value: float) -> str:
-    """A signed sum in won: +₩317,200."""
-    sign = "+" if value > 0.5 else "−" if value < -0.5 else ""
-    return f"{sign}₩{abs(value):,.0f}"
-
-
 def _won_axis(value: float) -> str:
     return f"{'−' if value < 0 else ''}₩{abs(value):,.0f}"
 
 
 def render_report(spec: ReportSpec) -> bytes:
-    """The report as PNG of exactly `spec.size` pixels; a friendly card when nothing was traded."""
+    """The report as PNG, `spec.size` pixels and what the extras add; a friendly card when nothing was traded."""
     with typeset():
         colours = palette(spec.theme, up_is_red=spec.up_is_red)
-        canvas = Canvas(spec.size, DEFAULT_SIZE, colours.background)
+        width, height = DEFAULT_SIZE[0], DEFAULT_SIZE[1] + round(spec.extras.height + _longer(spec))
+        pixels = (spec.size[0], round(spec.size[1] * height / DEFAULT_SIZE[1]))
+        canvas = Canvas(pixels, (width, height), colours.background)
         top = _stats(canvas, spec, colours, _head(canvas, spec, colours))
-        body = Box(_MARGIN, top, canvas.width - _MARGIN, canvas.height - _FOOT)
+        body = Box(_MARGIN, top, canvas.width - _MARGIN, canvas.height - _FOOT - spec.extras.height)
         has_curve = len(spec.at_ms) > 0
         if not has_curve and not spec.trips:
             _empty(canvas, spec, colours, body)
@@ -125,17 +126,19 @@ def render_report(spec: ReportSpec) -> bytes:
             middle = body.bottom - share * body.height
             _curve(canvas, spec, colours, Box(body.left, body.top, body.right, middle - _GAP / 2))
             _trips(canvas, spec, colours, Box(body.left, middle + _GAP / 2, body.right, body.bottom))
+        draw_extras(canvas, colours, spec.extras, body.bottom)
         source = canvas.shorten(spec.labels.source, 21, canvas.width - 2 * _MARGIN)
         canvas.text((_MARGIN, canvas.height - _FOOT / 2), source, size=21, colour=colours.muted)
         return canvas.png()
 
 
+def _longer(spec: ReportSpec) -> float:
+    """A long list needs more room where the picture is free to grow."""
+    return 44.0 * max(0, min(len(spec.trips), MAX_ROWS + 1) - 5) if spec.extras.height else 0.0
+
+
 def _tone(colours: Palette, tone: Tone) -> str:
     return {"up": colours.up, "down": colours.down, "neutral": colours.text}[tone]
-
-
-def _sign(colours: Palette, value: float) -> str:
-    return colours.up if value > 0.5 else colours.down if value < -0.5 else colours.muted
 
 
 def _head(canvas: Canvas, spec: ReportSpec, colours: Palette) -> float:
@@ -169,12 +172,6 @@ def _stats(canvas: Canvas, spec: ReportSpec, colours: Palette, top: float) -> fl
     return top + rows * (_STAT + _GAP)
 
 
-def _card(canvas: Canvas, colours: Palette, box: Box, title: str) -> Box:
-    canvas.box(box, colours.panel, radius=16)
-    canvas.text((box.left + 22, box.top + 34), title, size=27, colour=colours.text, bold=True)
-    return Box(box.left + 22, box.top + 66, box.right - 22, box.bottom - 20)
-
-
 def _empty(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None:
     canvas.box(box, colours.panel, radius=16)
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
@@ -192,9 +189,9 @@ def _empty(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None
 
 
 def _curve(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None:
-    inner = _card(canvas, colours, box, spec.labels.equity)
+    inner = card(canvas, colours, box, spec.labels.equity)
     final = float(spec.pnl_krw[-1])
-    canvas.text((inner.right, box.top + 34), won(final), size=30, colour=_sign(colours, final), bold=True, side="right")
+    canvas.text((inner.right, box.top + 34), won(final), size=30, colour=sign(colours, final), bold=True, side="right")
     low, high = min(0.0, float(spec.pnl_krw.min())), max(0.0, float(spec.pnl_krw.max()))
     air = 0.08 * (high - low) or 1_000.0
     low, high = low - air, high + air
@@ -214,7 +211,7 @@ def _curve(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None
     canvas.segments(np.array([[(panel.box.left, zero), (panel.box.right, zero)]]), colours.muted, 2, dash=DASHED)
     for part, tint in ((Box(0, 0, canvas.width, zero), colours.up), (Box(0, zero, canvas.width, 9_999), colours.down)):
         canvas.curve(x, y, tint, 4, clip=part)
-    canvas.symbol((float(x[-1]), float(y[-1])), "o", _sign(colours, final), 16, colours.panel)
+    canvas.symbol((float(x[-1]), float(y[-1])), "o", sign(colours, final), 16, colours.panel)
     _clock(canvas, spec, colours, panel.box, (start, span))
 
 
@@ -227,11 +224,14 @@ def _fill(canvas: Canvas, colours: Palette, box: Box, x: FloatArray, y: FloatArr
 def _clock(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box, span: tuple[float, float]) -> None:
     start, length = span
     minutes = length / 60_000
-    step = next((s for s in (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720) if minutes / s <= 7), 1440) * 60_000
+    days = (1440, 2880, 7200, 10080)
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, *days)
+    step = next((s for s in steps if minutes / s <= 7), days[-1]) * 60_000
     zone = ZoneInfo(spec.tz)
     taken = -1e9
     for at in np.arange(np.ceil(start / step) * step, start + length + 1, step).tolist():
-        text = f"{datetime.fromtimestamp(at / 1000, tz=zone):%H:%M}"
+        moment = datetime.fromtimestamp(at / 1000, tz=zone)
+        text = f"{moment:%H:%M}" if step < 1440 * 60_000 else f"{moment:%m/%d}"
         half = canvas.measure(text, 22) / 2
         x = min(max(box.left + 6 + (at - start) / length * (box.width - 12), box.left + half), box.right - half)
         if x - half > taken + 18:
@@ -240,7 +240,7 @@ def _clock(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box, span: t
 
 
 def _trips(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None:
-    inner = _card(canvas, colours, box, spec.labels.trips)
+    inner = card(canvas, colours, box, spec.labels.trips)
     ranked = sorted(spec.trips, key=lambda trip: -trip.pnl_krw)
     rows: list[RoundTrip | None] = list(ranked)
     hidden = len(ranked) - MAX_ROWS
@@ -265,7 +265,7 @@ def _trips(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None
             continue
         name = names[place] if hidden <= 0 or place < MAX_ROWS // 2 else names[place - len(rows)]
         canvas.text((inner.left, y), name, size=size, colour=colours.text, bold=True)
-        tint, reach = _sign(colours, trip.pnl_krw), trip.pnl_krw * scale
+        tint, reach = sign(colours, trip.pnl_krw), trip.pnl_krw * scale
         ends = (zero, zero + reach) if reach >= 0 else (zero + reach, zero)
         half = 0.31 * step
         canvas.box(Box(ends[0], y - half, max(ends[1], ends[0] + 3), y + half), tint, radius=5)

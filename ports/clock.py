@@ -18,11 +18,15 @@ class Clock(Protocol):
         ...
 
 
+class CalendarRange(Exception):
+    """A date outside the sessions that the calendar knows was asked for."""
+
+
 class Calendar(Protocol):
     """The XNYS calendar."""
 
     def session_on(self, on: dt.date) -> MarketSession | None:
-        """The session of a US date, or None on weekends and holidays."""
+        """The session of a US date, or None on weekends and holidays; may raise CalendarRange."""
         ...
 
     def current_or_next(self, at: dt.datetime) -> MarketSession:

@@ -19,7 +19,10 @@ class StoreUnavailable(Exception):
 
 
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the user's `trades` table: a fill delta. `key` makes the insert idempotent."""
+    """One row of the user's `trades` table: a fill delta. `key` makes the insert idempotent.
+
+    `usd` is the amount to the last digit, `krw_per_usd` the rate when it was filled; None in rows older than these.
+    """
 
     key: str
     ticker: str
@@ -29,6 +32,9 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     total_amount: Decimal
     signal_type: str
     created_at: dt.datetime
+    usd: Decimal | None = None
+    fee_usd: Decimal | None = None
+    krw_per_usd: Decimal | None = None
 
 
 class SignalRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,4 +84,7 @@ def trade_row(fill: AddFill) -> TradeRow:
         total_amount=usd(fill.usd),
         signal_type=signal,
         created_at=fill.at,
+        usd=fill.usd,
+        fee_usd=fill.fee_usd,
+        krw_per_usd=fill.krw_per_usd,
     )

@@ -41,6 +41,14 @@ INSTRUMENT_COLUMNS = (
 CHUNK = 1000
 
 
+class TradeDetails(msgspec.Struct, frozen=True):
+    """What `trades.details` holds beside the user's columns, to the last digit; nothing in rows older than it."""
+
+    usd: Decimal | None = None
+    fee_usd: Decimal | None = None
+    krw_per_usd: Decimal | None = None
+
+
 class SqlRecordStore:
     """Every write is idempotent; the engine stays its opener's to dispose of. All methods raise StoreUnavailable."""
 
@@ -80,6 +88,8 @@ class SqlRecordStore:
     async def add_trade(self, row: TradeRow) -> None:
         """Once per key."""
         values = {**msgspec.structs.asdict(row), "side": row.side.value}
+        exact = TradeDetails(**{name: values.pop(name) for name in TradeDetails.__struct_fields__})
+        values["details"] = msgspec.to_builtins(exact)
         statement = self._work.insert_once(tables.trades, "key").values(values)
         await self._work.execute(statement)
 
@@ -98,6 +108,7 @@ class SqlRecordStore:
                 total_amount=row["total_amount"] if row["total_amount"] is not None else row["price"] * row["quantity"],
                 signal_type=row["signal_type"] or "",
                 created_at=row["created_at"],
+                **msgspec.structs.asdict(msgspec.convert(row["details"] or {}, TradeDetails)),
             )
             for row in await self._work.rows(query)
         ]

@@ -49,6 +49,7 @@ trades = Table(
     Column("signal_type", String(20)),
     _created(),
     Column("key", Text),
+    Column("details", Json),
     UniqueConstraint("key"),
     Index(None, "created_at"),
 )

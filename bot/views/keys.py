@@ -10,6 +10,7 @@ SECTIONS: Mapping[str, str] = {
     "analyzer": mark("📈 Trend"),
     "schedule": mark("🗓 Schedule"),
     "notification": mark("🔔 Notices"),
+    "tax": mark("🧾 Tax estimate"),
 }
 
 LABELS: Mapping[str, str] = {
@@ -84,6 +85,10 @@ LABELS: Mapping[str, str] = {
     "notification.alert_on_discovery": mark("Notice: finds"),
     "notification.alert_on_error": mark("Notice: trouble"),
     "notification.language": mark("Language"),
+    "tax.cost_method": mark("Cost method"),
+    "tax.settlement_days": mark("Settlement after"),
+    "tax.basic_deduction": mark("Basic deduction per year"),
+    "tax.rate_pct": mark("Tax rate with local tax"),
 }
 
 UNITS: Mapping[str, str] = {
@@ -92,6 +97,7 @@ UNITS: Mapping[str, str] = {
     "KRW, 0 = none": mark("KRW (0 = none)"),
     "KRW per USD": mark("KRW per USD"),
     "shares": mark("shares"),
+    "trading days": mark("trading days"),
     "stops, 0 = no limit": mark("stops (0 = no limit)"),
     "minutes": mark("minutes"),
     "minutes, 0 = no limit": mark("minutes (0 = no limit)"),
@@ -129,4 +135,6 @@ CHOICES: Mapping[str, str] = {
     "10min": mark("10 minutes"),
     "15min": mark("15 minutes"),
     "30min": mark("30 minutes"),
+    "moving_average": mark("moving average"),
+    "fifo": mark("first in, first out"),
 }

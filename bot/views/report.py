@@ -1,32 +1,26 @@
-"""Results: the report's text and picture, the list of fills, signals and discoveries, and why a signal came."""
+"""Results: the report's text, signals and discoveries, and why a signal came."""
 
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
-import numpy as np
+import msgspec
 
+from bot import keyboards
 from bot.i18n import Markup, Translator, mark
-from bot.reporting import Period, Summary, curve
+from bot.reporting import Period
 from bot.views.base import RULE, View, bounded, lines, titled
-from bot.views.words import CONDITIONS, PURPOSES, SIGNALS, plain_word, word
-from charts.equity import MAX_ROWS as PICTURE_ROWS
-from charts.equity import ReportLabels, ReportSpec, Stat, Tone
-from charts.equity import RoundTrip as PictureTrip
-from core.model.order import Side
-from core.model.position import RoundTrip
+from bot.views.words import CONDITIONS, PURPOSES, SIGNALS, word
+from core.model.position import Position, RoundTrip
 from core.model.signal import Condition, Indicators, Verdict
-from ports.store import SignalRow, TradeRow
+from core.rules.performance import Summary
+from core.rules.results import results
+from ports.store import SignalRow
 
 TITLES: dict[Period, str] = {
     "day": mark("📈 <b>Daily report</b> · {day}"),
     "week": mark("📈 <b>Weekly report</b> · until {day}"),
     "month": mark("📈 <b>Monthly report</b> · until {day}"),
-}
-PICTURE_TITLES: dict[Period, str] = {
-    "day": mark("Daily report"),
-    "week": mark("Weekly report"),
-    "month": mark("Monthly report"),
 }
 
 
@@ -40,11 +34,69 @@ def trip_row(trip: RoundTrip, t: Translator) -> str:
     )
 
 
-def report(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summary, t: Translator) -> View:
+class ReportModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report tells. `days` are the sessions of a week or month with their results; `held` is open at the end."""
+
+    period: Period
+    on: dt.date
+    trips: Sequence[RoundTrip]
+    result: Summary
+    days: Sequence[tuple[dt.date, Decimal]] = ()
+    held: Sequence[Position] = ()
+    now: dt.datetime
+
+
+def held_row(position: Position, now: dt.datetime, t: Translator) -> str:
+    """An open position with its unrealised result and how long it has been held."""
+    return t(
+        "• {title} {pct} · {amount} · {span}",
+        title=titled(position.ticker, position.name, position.name_ko, t),
+        pct=t.pct(position.pnl_pct),
+        amount=t.usd_signed(position.unrealized_usd),
+        span=Markup(t.span(now - position.opened_at)),
+    )
+
+
+def _held(model: ReportModel, t: Translator) -> list[str]:
+    if not model.held:
+        return []
+    shown = [held_row(each, model.now, t) for each in model.held]
+    return [RULE, t("Still held, before fees"), *bounded(shown, t, 4)]
+
+
+def _days(model: ReportModel, t: Translator) -> list[str]:
+    """Best and worst session."""
+    traded = [day for day in model.days if day[1]]
+    if len(traded) < 2:
+        return []
+    best, worst = max(traded, key=lambda day: day[1]), min(traded, key=lambda day: day[1])
+    return [
+        t("📅 Best day: {day} {amount}", day=t.day(best[0]), amount=t.krw_signed(best[1])),
+        t("📅 Worst day: {day} {amount}", day=t.day(worst[0]), amount=t.krw_signed(worst[1])),
+    ]
+
+
+def split_line(trips: Sequence[RoundTrip], t: Translator) -> str | None:
+    """Share, exchange rate and fees; None where no round trip tells them."""
+    sums = results(trips)
+    if not trips or sums.unsplit == sums.trips:
+        return None
+    line = t(
+        "Shares {stock} · FX {fx} · fees {fees}",
+        stock=t.krw_signed(sums.stock_krw),
+        fx=t.krw_signed(sums.fx_krw),
+        fees=t.krw_signed(sums.fee_krw),
+    )
+    return line + " " + t("({count} older ones unknown)", count=sums.unsplit) if sums.unsplit else line
+
+
+def report(model: ReportModel, t: Translator) -> View:
     """Text beside the picture; short enough for a caption."""
-    title = t(TITLES[period], day=t.day(on))
+    title = t(TITLES[model.period], day=t.day(model.on))
+    keyboard = keyboards.periods(t, model.period)
+    trips, result = model.trips, model.result
     if not trips:
-        return View(lines(title, RULE, t("No position was closed in this period.")))
+        return View(lines(title, RULE, t("No position was closed in this period."), *_held(model, t)), keyboard)
     several = len(trips) > 1
     reasons = sorted(result.by_reason.items(), key=lambda item: item[1], reverse=True)
     return View(
@@ -52,6 +104,7 @@ def report(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summ
             title,
             RULE,
             t("Realised: {amount}", amount=t.krw_signed(result.pnl_krw)) + f" ({t.usd_signed(result.pnl_usd)})",
+            split_line(trips, t),
             t(
                 "Round trips: {count} · {wins} won · win rate {rate}%",
                 count=result.trips,
@@ -60,6 +113,7 @@ def report(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summ
             ),
             t("🏆 Best: {trip}", trip=Markup(trip_row(result.best, t))) if result.best else None,
             t("💧 Worst: {trip}", trip=Markup(trip_row(result.worst, t))) if result.worst and several else None,
+            *_days(model, t),
             RULE,
             t("By reason for selling"),
             *bounded(
@@ -68,67 +122,12 @@ def report(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summ
                     for key, won in reasons
                 ],
                 t,
-                7,
+                5,
             ),
-        )
-    )
-
-
-def steps(trips: Sequence[RoundTrip]) -> list[tuple[dt.datetime, Decimal]]:
-    """The cumulative result as a stair that starts at zero when the first position was opened."""
-    stair: list[tuple[dt.datetime, Decimal]] = []
-    before = Decimal(0)
-    start = min((trip.opened_at for trip in trips), default=None)
-    for at, total in curve(trips):
-        for moment, value in ((start, before), (at - dt.timedelta(seconds=1), before), (at, total)):
-            if moment is not None and (not stair or moment > stair[-1][0]) and moment <= at:
-                stair.append((moment, value))
-        before, start = total, None
-    return stair
-
-
-def picture(period: Period, on: dt.date, trips: Sequence[RoundTrip], result: Summary, t: Translator) -> ReportSpec:
-    """The report's picture."""
-    points = steps(trips)
-    by_size = sorted(trips, key=lambda trip: abs(trip.pnl_krw), reverse=True)[:PICTURE_ROWS]
-    tone: Tone = "up" if result.pnl_krw > 0 else "down" if result.pnl_krw < 0 else "neutral"
-    return ReportSpec(
-        title=t.plain(PICTURE_TITLES[period]),
-        date=t.day(on),
-        stats=(
-            Stat(t.plain("Realised"), t.krw_signed(result.pnl_krw), tone),
-            Stat(t.plain("Round trips"), str(result.trips)),
-            Stat(t.plain("Win rate"), f"{round(result.win_rate)}%"),
+            *_held(model, t),
         ),
-        at_ms=np.array([int(at.timestamp() * 1000) for at, _ in points], dtype=np.int64),
-        pnl_krw=np.array([float(won) for _, won in points], dtype=np.float64),
-        trips=tuple(PictureTrip(x.ticker, float(x.pnl_krw), plain_word(PURPOSES, x.reason, t)) for x in by_size),
-        labels=ReportLabels(
-            equity=t.plain("Cumulative result"),
-            trips=t.plain("Realised by ticker"),
-            more=t.plain("{{count}} more"),
-            empty=t.plain("No trades"),
-            empty_hint=t.plain("No position was closed in this period."),
-        ),
+        keyboard,
     )
-
-
-def trades(rows: Sequence[TradeRow], t: Translator) -> View:
-    """The newest fills of the last day."""
-    if not rows:
-        return View(t("🧮 No fills in the last 24 hours."))
-    shown = [
-        t(
-            "{time} {side} {ticker} {qty} @ {price}",
-            time=t.clock(row.created_at),
-            side=t("🔵 Buy") if row.side is Side.BUY else t("🟠 Sell"),
-            ticker=row.ticker,
-            qty=row.quantity,
-            price=t.usd(row.price),
-        )
-        for row in sorted(rows, key=lambda row: row.created_at, reverse=True)
-    ]
-    return View(lines(t("🧮 <b>Fills of the last 24 hours</b> · {count}", count=len(rows)), RULE, *bounded(shown, t)))
 
 
 def signals(rows: Sequence[SignalRow], t: Translator) -> View:

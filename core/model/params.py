@@ -119,6 +119,15 @@ class NotificationParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     language: Literal["ko", "en"] = "ko"
 
 
+class TaxParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the yearly tax on foreign stocks is estimated."""
+
+    cost_method: Literal["moving_average", "fifo"] = "moving_average"
+    settlement_days: Annotated[int, Meta(ge=0, le=5, title="trading days")] = 1
+    basic_deduction: Annotated[int, Meta(ge=0, le=1_000_000_000, title="KRW")] = 2_500_000
+    rate_pct: Annotated[float, Meta(ge=0.0, le=100.0, title="%")] = 22.0
+
+
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of config.yaml."""
 
@@ -127,6 +136,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     analyzer: AnalyzerParams = AnalyzerParams()
     schedule: ScheduleParams = ScheduleParams()
     notification: NotificationParams = NotificationParams()
+    tax: TaxParams = TaxParams()
 
     def __post_init__(self) -> None:
         if self.analyzer.ema_fast >= self.analyzer.ema_slow:

@@ -12,13 +12,29 @@ from core.model.order import Purpose
 from core.model.signal import Condition, Discovery, Indicators
 
 
+class ResultParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What sold shares had cost and brought, with the rates in it, so that their won result can be told in parts.
+
+    `cost_krw` values each purchase at the rate of its fill, `sold_krw` each sale at the rate of its own. `fx_krw` is
+    what the rate did to the dollars that were invested, `fee_krw` (zero or less) the fees of both sides.
+    """
+
+    cost_usd: Decimal = ZERO
+    cost_krw: Decimal = ZERO
+    sold_krw: Decimal = ZERO
+    fees_usd: Decimal = ZERO
+    fx_krw: Decimal = ZERO
+    fee_krw: Decimal = ZERO
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of one ticker bought by the bot.
 
     `qty` and `cost_usd`/`cost_krw` are what is held now; `bought_*` and `sold_*` run from the first buy, so that the
     round trip can be told at the end. Fees are kept apart from cost. `own_qty` are the owner's own shares of the same
     ticker, never sold by us; `frozen` says why a person must look at the position before anything is bought or sold
-    automatically.
+    automatically. `parts` tells the realised result in parts; None where nothing is sold yet, or where an older version
+    sold before parts were kept.
     """
 
     ticker: str
@@ -46,6 +62,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     realized_krw: Decimal = ZERO
     own_qty: int = 0
     frozen: str = ""
+    parts: ResultParts | None = None
 
     def __post_init__(self) -> None:
         if self.qty < 0 or self.cost_usd < 0:
@@ -113,7 +130,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
-    """A position from its first buy to its last sale."""
+    """A position from its first buy to its last sale; `parts` is None in records older than parts."""
 
     ticker: str
     name: str
@@ -129,6 +146,12 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     opened_at: dt.datetime
     closed_at: dt.datetime
+    parts: ResultParts | None = None
+
+    @property
+    def stock_krw(self) -> Decimal | None:
+        """The part of the result that the share price made: what exchange rate and fees leave of the whole."""
+        return None if self.parts is None else self.pnl_krw - self.parts.fx_krw - self.parts.fee_krw
 
 
 class ExitRun(msgspec.Struct, frozen=True, kw_only=True):

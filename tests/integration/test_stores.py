@@ -123,6 +123,27 @@ def trip(number: int) -> RoundTrip:
     )
 
 
+async def test_a_fill_keeps_amount_fee_and_rate_to_the_last_digit(records: SqlRecordStore) -> None:
+    exact = {"usd": Decimal("1002.4007"), "fee_usd": Decimal("2.51"), "krw_per_usd": Decimal("1398.123456")}
+    await records.add_trade(trade(1, **exact))
+    await records.add_trade(trade(2))
+    first, old = await records.trades(NOW, NOW + 3 * MINUTE)
+    assert (first.usd, first.fee_usd, first.krw_per_usd) == tuple(exact.values())
+    assert (old.usd, old.fee_usd, old.krw_per_usd) == (None, None, None)
+
+
+async def test_a_row_of_an_older_version_has_no_rate(records: SqlRecordStore, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO trades (ticker, side, quantity, price, total_amount, created_at) "
+                "VALUES ('NVDA', 'BUY', 7, '143.2000', '1002.40', '2026-11-20 15:00:00')"
+            )
+        )
+    (row,) = await records.trades(dt.datetime(2026, 11, 20, tzinfo=dt.UTC), dt.datetime(2026, 11, 22, tzinfo=dt.UTC))
+    assert row.krw_per_usd is None
+
+
 async def test_signals_are_kept_once_and_told_newest_first(records: SqlRecordStore) -> None:
     for number, ticker in ((1, "NVDA"), (2, "AAPL"), (3, "NVDA"), (3, "NVDA")):
         await records.add_signal(signal_of(number, ticker))

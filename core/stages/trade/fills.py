@@ -13,6 +13,7 @@ from core.model.order import BrokerOrder, BrokerRef, Intent, Purpose, Side
 from core.model.position import Position, RoundTrip
 from core.rules.costs import fee_usd, realized
 from core.rules.pricing import stop_and_target
+from core.rules.results import add_sale
 from core.stages.trade import safety
 from core.stages.trade.book import PROTECTIVE, Book
 from core.stages.trade.gaps import PAUSE
@@ -204,6 +205,7 @@ def grow(
         realized_krw=held.realized_krw if held else ZERO,
         own_qty=book.own_qty(ticker),
         frozen=held.frozen if held else "",
+        parts=held.parts if held else None,
     )
     book.put_position(position)
     return position
@@ -247,6 +249,7 @@ def shrink(book: Book, ticker: str, qty: int, dollars: Decimal, *, purpose: Purp
         sold_usd=held.sold_usd + dollars,
         realized_usd=held.realized_usd + pnl_usd,
         realized_krw=held.realized_krw + pnl_krw,
+        parts=add_sale(held, sold_usd=dollars, cost_usd=cost_usd, cost_krw=cost_krw, fees_usd=fees, krw_per_usd=rate),
         last_price=held.last_price if late else dollars / part,
         priced_at=held.priced_at if late else book.at,
     )
@@ -290,6 +293,7 @@ def _close(book: Book, position: Position, purpose: Purpose) -> None:
         reason=purpose.value,
         opened_at=position.opened_at,
         closed_at=book.at,
+        parts=position.parts,
     )
     book.change(AddTrip(message_id("trip", position.ticker, position.opened_at.isoformat()), trip))
     book.emit(

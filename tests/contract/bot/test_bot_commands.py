@@ -206,7 +206,7 @@ async def test_discoveries_and_trades(bot):
     )
     bot.records.trade_rows.append(fill)
     await bot.say("체결")
-    assert "00:31 🔵 매수 NVDA 7 @ $143.20" in bot.last().body.text
+    assert "11/21 00:31 🔵 매수 7주 @ $143.20" in bot.last().body.text
 
 
 async def test_report_is_a_picture_with_text(bot):

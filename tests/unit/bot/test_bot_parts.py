@@ -85,7 +85,7 @@ def test_the_registry_is_complete_and_fits_telegram():
     wanted = (
         "start help status positions orders balance chart signals discoveries why report trades mode pause resume panic "
         "sell buy ignore cancel locks unlock health schedule version lang settings "
-        "guardian handback alerts missed pending"
+        "guardian handback alerts missed pending pnl tax export"
     )
     assert {spec.name for spec in COMMANDS} == set(wanted.split())
     assert {s.name for s in COMMANDS if s.urgent} == {"panic"}
@@ -136,7 +136,7 @@ def test_percentages(words, share):
 
 
 def test_periods():
-    assert [period_of(w) for w in ("day", "WEEK", "월", "nonsense")] == ["day", "week", "month", "day"]
+    assert [period_of(w) for w in ("day", "WEEK", "월", "nonsense")] == ["day", "week", "month", None]
 
 
 def bar(minute, close=10.0, ticker="X"):

@@ -1,14 +1,15 @@
 """The user's message formats, line by line, in Korean; the same in English."""
 
 import datetime as dt
+from decimal import Decimal
 
+import msgspec
 import pytest
 from bot_samples import EN, KO, NOW, RULE, Phase, a_status, card, event, found, position, proposed, seen, signal, trip
 
 from bot.card import CardModel, with_reply, with_signal
-from bot.reporting import summarise
 from bot.views import chart as chart_views
-from bot.views import fills, report
+from bot.views import fills, report, report_picture
 from bot.views import status as status_views
 from bot.views.base import CAPTION_LIMIT
 from bot.views.discovery import discovery
@@ -22,6 +23,7 @@ from core.model.order import IntentState, Purpose
 from core.model.params import NotificationParams, Params
 from core.model.position import PlanState
 from core.model.signal import Condition, SignalType
+from core.rules.performance import summarise
 from core.rules.risk import RefusalReason
 
 PARAMS = Params()
@@ -238,19 +240,40 @@ def test_numbers_that_can_be_old_carry_their_age():
     assert "(5분 전)" in old.text
 
 
+def model(period, *trips, **changes):
+    return report.ReportModel(
+        period=period, on=NOW.date(), trips=trips, result=summarise(trips), now=NOW + dt.timedelta(hours=2), **changes
+    )
+
+
 def test_the_report_sums_up_and_its_curve_accumulates():
     later = NOW + dt.timedelta(minutes=5)
-    trips = [trip(), trip("AMD", -50_000, "STOP", later)]
-    result = summarise(trips)
-    text = seen(report.report("day", NOW.date(), trips, result, KO).text)
+    made = model("day", trip(), trip("AMD", -50_000, "STOP", later))
+    text = seen(report.report(made, KO).text)
     assert "실현손익: +₩267,200" in text
     assert "매매: 2건 · 수익 1건 · 승률 50%" in text
     assert "• 추세 꺾임 감지 +₩317,200\n• 손절가 도달 -₩50,000" in text
-    drawn = report.picture("day", NOW.date(), trips, result, KO)
+    assert "주가" not in text, "parts that are not known are not told"
+    drawn = report_picture.picture(made, (), KO)
     assert drawn.pnl_krw[0] == 0, "the stair starts at zero"
     assert 317_200 in drawn.pnl_krw
     assert drawn.pnl_krw[-1] == 267_200
-    assert report.report("week", NOW.date(), [], summarise([]), KO).text.endswith("이 기간에 정리한 종목이 없어요.")
+    assert report.report(model("week"), KO).text.endswith("이 기간에 정리한 종목이 없어요.")
+
+
+def test_a_full_report_fits_a_caption():
+    reasons = list(Purpose)
+    long = [
+        msgspec.structs.replace(
+            trip(f"LONGNAME{i}", -12_345_678 * i, reasons[i % len(reasons)]), name="x" * 90, name_ko="가" * 90
+        )
+        for i in range(20)
+    ]
+    held = [position(ticker=f"HELDNAME{i}", name="y" * 90, name_ko="나" * 90) for i in range(9)]
+    days = [(NOW.date() - dt.timedelta(days=i), Decimal(-i * 10_000_000)) for i in range(1, 6)]
+    for t in (KO, EN):
+        shown = report.report(model("month", *long, held=held, days=days), t)
+        assert len(seen(shown.text)) <= CAPTION_LIMIT
 
 
 def test_the_chart_carries_the_plan_and_leaves_far_levels_to_the_text():

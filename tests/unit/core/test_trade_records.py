@@ -243,7 +243,14 @@ def test_a_round_trip_counts_all_buys_and_sales_from_the_first_share_to_the_last
         reason="COMMAND",
         opened_at=NOON + seconds(2),
         closed_at=two.at,
+        parts=entry.trip.parts,
     )
+    parts = entry.trip.parts
+    assert parts is not None
+    assert (parts.cost_usd, parts.fees_usd) == (D(964), D("5.26"))
+    assert abs(parts.sold_krw - D(1126 * 1100)) < 1
+    assert abs(parts.cost_krw - D(480_000 + 484 * 1200)) < 1
+    assert parts.fx_krw == D(964 * 1100) - (480_000 + 484 * 1200)
     assert two.book.day == DayCounters(
         on=TODAY, bought_krw=D(481_200) + D("485.21") * 1200, realized_krw=entry.trip.pnl_krw, orders=4, trips=1
     )
