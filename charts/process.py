@@ -1,5 +1,6 @@
 """The drawing process: takes jobs on its standard input, answers on its standard output, ends when its parent does."""
 
+import gc
 import os
 import pickle
 import signal
@@ -78,6 +79,8 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
         except ValueError as trouble:
             answer = (False, str(trouble))
         write_frame(answers, answer)
+        # figures refer to themselves in circles; left to chance they pile up to 60 MB
+        gc.collect()
 
 
 def main() -> int:
