@@ -28,7 +28,7 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import decisions, emergency, guardian, preferences, questions, state, trading
+from bot.handlers import ask, decisions, emergency, finding, guardian, preferences, questions, state, trading
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
 from bot.processor import PriorityUpdateProcessor
@@ -37,6 +37,7 @@ from bot.registry import COMMANDS
 from bot.router import Router
 from bot.scheduler import TICK_S, Scheduler
 from bot.watchdog import Watchdog
+from charts.worker import ChartError
 from config.params import ConfigError
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ BUTTONS = (
     (Act.ANSWER, questions.pressed),
     (Act.HANDBACK_ASK, guardian.ask_pressed),
     (Act.HANDBACK, guardian.confirmed),
+    (Act.PICK, ask.picked),
+    (Act.CHART, finding.chart_pressed),
 )
 
 
@@ -152,6 +155,7 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
     try:
         await desk.load()
         await menus.publish(app, desk)
+        await desk.watched.announce()
         assert app.job_queue is not None
         assert app.updater is not None
         app.job_queue.run_repeating(Scheduler(desk).tick, interval=TICK_S, first=0.0, name="schedule")
@@ -171,18 +175,27 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
         await app.shutdown()
 
 
+async def _warm(desk: Desk) -> None:
+    """The first chart must not wait for fonts and imports; one that fails now may work later."""
+    try:
+        await desk.deps.charts.warm()
+    except ChartError as trouble:
+        log.warning("no drawing process is ready: %s", trouble)
+
+
 async def _serve(desk: Desk, stop: asyncio.Event) -> None:
     """Consume until told to stop; a consumer that breaks ends the bot, and the supervisor starts it again."""
     consuming = asyncio.create_task(Consumer(desk).run())
+    warming = asyncio.create_task(_warm(desk))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if consuming.done():
             consuming.result()
     finally:
-        for task in (consuming, stopping):
+        for task in (consuming, stopping, warming):
             task.cancel()
-        await asyncio.gather(consuming, stopping, return_exceptions=True)
+        await asyncio.gather(consuming, stopping, warming, return_exceptions=True)
 
 
 __all__ = ["BotDeps", "build", "desk_of", "run"]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from telegram import InputFile, Message, ReplyParameters
+from telegram import InputFile, InputMediaPhoto, Message, ReplyParameters
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter
 from telegram.ext import ExtBot
 
@@ -103,6 +103,20 @@ class Messenger:
             return False
         except Forbidden as refusal:
             log.warning("chat %s can't be written to: %s", sent.chat_id, refusal.message)
+            return False
+        return True
+
+    async def edit_picture(self, sent: Sent, picture: Picture, view: View) -> bool:
+        """Put another picture with its caption and keyboard into the same message; False where that is refused."""
+        media = InputMediaPhoto(InputFile(picture.png, filename=picture.name), caption=view.text)
+        try:
+            await self._bot.edit_message_media(
+                media, chat_id=sent.chat_id, message_id=sent.message_id, reply_markup=view.keyboard
+            )
+        except (BadRequest, Forbidden) as refusal:
+            if "not modified" in refusal.message.lower():
+                return True
+            log.warning("picture %s in %s can't be replaced: %s", sent.message_id, sent.chat_id, refusal.message)
             return False
         return True
 
