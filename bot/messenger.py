@@ -108,7 +108,7 @@ class Messenger:
 
     async def edit_picture(self, sent: Sent, picture: Picture, view: View) -> bool:
         """Put another picture with its caption and keyboard into the same message; False where that is refused."""
-        media = InputMediaPhoto(InputFile(picture.png, filename=picture.name), caption=view.text)
+        media = InputMediaPhoto(picture.png, caption=view.text, filename=picture.name)
         try:
             await self._bot.edit_message_media(
                 media, chat_id=sent.chat_id, message_id=sent.message_id, reply_markup=view.keyboard
