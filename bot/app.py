@@ -31,8 +31,10 @@ from bot.desk import Desk
 from bot.errors import on_error
 from bot.handlers import (
     alerts,
+    ask,
     decisions,
     emergency,
+    finding,
     guardian,
     pending,
     preferences,
@@ -50,6 +52,7 @@ from bot.registry import COMMANDS
 from bot.router import Router
 from bot.scheduler import TICK_S, Scheduler
 from bot.watchdog import Watchdog
+from charts.worker import ChartError
 from config.params import ConfigError
 
 log = logging.getLogger(__name__)
@@ -76,6 +79,8 @@ BUTTONS = (
     (Act.BATCH, pending.pressed),
     (Act.MUTE, decisions.mute_pressed),
     (Act.REPORT, results.pressed),
+    (Act.PICK, ask.picked),
+    (Act.CHART, finding.chart_pressed),
 )
 
 
@@ -171,6 +176,7 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
     try:
         await desk.load()
         await menus.publish(app, desk)
+        await desk.watched.announce()
         assert app.job_queue is not None
         assert app.updater is not None
         app.job_queue.run_repeating(Scheduler(desk).tick, interval=TICK_S, first=0.0, name="schedule")
@@ -190,18 +196,27 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
         await app.shutdown()
 
 
+async def _warm(desk: Desk) -> None:
+    """The first chart must not wait for fonts and imports; one that fails now may work later."""
+    try:
+        await desk.deps.charts.warm()
+    except ChartError as trouble:
+        log.warning("no drawing process is ready: %s", trouble)
+
+
 async def _serve(desk: Desk, stop: asyncio.Event) -> None:
     """Consume and send until told to stop; what breaks ends the bot, and the supervisor starts it again."""
     work = {asyncio.create_task(Consumer(desk).run()), asyncio.create_task(desk.outbox.run())}
+    warming = asyncio.create_task(_warm(desk))
     stopping = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait(work | {stopping}, return_when=asyncio.FIRST_COMPLETED)
         for ended in done - {stopping}:
             ended.result()
     finally:
-        for task in (*work, stopping):
+        for task in (*work, warming, stopping):
             task.cancel()
-        await asyncio.gather(*work, stopping, return_exceptions=True)
+        await asyncio.gather(*work, warming, stopping, return_exceptions=True)
 
 
 __all__ = ["BotDeps", "build", "desk_of", "run"]

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from core.model.bar import MINUTE_MS, Bar
 
-KEEP = 240
+# a regular session and some of the pre-market
+KEEP = 480
 TICKERS = 600
 
 

@@ -19,8 +19,9 @@ from ports.store import ChatStore, ForegoneStore, OutboxStore, RecordStore
 class BotDeps:
     """The bot's world.
 
-    `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up recent
-    minute bars of a ticker that is not in memory, oldest first, empty where the vendor does not know it. `api_base` is
+    `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up the
+    minute bars of a ticker's session up to an instant, `days` its daily bars with today's so far: oldest first, empty
+    where the vendor does not know the ticker, ReferenceUnavailable where it can't say now. `api_base` is
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
     trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
     first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `caps` are the
@@ -40,7 +41,8 @@ class BotDeps:
     outbox: OutboxStore
     foregone: ForegoneStore
     charts: ChartWorker
-    bars: Callable[[str], Awaitable[Sequence[Bar]]]
+    bars: Callable[[str, dt.datetime], Awaitable[Sequence[Bar]]]
+    days: Callable[[str], Awaitable[Sequence[Bar]]] | None = None
     api_base: str | None = None
     halt: Callable[[], Awaitable[None]] | None = None
     beats: Callable[[], Awaitable[Beats]] | None = None

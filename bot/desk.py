@@ -20,6 +20,8 @@ from bot.pinned import Pinned
 from bot.questions import Questions
 from bot.settings import with_overrides
 from bot.spec import CommandSpec
+from bot.tickers import Tickers
+from bot.watchlist import WatchList
 from core.model.messages import Channel, SettingsChanged, Value, message_id
 from core.model.params import Params
 from core.model.safety import tightened
@@ -62,6 +64,8 @@ class Desk:
         self.questions = Questions(deps, messenger, self.speak)
         self.liquidations = Liquidations(deps, messenger, self.speak)
         self.pinned = Pinned(deps, messenger, self.speak)
+        self.tickers = Tickers(deps.records, deps.clock)
+        self.watched = WatchList(deps)
 
     @property
     def params(self) -> Params:

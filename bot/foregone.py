@@ -12,6 +12,7 @@ from core.model.foregone import Cause, Foregone, Outcome
 from core.model.params import TradingParams
 from core.model.session import MarketSession
 from core.rules.foregone import follow
+from ports.market_data import ReferenceUnavailable
 from ports.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -64,16 +65,28 @@ class Ledger:
 
     async def resolve(self, session: MarketSession, params: TradingParams) -> None:
         """Follow everything decided before the close, as far as bars can be had. Raises StoreUnavailable."""
-        known: dict[str, Sequence[Bar]] = {}
+        known: dict[tuple[str, dt.datetime], Sequence[Bar]] = {}
         for found in await self._deps.foregone.open(session.close_at):
-            if found.ticker not in known:
-                known[found.ticker] = await self._deps.bars(found.ticker)
             ends_at = self._deps.calendar.current_or_next(found.at).close_at
+            if (found.ticker, ends_at) not in known:
+                known[found.ticker, ends_at] = await self._bars(found.ticker, ends_at)
             outcome = follow(
-                found, known[found.ticker], ends_at, target_pct=params.take_profit_pct, stop_pct=params.stop_loss_pct
+                found,
+                known[found.ticker, ends_at],
+                ends_at,
+                target_pct=params.take_profit_pct,
+                stop_pct=params.stop_loss_pct,
             )
             if outcome is not None or self._deps.clock.now() - found.at > LOST_AFTER:
                 await self._deps.foregone.close(found.key, outcome)
+
+    async def _bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
+        """None while the vendor is away: the find stays open and is followed the next time."""
+        try:
+            return await self._deps.bars(ticker, until)
+        except ReferenceUnavailable as trouble:
+            log.warning("no bars of %s: %s", ticker, trouble)
+            return ()
 
     async def night(self, session: MarketSession) -> Entries:
         """One session's lines, pre-market to after-market. Raises StoreUnavailable."""

@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Sequence
 
 import msgspec
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
@@ -34,6 +35,8 @@ class Act(enum.StrEnum):
     BATCH = "b"
     MUTE = "z"
     REPORT = "R"
+    PICK = "k"
+    CHART = "c"
 
 
 _ACTS = {act.value: act for act in Act}
@@ -190,3 +193,33 @@ def periods(t: Translator, chosen: str) -> InlineKeyboardMarkup:
     """Under a report: day, week, month in the same message; the one that is shown is renewed."""
     labels = {"day": t.plain("Day"), "week": t.plain("Week"), "month": t.plain("Month")}
     return rows([button(f"🔄 {label}" if key == chosen else label, Act.REPORT, key) for key, label in labels.items()])
+
+
+TIMEFRAMES = ("1m", "5m", "1d")
+
+
+def chart(t: Translator, ticker: str, timeframe: str, overlays: Sequence[str], theme: str) -> InlineKeyboardMarkup:
+    """Under a chart: the timeframes with the present one marked, the other theme, the same again.
+
+    Everything is in the data, so that the buttons outlive the bot: `c:<ticker>:<timeframe>:<overlays>:<theme>`.
+    """
+    names = {"1m": t.plain("1 min"), "5m": t.plain("5 min"), "1d": t.plain("Daily")}
+    carried = carry(overlays)
+
+    def press(label: str, frame: str, colours: str = "") -> InlineKeyboardButton:
+        return button(label, Act.CHART, ticker, frame, carried, colours)
+
+    frames = [press(f"• {names[f]} •" if f == timeframe else names[f], f) for f in TIMEFRAMES]
+    other = "light" if theme == "dark" else "dark"
+    label = t.plain("☀️ Light") if other == "light" else t.plain("🌙 Dark")
+    return rows(frames, [press(label, timeframe, other[0]), press("🔄", timeframe)])
+
+
+def carry(overlays: Sequence[str]) -> str:
+    """Overlay names as one part of a button's data: vwap and ema:50 are vwap-ema.50."""
+    return "-".join(overlays).replace(":", ".")
+
+
+def carried(part: str) -> tuple[str, ...]:
+    """Overlay names out of a button's data."""
+    return tuple(name.replace(".", ":") for name in part.split("-") if name)

@@ -9,8 +9,8 @@ from bot.messenger import Picture
 from bot.views import chart
 from bot.views.fills import urgent
 from charts.equity import ReportSpec
-from charts.spec import Level, Marker, Timeframe
-from charts.worker import ChartBusyError
+from charts.spec import Level, Marker, Theme, Timeframe
+from charts.worker import ChartError
 from core.model.bar import Bar
 from core.model.messages import Event
 from core.model.params import AnalyzerParams
@@ -37,15 +37,42 @@ async def draw(
     timeframe: Timeframe = "1m",
     levels: Sequence[Level] = (),
     markers: Sequence[Marker] = (),
+    overlays: Sequence[str] = (),
+    theme: Theme = "dark",
+    previous_close: float | None = None,
+    age: str = "",
 ) -> Picture | None:
-    """The chart, or None without bars or when the drawing queue is full: a message goes out without its picture."""
+    """The chart, or None without bars or where it can't be drawn now: a message goes out without its picture.
+
+    ValueError where an overlay can't be drawn on these bars.
+    """
     if not bars:
         return None
     try:
-        sessions = sessions_of(bars, deps.calendar)
-        spec = chart.spec(ticker, name, bars, params, sessions, t, timeframe=timeframe, levels=levels, markers=markers)
+        drawn = chart.chart_bars(bars, timeframe)
+        lines = [line for each in overlays for line in await deps.charts.overlay(each, drawn)]
+    except ChartError as trouble:
+        log.warning("no overlays on %s: %s", ticker, trouble)
+        return None
+    try:
+        sessions = [] if timeframe == "1d" else sessions_of(bars, deps.calendar)
+        spec = chart.spec(
+            ticker,
+            name,
+            bars,
+            params,
+            sessions,
+            t,
+            timeframe=timeframe,
+            levels=levels,
+            markers=markers,
+            overlays=lines,
+            theme=theme,
+            previous_close=previous_close,
+            age=age,
+        )
         return Picture(await deps.charts.render(spec), f"{ticker}_{timeframe}.png")
-    except (ChartBusyError, ValueError) as trouble:
+    except (ChartError, ValueError) as trouble:
         log.warning("no chart of %s: %s", ticker, trouble)
         return None
 
@@ -53,7 +80,7 @@ async def draw(
 async def draw_report(deps: BotDeps, spec: ReportSpec) -> Picture | None:
     try:
         return Picture(await deps.charts.render(spec), "report.png")
-    except (ChartBusyError, ValueError) as trouble:
+    except (ChartError, ValueError) as trouble:
         log.warning("no report picture: %s", trouble)
         return None
 

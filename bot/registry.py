@@ -9,9 +9,11 @@ from bot.handlers import (
     missed,
     pending,
     preferences,
+    reasons,
     results,
     state,
     trading,
+    watching,
 )
 from bot.i18n import mark
 from bot.spec import CommandSpec, Group
@@ -47,9 +49,30 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         "signals", Group.FINDING, mark("The newest signals"), finding.signals, hint="[NVDA]", words=("시그널", "신호")
     ),
-    CommandSpec("chart", Group.FINDING, mark("A chart"), finding.chart, hint="NVDA [1m|5m]", words=("차트",), needs=1),
     CommandSpec(
-        "why", Group.FINDING, mark("Why a signal came"), finding.why, hint="NVDA", words=("왜", "이유"), needs=1
+        "chart", Group.FINDING, mark("A chart"), finding.chart, hint="NVDA [1m|5m|1d] [vwap]", words=("차트",), needs=1
+    ),
+    CommandSpec(
+        "why", Group.FINDING, mark("Why a signal came"), reasons.why, hint="NVDA", words=("왜", "이유"), needs=1
+    ),
+    CommandSpec(
+        "watch",
+        Group.FINDING,
+        mark("The watch list: show or add"),
+        watching.watch,
+        hint="[NVDA]",
+        words=("관심", "관심종목"),
+        changes=True,
+    ),
+    CommandSpec(
+        "unwatch",
+        Group.FINDING,
+        mark("Take off the watch list"),
+        watching.unwatch,
+        hint="NVDA",
+        words=("관심해제",),
+        changes=True,
+        needs=1,
     ),
     CommandSpec(
         "missed",

@@ -19,6 +19,7 @@ from core.model.bar import Bar
 from core.model.position import Position, RoundTrip
 from core.model.session import MarketSession
 from core.rules.performance import summarise
+from ports.market_data import ReferenceUnavailable
 from ports.store import StoreUnavailable, TradeRow
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,6 @@ async def _bars(desk: Desk, trip: RoundTrip) -> list[Bar]:
         return known
     try:
         async with asyncio.timeout(BARS_S):
-            return within(await desk.deps.bars(trip.ticker))
-    except TimeoutError:
+            return within(await desk.deps.bars(trip.ticker, trip.closed_at + MARGIN))
+    except (TimeoutError, ReferenceUnavailable):
         return []

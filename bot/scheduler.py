@@ -46,6 +46,7 @@ class Scheduler:
                 await self._perform(each)
                 last[each.job] = each.at
                 await deps.chat.ran(each.job.value, each.at)
+            await self._desk.watched.pay()
         except StoreUnavailable as trouble:
             log.warning("the schedule waits for the database: %s", trouble)
 

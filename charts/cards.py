@@ -1,14 +1,19 @@
 """The cards of the report that say more than the sum: holding periods in small, days, reasons, and what is still held."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from charts.canvas import DASHED, Canvas
 from charts.layout import Box, Panel
 from charts.spec import FloatArray, IntArray, check_finite, check_times
 from charts.theme import Palette
+
+if TYPE_CHECKING:
+    from charts.canvas import Canvas
 
 GAP = 18.0
 MARGIN = 30.0
@@ -195,6 +200,9 @@ def _small_chart(canvas: Canvas, colours: Palette, small: SmallChart, box: Box) 
     if entry is not None:
         level = panel.y_at(entry)
         dashes = np.array([[(panel.box.left, level), (panel.box.right, level)]])
+        # only the drawing process imports matplotlib
+        from charts.canvas import DASHED
+
         canvas.segments(dashes, colours.muted, 1.5, dash=DASHED)
     x = panel.box.left + (times - start) / span * panel.box.width
     canvas.curve(x, panel.y(small.close), tint, 3)

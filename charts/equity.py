@@ -1,20 +1,23 @@
 """The daily report as a picture: headline numbers, the session's cumulative result, and each round trip's result in won."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from charts.canvas import DASHED, Canvas
 from charts.cards import GAP as _GAP
 from charts.cards import MARGIN as _MARGIN
 from charts.cards import Extras, card, draw_extras, sign, won
 from charts.layout import Box, Panel, round_ticks
 from charts.spec import DEFAULT_SIZE, FloatArray, IntArray, Theme, Zone, check_finite, check_size, check_times
 from charts.theme import Palette, fade, palette
-from charts.typeface import typeset
+
+if TYPE_CHECKING:
+    from charts.canvas import Canvas
 
 MAX_POINTS = 20_000
 MAX_STATS = 6
@@ -106,6 +109,10 @@ def _won_axis(value: float) -> str:
 
 def render_report(spec: ReportSpec) -> bytes:
     """The report as PNG, `spec.size` pixels and what the extras add; a friendly card when nothing was traded."""
+    # only the drawing process imports matplotlib
+    from charts.canvas import Canvas
+    from charts.typeface import typeset
+
     with typeset():
         colours = palette(spec.theme, up_is_red=spec.up_is_red)
         width, height = DEFAULT_SIZE[0], DEFAULT_SIZE[1] + round(spec.extras.height + _longer(spec))
@@ -189,6 +196,8 @@ def _empty(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None
 
 
 def _curve(canvas: Canvas, spec: ReportSpec, colours: Palette, box: Box) -> None:
+    from charts.canvas import DASHED
+
     inner = card(canvas, colours, box, spec.labels.equity)
     final = float(spec.pnl_krw[-1])
     canvas.text((inner.right, box.top + 34), won(final), size=30, colour=sign(colours, final), bold=True, side="right")

@@ -43,10 +43,16 @@ def overlay_names() -> tuple[str, ...]:
     return tuple(sorted(_COLUMNS))
 
 
-def _split(request: str) -> tuple[str, int | None]:
+def nearest(request: str) -> tuple[str, ...]:
+    """Known names that look like it."""
+    return tuple(difflib.get_close_matches(request.strip().lower().partition(":")[0], _COLUMNS, n=3, cutoff=0.5))
+
+
+def parse(request: str) -> tuple[str, int | None]:
+    """A name and its length, if any: "ema:50" is ("ema", 50). ValueError where there is no such overlay."""
     name, _, length = request.strip().lower().partition(":")
     if name not in _COLUMNS:
-        close = difflib.get_close_matches(name, _COLUMNS, n=3, cutoff=0.5)
+        close = nearest(name)
         hint = f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(overlay_names())}"
         raise ValueError(f"unknown overlay {name!r}: {hint}")
     if not length:
@@ -82,7 +88,7 @@ def overlay(name: str, bars: ChartBars) -> tuple[OverlayLine, ...]:
 
     ValueError for an unknown name (with suggestions), a bad length, or too few bars. Imports pandas-ta on first use.
     """
-    name, length = _split(name)
+    name, length = parse(name)
     function = getattr(_library(), name, None)
     if function is None:
         raise ValueError(f"overlay {name} does not exist in this version of pandas-ta")

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from matplotlib.colors import to_rgb
-
 from charts.spec import LevelKind, Theme
 
 _FADE = 0.16
@@ -49,6 +47,12 @@ _LIGHT = Palette(
 )  # fmt: skip
 
 
+def _rgb(colour: str) -> tuple[float, float, float]:
+    """Red, green and blue of #rrggbb, each from 0 to 1."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red / 255, green / 255, blue / 255
+
+
 def palette(theme: Theme, *, up_is_red: bool) -> Palette:
     """The theme's colours; western convention paints rises green and falls red."""
     chosen = _DARK if theme == "dark" else _LIGHT
@@ -65,12 +69,12 @@ def level_colour(colours: Palette, kind: LevelKind, direction: str) -> str:
 
 def on_colour(colours: Palette, background: str) -> str:
     """Black or white, whichever reads better on `background` (WCAG relative luminance)."""
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(background))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _rgb(background))
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return colours.ink if luminance > 0.24 else colours.paper
 
 
 def fade(colour: str, base: str, share: float = _FADE) -> str:
     """`colour` laid over `base` with the given opacity, as an opaque colour."""
-    mixed = (round(255 * (share * c + (1 - share) * b)) for c, b in zip(to_rgb(colour), to_rgb(base), strict=True))
+    mixed = (round(255 * (share * c + (1 - share) * b)) for c, b in zip(_rgb(colour), _rgb(base), strict=True))
     return "#" + "".join(f"{value:02X}" for value in mixed)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import stops
+from benchmarks import chart, stops
 from simulation.faults import LEVELS
 from simulation.many import Totals, total
 from simulation.run import run_seed
@@ -36,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = benches.add_parser("stops", help=words, description=words)
     stops.add_arguments(sub)
     sub.set_defaults(play=stops.run)
+    words = "차트 속도와 메모리를 잽니다 / how long a chart takes, and what it holds up"
+    sub = benches.add_parser("chart", help=words, description=words)
+    chart.add_arguments(sub)
+    sub.set_defaults(play=chart.run)
 
 
 def _positive(text: str) -> int:

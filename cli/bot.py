@@ -16,15 +16,16 @@ from adapters.polygon.rest import PolygonReference
 from bot.app import run as serve
 from bot.beats import file_beats
 from bot.deps import BotDeps
+from bot.i18n import ET
 from charts.worker import ChartWorker
 from config import environment
 from config.caps import caps_path, load_caps
 from core.model.bar import Bar
-from ports.market_data import ReferenceUnavailable
 from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
 
-BARS_LOOKBACK = dt.timedelta(hours=8)
+LEAST_BARS = dt.timedelta(minutes=30)
+DAYS_LOOKBACK = dt.timedelta(days=365)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
 MAX_PACE = 6.0
@@ -38,13 +39,18 @@ async def main(runtime: Runtime) -> None:
     engine = open_engine(settings.database_url)
     reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock)
     charts = ChartWorker()
+    calendar = load_calendar(settings.state_dir, clock.now().date())
 
-    async def bars(ticker: str) -> Sequence[Bar]:
-        now = clock.now()
-        try:
-            return await reference.minute_bars(ticker, now - BARS_LOOKBACK, now)
-        except ReferenceUnavailable:
-            return ()
+    async def bars(ticker: str, until: dt.datetime) -> Sequence[Bar]:
+        # at night and on weekends the last session is what there is to see
+        started = calendar.current_or_next(until).pre_open_at
+        if until - started < LEAST_BARS:
+            started = calendar.previous(until).pre_open_at
+        return await reference.minute_bars(ticker, started, until)
+
+    async def days(ticker: str) -> Sequence[Bar]:
+        today = clock.now().astimezone(ET).date()
+        return await reference.daily_bars(ticker, today - DAYS_LOOKBACK, today)
 
     async def halt() -> None:
         await asyncio.to_thread((settings.state_dir / "HALT").touch)
@@ -58,7 +64,7 @@ async def main(runtime: Runtime) -> None:
         version=VERSION,
         params=runtime.params,
         clock=clock,
-        calendar=load_calendar(settings.state_dir, clock.now().date()),
+        calendar=calendar,
         bus=runtime.bus,
         control=SocketControl(settings.socket("trader")),
         records=SqlRecordStore(engine),
@@ -67,6 +73,7 @@ async def main(runtime: Runtime) -> None:
         foregone=SqlForegone(engine),
         charts=charts,
         bars=bars,
+        days=days,
         api_base=telegram.api_url or None,
         halt=halt,
         beats=file_beats(settings.state_dir),

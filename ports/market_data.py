@@ -45,6 +45,10 @@ class ReferenceData(Protocol):
         """Closed unadjusted minute bars with `start <= bar start < end`, oldest first."""
         ...
 
+    async def daily_bars(self, ticker: str, first_on: dt.date, last_on: dt.date) -> Sequence[Bar]:
+        """One split-adjusted bar per US date, oldest first, each starting at midnight in New York; today's as it is so far."""
+        ...
+
 
 class ReferenceUnavailable(Exception):
     """The vendor did not answer a look-up; try again later."""

@@ -13,6 +13,14 @@ from core.model.messages import Signal, Value
 from core.model.order import Side
 from core.model.position import Position, RoundTrip
 
+WATCH_LIST = "watch"
+"""The preference of nobody in particular (user 0) that holds the watched tickers, separated by commas."""
+
+
+def watched_of(value: str | None) -> tuple[str, ...]:
+    """The watched tickers of the stored preference, in order."""
+    return tuple(ticker for ticker in (value or "").split(",") if ticker)
+
 
 class StoreUnavailable(Exception):
     """The database can't be reached now."""

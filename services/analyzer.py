@@ -17,11 +17,13 @@ from core.model.messages import (
     SettingsChanged,
     Signal,
     TrendAsked,
+    WatchListChanged,
 )
 from core.stages.analyze import AnalyzeStage
 from ports.bus import BusUnavailable
 from ports.store import RecordStore, StoreUnavailable
 from services.runtime import Runtime, run, until_stopped
+from services.watched import load_watch_list
 
 log = logging.getLogger(__name__)
 CHANNELS = (Channel.TREND, Channel.SCREENED, Channel.BARS, Channel.CONTROL)
@@ -33,10 +35,13 @@ UNSAVED_LIMIT = 1000
 class Analyzer:
     """Connects the bus to the stage; signals are published first, then recorded."""
 
-    def __init__(self, runtime: Runtime, records: RecordStore) -> None:
+    def __init__(self, runtime: Runtime, records: RecordStore, watched: WatchListChanged | None = None) -> None:
+        """`watched` is the watch list at the start."""
         self._runtime = runtime
         self._records = records
         self._stage = AnalyzeStage(runtime.params.analyzer, runtime.params.scanner)
+        if watched is not None:
+            self._stage.watch_list_changed(watched)
         self._unsaved: deque[Signal] = deque(maxlen=UNSAVED_LIMIT)
         self._saving = asyncio.Event()
         self._signals = 0
@@ -92,6 +97,8 @@ class Analyzer:
                 self._stage.holdings_changed(message)
             case SettingsChanged():
                 self._settings_changed(message)
+            case WatchListChanged():
+                self._stage.watch_list_changed(message)
             case _:
                 pass
 
@@ -122,9 +129,10 @@ class Analyzer:
 async def main(runtime: Runtime) -> None:
     """Wire the analyzer."""
     engine = open_engine(runtime.settings.database_url)
-    await runtime.load_overrides(SqlChatStore(engine))
+    chat, records = SqlChatStore(engine), SqlRecordStore(engine)
+    await runtime.load_overrides(chat)
     try:
-        await Analyzer(runtime, SqlRecordStore(engine)).run()
+        await Analyzer(runtime, records, await load_watch_list(chat, records, runtime.clock.now())).run()
     finally:
         await engine.dispose()
 

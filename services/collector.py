@@ -6,6 +6,8 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+import msgspec
+
 from adapters.calendar import load_calendar
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
@@ -15,7 +17,7 @@ from adapters.polygon.rest import PolygonReference
 from adapters.polygon.stream import PolygonStream
 from config import environment
 from core.model.bar import Bar
-from core.model.instrument import Listing
+from core.model.instrument import Instrument, Listing
 from core.model.messages import (
     BarsClosed,
     Channel,
@@ -34,6 +36,7 @@ from ports.bus import BusUnavailable
 from ports.market_data import BarStream, FeedStatus, ReferenceData, ReferenceUnavailable
 from ports.store import RecordStore, StoreUnavailable
 from services.runtime import Runtime, run, until_stopped
+from services.watched import load_watch_list
 
 log = logging.getLogger(__name__)
 PARALLEL_LOOKUPS = 8
@@ -51,8 +54,9 @@ class Collector:
         reference: ReferenceData,
         records: RecordStore,
         listings: Callable[[], Mapping[str, Listing]],
+        watched: tuple[str, ...] = (),
     ) -> None:
-        """`listings` blocks; it runs in a thread of its own."""
+        """`listings` blocks; it runs in a thread of its own. `watched` is the watch list at the start."""
         self._runtime = runtime
         self._stream = stream
         self._reference = reference
@@ -62,7 +66,10 @@ class Collector:
         self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
         self._lookups: set[asyncio.Task[None]] = set()
         self._held: tuple[str, ...] = ()
-        self._watched: tuple[str, ...] = ()
+        self._watched = watched
+        self._stage.follow(watched)
+        self._names: dict[str, Instrument] = {}
+        self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._down = False
         self._bars = self._published = self._lost = 0
 
@@ -78,7 +85,9 @@ class Collector:
         """Cached share counts that are not too old, then the list of all active securities."""
         oldest = self._runtime.clock.now() - INSTRUMENT_MAX_AGE
         try:
-            cached = [i for i, at in await self._records.instruments() if at >= oldest]
+            rows = await self._records.instruments()
+            self._stored = {i.ticker: (i, at) for i, at in rows}
+            cached = [i for i, at in rows if at >= oldest]
         except StoreUnavailable:
             log.warning("the database does not answer; starting without cached instruments")
             cached = []
@@ -87,6 +96,7 @@ class Collector:
         except ReferenceUnavailable:
             log.warning("the list of securities is not available; types are looked up one by one")
             listed = []
+        self._names = {i.ticker: i for i in listed}
         self._stage.know(listed)
         self._stage.know(cached)
         self._runtime.note(instruments=len(listed), cached=len(cached))
@@ -98,8 +108,33 @@ class Collector:
             found = await asyncio.to_thread(self._listings)
             self._stage.listings_known(found)
             self._runtime.note(listings=len(found))
+            await self._keep_names(found)
 
         await self._runtime.every(LISTINGS_EVERY.total_seconds(), renew, least_s=60.0)
+
+    async def _keep_names(self, listings: Mapping[str, Listing]) -> None:
+        """Store what people may call a security by; a share count that is known keeps the age it has."""
+        now = self._runtime.clock.now()
+        fresh: list[Instrument] = []
+        try:
+            for ticker, each in self._names.items():
+                listing = listings.get(ticker)
+                name_ko = listing.name_ko if listing else each.name_ko
+                exchange = listing.exchange if listing else each.exchange
+                stored, at = self._stored.get(ticker, (None, now))
+                shares = stored.shares_outstanding if stored else None
+                named = msgspec.structs.replace(each, name_ko=name_ko, exchange=exchange, shares_outstanding=shares)
+                if named == stored:
+                    continue
+                self._stored[ticker] = (named, at)
+                if shares is None:
+                    fresh.append(named)
+                else:
+                    await self._records.put_instruments([named], at)
+            await self._records.put_instruments(fresh, now)
+        except StoreUnavailable:
+            self._stored.clear()
+            log.warning("the database does not answer; names are stored tomorrow")
 
     async def _feed(self) -> None:
         async for item in self._stream.events():
@@ -183,6 +218,10 @@ class Collector:
         now = self._runtime.clock.now()
         await self._perform(self._stage.instrument_loaded(ask.ticker, found, now))
         if found is not None:
+            known = self._stored.get(ask.ticker)
+            if known is not None:
+                found = msgspec.structs.replace(found, name_ko=known[0].name_ko, exchange=known[0].exchange)
+            self._stored[ask.ticker] = (found, now)
             try:
                 await self._records.put_instruments([found], now)
             except StoreUnavailable:
@@ -210,7 +249,8 @@ async def main(runtime: Runtime) -> None:
     polygon = environment.polygon(runtime.env)
     calendar = load_calendar(runtime.settings.state_dir, runtime.clock.now().date())
     engine = open_engine(runtime.settings.database_url)
-    await runtime.load_overrides(SqlChatStore(engine))
+    chat = SqlChatStore(engine)
+    await runtime.load_overrides(chat)
 
     def expects_data(at: dt.datetime) -> bool:
         return calendar.current_or_next(at).phase(at) is Phase.REGULAR
@@ -220,7 +260,9 @@ async def main(runtime: Runtime) -> None:
     try:
         records = SqlRecordStore(engine)
         url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"
-        await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder)).run()
+        listed = await load_watch_list(chat, records, runtime.clock.now())
+        watched = listed.tickers if listed else ()
+        await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder), watched).run()
     finally:
         await stream.close()
         await reference.close()

@@ -111,6 +111,22 @@ class PolygonReference:
         wanted = {b.start_ms: b for b in bars if b is not None and first <= b.start_ms < after and b.end_ms <= now_ms}
         return [wanted[start_ms] for start_ms in sorted(wanted)]
 
+    async def daily_bars(self, ticker: str, first_on: dt.date, last_on: dt.date) -> Sequence[Bar]:
+        """Split-adjusted days, oldest first; impossible ones are left out. Today's is what the vendor has of it so far."""
+
+        def read(client: Any) -> list[Any]:
+            symbol = quote(ticker, safe="")
+            span = (first_on.isoformat(), last_on.isoformat())
+            return list(client.list_aggs(symbol, 1, "day", *span, adjusted=True, sort="asc", limit=BARS_PAGE))
+
+        if last_on < first_on:
+            return []
+        records = await self._run(read, self._deadline_s)
+        bars = [bar_of(ticker, r.timestamp, r.open, r.high, r.low, r.close, r.volume) for r in records]
+        self.refused += bars.count(None)
+        wanted = {b.start_ms: b for b in bars if b is not None}
+        return [wanted[start_ms] for start_ms in sorted(wanted)]
+
     async def close(self) -> None:
         """Release connections and threads; look-ups under way end by their own time-outs."""
         self._pool.shutdown(wait=False, cancel_futures=True)

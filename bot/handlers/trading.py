@@ -95,22 +95,28 @@ async def resume_pressed(update: Update, context: AppContext) -> None:
 
 async def buy(update: Update, context: AppContext, args: Sequence[str]) -> None:
     """/buy NVDA [₩]"""
-    amount = amount_krw(args[1]) if len(args) > 1 else None
-    if len(args) > 1 and amount is None:
+    meant = await ask.ticker(update, context, args, "buy")
+    if meant is None:
+        return
+    ticker, rest = meant
+    amount = amount_krw(rest[0]) if rest else None
+    if rest and amount is None:
         await context.say(update, help_views.usage(spec_of(context, "buy"), context.t))
         return
-    ticker = ask.ticker(args[0])
     command = Buy(by=str(context.who), nonce=secrets.token_hex(8), ticker=ticker, amount_krw=amount)
     await context.say(update, views.proposed(ticker, await ask.send(context, command), context.t))
 
 
 async def sell(update: Update, context: AppContext, args: Sequence[str]) -> None:
     """/sell NVDA [%]: a preview with a button."""
-    share = percent(args[1]) if len(args) > 1 else 100
+    meant = await ask.ticker(update, context, args, "sell")
+    if meant is None:
+        return
+    ticker, rest = meant
+    share = percent(rest[0]) if rest else 100
     if share is None:
         await context.say(update, help_views.usage(spec_of(context, "sell"), context.t))
         return
-    ticker = ask.ticker(args[0])
     state = await ask.status(context)
     position = next((p for p in state.positions if p.ticker == ticker and p.qty > 0), None)
     if position is None:
@@ -141,7 +147,10 @@ async def _open_plan(context: AppContext, ticker: str) -> Plan | None:
 
 async def ignore(update: Update, context: AppContext, args: Sequence[str]) -> None:
     """/ignore NVDA: the same as the card's button."""
-    ticker = ask.ticker(args[0])
+    meant = await ask.ticker(update, context, args, "ignore")
+    if meant is None:
+        return
+    ticker, _ = meant
     plan = await _open_plan(context, ticker)
     if plan is None:
         await context.say(update, help_views.no_plan(ticker, context.t))
@@ -153,7 +162,10 @@ async def ignore(update: Update, context: AppContext, args: Sequence[str]) -> No
 
 async def cancel(update: Update, context: AppContext, args: Sequence[str]) -> None:
     """/cancel [NVDA]: open buys and remaining tranches."""
-    ticker = ask.ticker(args[0]) if args else ""
+    meant = await ask.ticker(update, context, args, "cancel") if args else ("", ())
+    if meant is None:
+        return
+    ticker, _ = meant
     reply = await ask.send(context, CancelOrders(by=str(context.who), ticker=ticker))
     await context.say(update, views.outcome(reply, context.t))
 
@@ -164,9 +176,11 @@ async def locks(update: Update, context: AppContext, _args: Sequence[str]) -> No
 
 
 async def unlock(update: Update, context: AppContext, args: Sequence[str]) -> None:
-    ticker = ask.ticker(args[0])
-    reply = await ask.send(context, Unlock(by=str(context.who), ticker=ticker))
-    await context.desk.mutes.set(ticker, None)
+    meant = await ask.ticker(update, context, args, "unlock")
+    if meant is None:
+        return
+    reply = await ask.send(context, Unlock(by=str(context.who), ticker=meant[0]))
+    await context.desk.mutes.set(meant[0], None)
     await context.say(update, views.outcome(reply, context.t))
 
 

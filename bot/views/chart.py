@@ -2,18 +2,38 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.bars import five_minutes
 from bot.card import CardModel
-from bot.i18n import Translator
+from bot.i18n import ET, Translator
 from bot.values import decimal, instant
-from charts.spec import MAX_BARS, ChartBars, ChartSpec, IndicatorParams, Labels, Level, LevelKind, Marker, Timeframe
+from bot.views.base import View, lines
+from bot.views.words import SIGNALS
+from charts.spec import (
+    MAX_BARS,
+    MAX_MARKERS,
+    ChartBars,
+    ChartSpec,
+    IndicatorParams,
+    Labels,
+    Level,
+    LevelKind,
+    Marker,
+    MarkerKind,
+    OverlayLine,
+    Theme,
+    Timeframe,
+)
 from core.model.bar import Bar, columns
 from core.model.messages import Event
+from core.model.order import Side
 from core.model.params import AnalyzerParams
 from core.model.position import Position
 from core.model.session import MarketSession
+from core.model.signal import SignalType
+from ports.store import TradeRow
 
 VISIBLE = 120
 MARGIN = 3
@@ -73,6 +93,16 @@ def _near(levels: Sequence[Level], bars: Sequence[Bar]) -> tuple[Level, ...]:
     return tuple(x for x in levels if low / MARGIN <= x.price <= high * MARGIN)
 
 
+def _frame(bars: Sequence[Bar], timeframe: Timeframe) -> list[Bar]:
+    return (five_minutes(bars) if timeframe == "5m" else list(bars))[-MAX_BARS:]
+
+
+def chart_bars(bars: Sequence[Bar], timeframe: Timeframe) -> ChartBars:
+    """The bars as the chart draws them; raises ValueError where there are none."""
+    c = columns(_frame(bars, timeframe))
+    return ChartBars(c.start_ms, c.open, c.high, c.low, c.close, c.volume)
+
+
 def spec(
     ticker: str,
     name: str,
@@ -84,23 +114,29 @@ def spec(
     timeframe: Timeframe = "1m",
     levels: Sequence[Level] = (),
     markers: Sequence[Marker] = (),
+    overlays: Sequence[OverlayLine] = (),
+    theme: Theme = "dark",
+    previous_close: float | None = None,
+    age: str = "",
 ) -> ChartSpec:
     """A price chart; raises ValueError where there is nothing to draw."""
-    drawn = (five_minutes(bars) if timeframe == "5m" else list(bars))[-MAX_BARS:]
-    c = columns(drawn)
+    drawn = _frame(bars, timeframe)
     first = drawn[0].start_ms if drawn else 0
     return ChartSpec(
         ticker=ticker,
         name=name,
         subtitle="",
         timeframe=timeframe,
-        bars=ChartBars(c.start_ms, c.open, c.high, c.low, c.close, c.volume),
+        bars=chart_bars(bars, timeframe),
         levels=_near(levels, drawn),
-        markers=tuple(m for m in markers if m.at_ms >= first),
-        labels=labels(t),
+        markers=tuple(m for m in markers if m.at_ms >= first)[-MAX_MARKERS:],
+        labels=replace(labels(t), source=t.plain("Polygon"), age=age),
         indicators=indicator_params(params),
         sessions=tuple((int(s.open_at.timestamp() * 1000), int(s.close_at.timestamp() * 1000)) for s in sessions),
         visible=VISIBLE,
+        overlays=tuple(overlays),
+        theme=theme,
+        previous_close=previous_close,
     )
 
 
@@ -144,12 +180,60 @@ def sale_markers(event: Event, bars: Sequence[Bar], *, stopped: bool) -> list[Ma
     return [Marker(int(opened.timestamp() * 1000), float(average), "buy"), sale]
 
 
-def caption(ticker: str, last: Bar, now: dt.datetime, t: Translator) -> str:
-    """The newest price and how old it is."""
-    return t(
-        "📈 <b>{ticker}</b> {price} · {time} ({age})",
-        ticker=ticker,
-        price=t.usd(last.close),
-        time=t.time(last.end_at),
-        age=t.age(last.end_at, now),
+def fill_markers(rows: Sequence[TradeRow]) -> list[Marker]:
+    """Our fills on their bars."""
+    kinds = ["buy" if row.side is Side.BUY else "stop" if "STOP" in row.signal_type.upper() else "sell" for row in rows]
+    made: list[Marker] = []
+    for row, kind in zip(rows, kinds, strict=True):
+        shape: MarkerKind = "buy" if kind == "buy" else "stop" if kind == "stop" else "sell"
+        made.append(Marker(int(row.created_at.timestamp() * 1000), float(row.price), shape))
+    return made
+
+
+def signal_marker(bar: Bar, signal: SignalType, t: Translator) -> list[Marker]:
+    """The bar that was judged."""
+    return [Marker(bar.start_ms, bar.close, "signal", t.plain(SIGNALS[signal]))]
+
+
+def previous_close(days: Sequence[Bar], last: Bar) -> float | None:
+    """The close of the newest day before the last bar's, None where no such day is known."""
+    on = last.start_at.astimezone(ET).date()
+    before = [day for day in days if day.start_at.astimezone(ET).date() < on]
+    return before[-1].close if before else None
+
+
+def caption(
+    ticker: str, name: str, last: Bar, before: float | None, at: dt.datetime, now: dt.datetime, t: Translator
+) -> str:
+    """The newest price, the day's change where the close before is known, and where and from when the data is."""
+    title = f"{ticker} {name}".strip()
+    change = f" {t.pct((last.close / before - 1) * 100)}" if before else ""
+    return lines(
+        t("📈 <b>{title}</b> {price}{change}", title=title, price=t.usd(last.close), change=change),
+        t("{source} · {age} · {time}", source=t("Polygon"), age=t.age(at, now), time=t.time(at)),
     )
+
+
+def unknown_overlay(name: str, near: Sequence[str], t: Translator) -> View:
+    if near:
+        return View(t("I know no overlay {name}. Did you mean {names}?", name=name, names=", ".join(near)))
+    names = "vwap, supertrend, ema:50, sma:20, bbands, kc, donchian, psar"
+    return View(t("I know no overlay {name}. Try one of: {names}", name=name, names=names))
+
+
+def too_many_overlays(most: int, t: Translator) -> View:
+    return View(t("At most {most} overlays fit a chart.", most=most))
+
+
+def overlay_failed(names: Sequence[str], count: int, t: Translator) -> View:
+    return View(
+        t(
+            "{names} can't be drawn on {count} bars. Please try a shorter length or none.",
+            names=", ".join(names),
+            count=count,
+        )
+    )
+
+
+def theme_not_kept(t: Translator) -> View:
+    return View(t("The database does not answer, so the colours hold for this picture only."))

@@ -107,6 +107,12 @@ def no_bars(ticker: str, t: Translator) -> View:
     return View(t("There are no bars for {ticker}. Is the ticker right?", ticker=ticker))
 
 
+def vendor_away(ticker: str, t: Translator) -> View:
+    return View(
+        t("Polygon does not answer, so there is no chart of {ticker}. Please try again in a moment.", ticker=ticker)
+    )
+
+
 def charts_busy(t: Translator) -> View:
     return View(t("Many charts are waiting already. Please try again in a moment."))
 

@@ -10,9 +10,8 @@ from bot import keyboards
 from bot.i18n import Markup, Translator, mark
 from bot.reporting import Period
 from bot.views.base import RULE, View, bounded, lines, titled
-from bot.views.words import CONDITIONS, PURPOSES, SIGNALS, word
+from bot.views.words import PURPOSES, SIGNALS, word
 from core.model.position import Position, RoundTrip
-from core.model.signal import Condition, Indicators, Verdict
 from core.rules.performance import Summary
 from core.rules.results import results
 from ports.store import SignalRow
@@ -150,54 +149,3 @@ def discoveries(rows: Sequence[str], t: Translator) -> View:
     if not rows:
         return View(t("🔍 Nothing found yet."))
     return View(lines(t("🔍 <b>Newest finds</b>"), RULE, *bounded(rows, t, 10)))
-
-
-def _value(condition: Condition, i: Indicators, t: Translator) -> str:
-    """The values that a condition looked at."""
-    match condition:
-        case Condition.UPTREND | Condition.EMA_CROSS_DOWN:
-            return _pair("EMA {a} / {b}", i.ema_fast, i.ema_slow)
-        case Condition.MACD_CROSS_UP:
-            return _pair("MACD {a} / {b}", i.macd, i.macd_signal)
-        case Condition.MACD_TURNED_NEGATIVE:
-            return "" if i.macd_histogram is None else f"{i.macd_histogram:+.3f}"
-        case Condition.RSI_HEALTHY | Condition.RSI_FELL:
-            return "" if i.rsi is None else f"RSI {i.rsi:.1f}"
-        case Condition.BAND_BREAKOUT:
-            return _pair("{a} / {b}", i.close, i.band_upper)
-        case Condition.VOLUME_SURGE:
-            return "" if i.relative_volume is None else f"x{i.relative_volume:.1f}"
-        case Condition.STOP_REACHED:
-            return t.usd(i.close)
-        case Condition.SHORT_HISTORY:
-            return t("{count} bars", count=i.bars)
-
-
-def _pair(shape: str, a: float | None, b: float | None) -> str:
-    return "" if a is None or b is None else shape.format(a=f"{a:,.2f}", b=f"{b:,.2f}")
-
-
-def _condition(mark_: str, condition: Condition, verdict: Verdict, t: Translator) -> str:
-    shown = _value(condition, verdict.indicators, t)
-    name = word(CONDITIONS, condition, t)
-    return t("{mark} {name}: {value}", mark=mark_, name=name, value=shown) if shown else f"{mark_} {name}"
-
-
-def why(ticker: str, verdict: Verdict, at: dt.datetime, now: dt.datetime, t: Translator) -> View:
-    """Each condition of the newest signal with the value it saw."""
-    return View(
-        lines(
-            t("🧠 <b>Why {ticker}?</b>", ticker=ticker),
-            t(
-                "{signal} · confidence {confidence}% · {time} ({age})",
-                signal=word(SIGNALS, verdict.signal, t),
-                confidence=round(verdict.confidence),
-                time=t.time(at),
-                age=t.age(at, now),
-            ),
-            t("Price then: {price}", price=t.usd(verdict.indicators.close)),
-            RULE,
-            *(_condition("✅", each, verdict, t) for each in verdict.met),
-            *(_condition("▫️", each, verdict, t) for each in verdict.unmet),
-        )
-    )

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from core.model.bar import Bar
+from core.model.instrument import Instrument
 from core.model.signal import Discovery, TrendState, Verdict
 
 VERSION = 1
@@ -116,9 +117,10 @@ class HoldingsChanged(Message, frozen=True, kw_only=True, tag="holdings"):
 
 
 class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
-    """The tickers the owner watches, complete."""
+    """The tickers the owner watches, complete, and what is known of them: without its venue nothing is bought."""
 
     tickers: tuple[str, ...]
+    securities: tuple[Instrument, ...] = ()
     at: Instant
 
 

@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from core.model.bar import Bar, columns
+from core.model.bar import MINUTE_MS, Bar, columns
+from core.model.instrument import Instrument
 from core.model.messages import (
     BarsClosed,
     HeldPosition,
@@ -13,6 +14,7 @@ from core.model.messages import (
     Signal,
     TrendAnswered,
     TrendAsked,
+    WatchListChanged,
     message_id,
 )
 from core.model.params import AnalyzerParams, ScannerParams
@@ -40,6 +42,7 @@ class AnalyzeStage:
         # sold inside a bar that is still open: that bar may yet bear witness to the stop
         self._sold: dict[str, HeldPosition] = {}
         self._witnessed: set[str] = set()
+        self._watched: dict[str, Instrument] = {}
 
     def settings_changed(self, params: AnalyzerParams, scanner: ScannerParams) -> None:
         """Use new parameters from the next bar on."""
@@ -67,6 +70,10 @@ class AnalyzeStage:
         self._witnessed &= held.keys()
         self._held = held
 
+    def watch_list_changed(self, message: WatchListChanged) -> None:
+        """Replace the watched securities; one whose venue is unknown can't be bought and is not judged."""
+        self._watched = {each.ticker: each for each in message.securities if each.ticker in message.tickers}
+
     def screened(self, message: Screened, at: dt.datetime) -> list[Signal]:
         """Judge a ticker that passed the screen: BUY or WATCH."""
         self._merge(message.bars)
@@ -87,7 +94,7 @@ class AnalyzeStage:
                 signals += self._judge_held(bar, at)
             elif (sold := self._sold.pop(bar.ticker, None)) and Decimal(str(bar.close)) <= sold.stop_price:
                 signals.append(self._stop(bar, at))
-            elif late := self._judge_late_entry(bar, at):
+            elif (late := self._judge_late_entry(bar, at)) or (late := self._judge_watched(bar, at)):
                 signals.append(late)
         return signals
 
@@ -140,6 +147,19 @@ class AnalyzeStage:
         self._bought.add(bar.ticker)
         return self._signal(bar.ticker, verdict, bar, at, discovery=_repriced(discovery, bar))
 
+    def _judge_watched(self, bar: Bar, at: dt.datetime) -> Signal | None:
+        """A watched ticker needs no screen, only the trend; it is offered once a day unless it is screened as well."""
+        security = self._watched.get(bar.ticker)
+        if security is None or bar.ticker in self._bought:
+            return None
+        window = self._window(bar.ticker, bar.start_ms)
+        verdict = judge_entry(columns(window), self._params)
+        seen = _seen(security, window)
+        if verdict.signal is not SignalType.BUY or seen is None:
+            return None
+        self._bought.add(bar.ticker)
+        return self._signal(bar.ticker, verdict, bar, at, discovery=seen)
+
     def _merge(self, bars: Iterable[Bar]) -> list[Bar]:
         """Insert or replace bars; returns those that are the newest of their ticker.
 
@@ -176,6 +196,27 @@ class AnalyzeStage:
             feed_delay_ms=max(0, int(at.timestamp() * 1000) - bar.end_ms),
             discovery=discovery,
         )
+
+
+def _seen(security: Instrument, window: Sequence[Bar]) -> Discovery | None:
+    """A watched ticker's newest bar for people; None where there is too little before it to compare it with."""
+    bar, before = window[-1], window[-21:-1]
+    reference = next((b for b in reversed(window) if b.start_ms <= bar.start_ms - 5 * MINUTE_MS), None)
+    average = sum(b.volume for b in before) / len(before) if before else 0.0
+    if reference is None or average <= 0 or bar.volume <= 0:
+        return None
+    return Discovery(
+        price=bar.close,
+        change_pct=(bar.close / reference.close - 1) * 100,
+        volume=bar.volume,
+        volume_ratio_pct=bar.volume / average * 100,
+        market_cap=security.market_cap(bar.close),
+        name=security.name,
+        name_ko=security.name_ko,
+        exchange=security.exchange.value,
+        announce=True,
+        bar_end_at=bar.end_at,
+    )
 
 
 def _repriced(discovery: Discovery, bar: Bar) -> Discovery:

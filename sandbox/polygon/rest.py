@@ -14,6 +14,7 @@ from sandbox.calendar import Session
 from sandbox.clock import SandboxClock
 from sandbox.faults import Fault
 from sandbox.market import Instrument, Market
+from sandbox.polygon.days import daily_bars, within
 from sandbox.polygon.protocol import trade_count
 
 Body = dict[str, object]
@@ -187,11 +188,14 @@ class Rest:
             end_ms = _moment(info["end"], end=True)
         except ValueError:
             return _error(request, 400, "Could not parse the time parameter: use YYYY-MM-DD or Unix milliseconds")
-        if info["span"] not in SPANS_MIN or multiplier < 1:
-            return _error(request, 400, "This sandbox has minute and hour windows only")
+        daily = info["span"] == "day" and multiplier == 1
+        if not daily and (info["span"] not in SPANS_MIN or multiplier < 1):
+            return _error(request, 400, "This sandbox has minute, hour and single day windows only")
         limit = _limit(request, 5000, MAX_LIMIT)
         if symbol not in market.instruments:
             return _reply(_aggregates(request, symbol, []))
+        if daily:
+            return self._days(request, symbol, (start_ms, end_ms), limit)
         bars = [b for b in market.closed_bars(symbol, self._clock.now()) if start_ms <= b.start_ms <= end_ms]
         if request.query.get("sort", "asc") == "desc":
             bars.reverse()
@@ -200,6 +204,17 @@ class Rest:
         results = _windows(page, multiplier * SPANS_MIN[info["span"]])
         body = _aggregates(request, symbol, results, len(page))
         if skip + limit < len(bars):
+            body["next_url"] = _next_url(request, str(skip + limit))
+        return _reply(body)
+
+    def _days(self, request: web.Request, symbol: str, span: tuple[int, int], limit: int) -> web.Response:
+        rows = within(daily_bars(self._market, symbol, self._clock.now()), *span)
+        if request.query.get("sort", "asc") == "desc":
+            rows.reverse()
+        skip = int(_cursor(request) or 0)
+        page = rows[skip : skip + limit]
+        body = _aggregates(request, symbol, page)
+        if skip + limit < len(rows):
             body["next_url"] = _next_url(request, str(skip + limit))
         return _reply(body)
 

@@ -280,6 +280,7 @@ class FakeRecords:
         self.held: list = []
         self.trips: list = []
         self.reports: dict = {}
+        self.listed: list = []
         self.down = False
 
     def _up(self) -> None:
@@ -301,6 +302,10 @@ class FakeRecords:
     async def round_trips(self, since, until):
         self._up()
         return [t for t in self.trips if since <= t.closed_at < until]
+
+    async def instruments(self):
+        self._up()
+        return [(each, dt.datetime(2026, 11, 20, tzinfo=dt.UTC)) for each in self.listed]
 
     async def put_report(self, report) -> None:
         self._up()

@@ -28,6 +28,7 @@ from core.model.params import Params
 from core.model.position import Position
 from core.model.safety import Caps
 from core.model.signal import Condition, Discovery, Indicators, SignalType, Verdict
+from ports.market_data import ReferenceUnavailable
 from sandbox.telegram import DEFAULT_TOKEN, TelegramState, create_bot_api_app
 from sandbox.telegram.person import Tap, edit_text, forward, send_text, tap
 
@@ -169,6 +170,9 @@ class World:
     foregone: FakeForegone = field(default_factory=FakeForegone)
     params: Params = field(default_factory=Params)
     known: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
+    days: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
+    looked_up: list[tuple[str, dt.datetime]] = field(default_factory=list)
+    vendor_down: bool = False
     halted: list[bool] = field(default_factory=list)
     beats: Beats = field(default_factory=lambda: Beats(trader_age_s=1.0, guardian_age_s=1.0))
     handbacks: list[bool] = field(default_factory=list)
@@ -185,8 +189,16 @@ class World:
         self.state.listen(lambda _: self.changed.set())
 
     async def start(self) -> None:
-        async def look_up(ticker: str):
+        async def look_up(ticker: str, until: dt.datetime):
+            if self.vendor_down:
+                raise ReferenceUnavailable("down")
+            self.looked_up.append((ticker, until))
             return self.known.get(ticker, ())
+
+        async def days(ticker: str):
+            if self.vendor_down:
+                raise ReferenceUnavailable("down")
+            return self.days.get(ticker, ())
 
         async def halt() -> None:
             self.halted.append(True)
@@ -214,6 +226,7 @@ class World:
             foregone=self.foregone,
             charts=self.charts,
             bars=look_up,
+            days=days,
             api_base=self.api,
             halt=halt,
             beats=beats,

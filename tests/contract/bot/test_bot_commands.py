@@ -168,7 +168,7 @@ async def test_chart_comes_as_a_picture_and_an_unknown_ticker_gets_words(bot):
     bot.known["AAPL"] = bars("AAPL")
     await bot.say("차트 aapl 5m")
     assert bot.last().media is not None
-    assert bot.last().body.text == "📈 AAPL $142.50 · 00:31 KST (방금)"
+    assert bot.last().body.text == "📈 AAPL $142.50\n폴리곤 · 방금 · 00:31 KST"
     await bot.say("/chart QQQQQ")
     assert bot.last().body.text == "QQQQQ: 시세를 찾지 못했어요. 티커가 맞는지 확인해 주세요."
 
@@ -184,9 +184,9 @@ async def test_why_names_each_condition_with_its_value(bot):
     )
     bot.records.signal_rows.append(row)
     await bot.say("왜 NVDA")
-    assert "✅ 상승추세 (5EMA > 20EMA): EMA 142.00 / 140.00" in bot.last().body.text
-    assert "✅ 거래량 급증: x3.1" in bot.last().body.text
-    assert "▫️ RSI 양호: RSI 72.1" in bot.last().body.text
+    assert "✅ 상승추세 (5EMA > 20EMA): EMA 142.00 > 140.00" in bot.last().body.text
+    assert "✅ 거래량 급증: x3.1 (≥ 3)" in bot.last().body.text
+    assert "❌ RSI 양호: RSI 72.1 (50~70)" in bot.last().body.text
 
 
 async def test_discoveries_and_trades(bot):
@@ -275,13 +275,15 @@ async def test_settings_from_section_to_undo(bot):
     await bot.press(bot.last(), "적용")
     await bot.until(lambda: "변경됨" in bot.last().body.text)
     assert bot.chat.history[-1].key == "trading.max_positions"
-    told = [m for c, m in bot.bus.published if c is Channel.CONTROL]
+    told = [m for c, m in bot.bus.published if c is Channel.CONTROL and isinstance(m, SettingsChanged)]
     assert [m.overrides for m in told] == [{"trading.max_positions": 8}]
     assert isinstance(told[0], SettingsChanged)
     bot.clock.at += dt.timedelta(seconds=1)
     await bot.press(bot.last(), "되돌리기")
     await bot.until(lambda: "8종목 → 5종목" in bot.last().body.text)
-    assert [m.overrides for c, m in bot.bus.published if c is Channel.CONTROL][-1] == {"trading.max_positions": 5}
+    assert [m.overrides for c, m in bot.bus.published if c is Channel.CONTROL and isinstance(m, SettingsChanged)][
+        -1
+    ] == {"trading.max_positions": 5}
 
 
 async def test_settings_that_nobody_can_hear_of_are_not_kept(bot):

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
@@ -116,3 +117,20 @@ async def test_look_ups_run_side_by_side(reference, faults):
     started = time.monotonic()
     await asyncio.gather(*(reference.instrument("HELI") for _ in range(4)))
     assert time.monotonic() - started < 0.5
+
+
+async def test_days_are_one_bar_per_date_with_today_so_far(reference, market, clock):
+    today = market.day
+    days = await reference.daily_bars("HELI", today - dt.timedelta(days=30), today)
+    assert (days[-2].close, days[-1].close) == (14.12, market.day_range("HELI", clock.now()).close)
+    starts = [bar.start_at.astimezone(ZoneInfo("America/New_York")) for bar in days]
+    assert [s.date() for s in starts] == sorted({s.date() for s in starts})
+    assert {s.hour for s in starts} == {0}
+    assert await reference.daily_bars("HELI", today, today - dt.timedelta(days=1)) == []
+    assert await reference.daily_bars("NOPE", today - dt.timedelta(days=30), today) == []
+
+
+async def test_days_that_can_not_be_looked_up_are_no_empty_answer(reference, faults):
+    faults.add(fault(status=500))
+    with pytest.raises(ReferenceUnavailable):
+        await reference.daily_bars("HELI", dt.date(2025, 1, 2), dt.date(2025, 1, 3))

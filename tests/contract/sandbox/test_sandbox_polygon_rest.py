@@ -51,6 +51,27 @@ async def test_hours_merge_minutes(client):
     assert sum(bar.volume for bar in bars) == sum(bar.volume for bar in minutes)
 
 
+async def test_days_end_at_the_previous_close_and_today_so_far(client, market, clock):
+    days = await asyncio.to_thread(lambda: list(client.list_aggs("HELI", 1, "day", "2025-01-01", str(DAY))))
+    assert (len(days), days[-2].close) == (261, 14.12)
+    assert days[-1].close == market.day_range("HELI", clock.now()).close
+    assert all(d.low <= min(d.open, d.close) and max(d.open, d.close) <= d.high for d in days)
+    few = await asyncio.to_thread(client.get_aggs, "HELI", 1, "day", str(DAY), str(DAY))
+    assert [d.timestamp for d in few] == [days[-1].timestamp]
+
+
+async def test_days_come_in_pages_and_newest_first(client):
+    days = await asyncio.to_thread(lambda: list(client.list_aggs("HELI", 1, "day", "2025-01-01", str(DAY), limit=100)))
+    assert len({d.timestamp for d in days}) == 261
+    newest = await asyncio.to_thread(client.get_aggs, "HELI", 1, "day", "2025-01-01", str(DAY), sort="desc", limit=2)
+    assert [d.timestamp for d in newest] == [days[-1].timestamp, days[-2].timestamp]
+
+
+async def test_windows_of_several_days_are_refused(client):
+    with pytest.raises(BadResponse, match="single day windows only"):
+        await asyncio.to_thread(client.get_aggs, "HELI", 5, "day", "2025-01-01", str(DAY))
+
+
 async def test_grouped_daily_has_yesterday_and_not_yet_today(client, market):
     yesterday = await asyncio.to_thread(client.get_grouped_daily_aggs, str(previous_trading_day(DAY)))
     today = await asyncio.to_thread(client.get_grouped_daily_aggs, str(DAY))

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from core.model.bar import Bar
-from core.model.messages import BarsClosed, HeldPosition, HoldingsChanged, Screened, Signal, TrendAsked
+from core.model.instrument import Exchange, Instrument
+from core.model.messages import (
+    BarsClosed,
+    HeldPosition,
+    HoldingsChanged,
+    Screened,
+    Signal,
+    TrendAsked,
+    WatchListChanged,
+)
 from core.model.params import AnalyzerParams, ScannerParams
 from core.model.signal import Condition, Discovery, SignalType, TrendState
 from core.stages.analyze import AnalyzeStage
@@ -209,3 +218,34 @@ def test_the_feed_delay_is_measured(stage: AnalyzeStage) -> None:
     found = surge()
     at = found[-1].end_at + dt.timedelta(minutes=15)
     assert stage.screened(screened(found), at)[0].feed_delay_ms == 900_000
+
+
+def watching(*tickers: str, known: bool = True) -> WatchListChanged:
+    securities = tuple(Instrument(ticker=t, name=f"{t} Inc", exchange=Exchange.NYSE) for t in tickers) if known else ()
+    return WatchListChanged(id="w", tickers=tickers, securities=securities, at=AT)
+
+
+def judged(stage: AnalyzeStage, found: list[Bar]) -> list[Signal]:
+    signals = []
+    for each in found:
+        signals += stage.bars_closed(BarsClosed(id=str(each.start_ms), bars=(each,), created_at=AT), AT)
+    return signals
+
+
+def test_a_watched_ticker_is_judged_without_a_screen_and_offered_once_a_day() -> None:
+    stage = AnalyzeStage(AnalyzerParams(), ScannerParams())
+    stage.watch_list_changed(watching(TICKER))
+    (signal,) = judged(stage, surge())
+    found = signal.discovery
+    assert signal.verdict.signal is SignalType.BUY
+    assert found is not None
+    assert (found.exchange, found.name, found.price) == ("NYSE", f"{TICKER} Inc", signal.verdict.indicators.close)
+    assert found.change_pct > 0
+    assert judged(stage, surge()[-1:]) == []
+
+
+@pytest.mark.parametrize("message", [watching("OTHER"), watching(TICKER, known=False), watching()])
+def test_what_is_not_watched_or_has_no_known_venue_is_not_offered(message: WatchListChanged) -> None:
+    stage = AnalyzeStage(AnalyzerParams(), ScannerParams())
+    stage.watch_list_changed(message)
+    assert judged(stage, surge()) == []
