@@ -95,7 +95,7 @@ def build(deps: BotDeps) -> App:
         .rate_limiter(AppRateLimiter(pace=deps.pace))
         .defaults(defaults)
         .context_types(ContextTypes(context=AppContext))
-        .concurrent_updates(PriorityUpdateProcessor(deps.owners, gate.urgent))
+        .concurrent_updates(PriorityUpdateProcessor(deps.owners | deps.viewers, gate.urgent))
     )
     if deps.api_base is not None:
         builder = builder.base_url(f"{deps.api_base}/bot").base_file_url(f"{deps.api_base}/file/bot")

@@ -19,7 +19,7 @@ from ports.store import ChatStore, RecordStore
 class BotDeps:
     """The bot's world.
 
-    `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up recent
+    `owners` may do everything and get the notices; `viewers` may look, and get none. `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up recent
     minute bars of a ticker that is not in memory, oldest first, empty where the vendor does not know it. `api_base` is
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
     trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
@@ -39,6 +39,7 @@ class BotDeps:
     chat: ChatStore
     charts: ChartWorker
     bars: Callable[[str], Awaitable[Sequence[Bar]]]
+    viewers: frozenset[int] = frozenset()
     api_base: str | None = None
     halt: Callable[[], Awaitable[None]] | None = None
     beats: Callable[[], Awaitable[Beats]] | None = None

@@ -49,6 +49,10 @@ class Desk:
         """config.yaml with the changes made in chat."""
         return self._params
 
+    def specs_of(self, user_id: int) -> Sequence[CommandSpec]:
+        """The commands that a person may use."""
+        return self.specs if user_id in self.deps.owners else [spec for spec in self.specs if not spec.changes]
+
     def speak(self, user_id: int) -> Translator:
         """The translator of a person's language."""
         chosen = self._languages.get(user_id) or language(self._params.notification.language) or "ko"
@@ -61,10 +65,10 @@ class Desk:
         """Read overrides and languages; False while the database is away, which stops nothing else."""
         try:
             overrides = await self.deps.chat.overrides()
-            for owner in self.deps.owners:
-                chosen = language(await self.deps.chat.preference(owner, "language"))
+            for person in self.deps.owners | self.deps.viewers:
+                chosen = language(await self.deps.chat.preference(person, "language"))
                 if chosen:
-                    self._languages[owner] = chosen
+                    self._languages[person] = chosen
         except StoreUnavailable as trouble:
             log.warning("the database is away, using config.yaml as it is: %s", trouble)
             return False

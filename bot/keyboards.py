@@ -33,6 +33,24 @@ class Act(enum.StrEnum):
 
 
 _ACTS = {act.value: act for act in Act}
+# What a viewer may press; every act belongs to exactly one of the two.
+READING = frozenset({Act.INFO, Act.REFRESH, Act.LANGUAGE})
+CHANGING = frozenset(
+    {
+        Act.APPROVE,
+        Act.IGNORE,
+        Act.PANIC_PREVIEW,
+        Act.PANIC_SELL,
+        Act.SELL,
+        Act.RESUME,
+        Act.MODE,
+        Act.DISMISS,
+        Act.SETTINGS,
+        Act.ANSWER,
+        Act.HANDBACK_ASK,
+        Act.HANDBACK,
+    }
+)
 URGENT = frozenset({Act.PANIC_PREVIEW, Act.PANIC_SELL})
 
 

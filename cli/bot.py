@@ -53,6 +53,7 @@ async def main(runtime: Runtime) -> None:
     deps = BotDeps(
         token=telegram.token,
         owners=telegram.owners,
+        viewers=telegram.viewers,
         version=VERSION,
         params=runtime.params,
         clock=clock,

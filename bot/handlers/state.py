@@ -24,7 +24,7 @@ async def start(update: Update, context: AppContext, _args: Sequence[str]) -> No
 
 
 async def help_(update: Update, context: AppContext, _args: Sequence[str]) -> None:
-    await context.say(update, help_views.help_(context.desk.specs, context.t))
+    await context.say(update, help_views.help_(context.desk.specs_of(context.who), context.t))
 
 
 async def version(update: Update, context: AppContext, _args: Sequence[str]) -> None:

@@ -173,6 +173,7 @@ class World:
     handback_fails: bool = False
     caps: Caps = field(default_factory=Caps)
     owners: frozenset[int] = frozenset({OWNER})
+    viewers: frozenset[int] = frozenset()
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task | None = None
@@ -199,6 +200,7 @@ class World:
         deps = BotDeps(
             token=DEFAULT_TOKEN,
             owners=self.owners,
+            viewers=self.viewers,
             version="0.1.0",
             params=self.params,
             clock=self.clock,
