@@ -1,7 +1,7 @@
 """Who may look and who may act: one gate before every handler, on the user's id, with everything recorded."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from telegram import Message, Update
 from telegram.constants import ChatType
@@ -10,6 +10,7 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot.context import AppContext, answer
 from bot.keyboards import READING, URGENT, decode
+from bot.secondfactor import masked
 from bot.spec import CommandSpec
 from bot.views import help as views
 from ports.store import StoreUnavailable
@@ -49,6 +50,8 @@ class Gate:
     def __init__(self, specs: Mapping[str, CommandSpec]) -> None:
         self._specs = specs
         self._left: set[int] = set()
+        # whether a person was asked to type something: what they type must not wait either
+        self.awaited: Callable[[int], bool] = lambda _: False
 
     def urgent(self, update: Update) -> bool:
         """Whether an update may not wait behind another."""
@@ -57,7 +60,9 @@ class Gate:
             press = decode(query.data)
             return press is not None and press.act in URGENT
         found = command_of(update.message, self._specs)
-        return found is not None and found[0].urgent
+        if found is None:
+            return update.message is not None and self.awaited(update.message.chat.id)
+        return found[0].urgent
 
     async def __call__(self, update: Update, context: AppContext) -> None:
         """The handler of group -100."""
@@ -140,7 +145,11 @@ class Gate:
         deps = context.desk.deps
         try:
             await deps.chat.audit(
-                at=deps.clock.now(), who=who, what=what[:MOST_RECORDED], allowed=refusal is None, detail=refusal or ""
+                at=deps.clock.now(),
+                who=who,
+                what=masked(what)[:MOST_RECORDED],
+                allowed=refusal is None,
+                detail=refusal or "",
             )
         except StoreUnavailable as trouble:
             log.warning("audit entry is lost: %s", trouble)

@@ -28,7 +28,7 @@ from bot.conversations.settings import conversation
 from bot.deps import BotDeps
 from bot.desk import Desk
 from bot.errors import on_error
-from bot.handlers import decisions, emergency, guardian, preferences, questions, state, trading
+from bot.handlers import confirm, decisions, emergency, guardian, preferences, questions, state, trading
 from bot.keyboards import Act, pattern
 from bot.messenger import Messenger
 from bot.processor import PriorityUpdateProcessor
@@ -41,6 +41,7 @@ from config.params import ConfigError
 
 log = logging.getLogger(__name__)
 GATE_GROUP = -100
+TYPED_GROUP = -50
 POLL_S = 10
 POOL = 64
 LONGEST_RETRY_S = 30.0
@@ -49,7 +50,6 @@ BUTTONS = (
     (Act.IGNORE, decisions.decide),
     (Act.INFO, decisions.info),
     (Act.PANIC_PREVIEW, emergency.preview),
-    (Act.PANIC_SELL, emergency.liquidate),
     (Act.SELL, trading.sell_pressed),
     (Act.RESUME, trading.resume_pressed),
     (Act.MODE, trading.mode_pressed),
@@ -106,8 +106,11 @@ def build(deps: BotDeps) -> App:
         **app.job_queue.scheduler_configuration,
     )
     assert isinstance(app.bot, ExtBot)
-    app.bot_data[DESK] = Desk(deps, Messenger(app.bot), COMMANDS)
+    desk = Desk(deps, Messenger(app.bot), COMMANDS)
+    gate.awaited = lambda user_id: desk.challenges.pending(user_id) is not None
+    app.bot_data[DESK] = desk
     app.add_handler(TypeHandler(Update, gate), group=GATE_GROUP)
+    app.add_handler(MessageHandler(filters.TEXT & filters.UpdateType.MESSAGE, confirm.Typed(specs)), group=TYPED_GROUP)
     app.add_handler(conversation(specs))
     for act, handler in BUTTONS:
         app.add_handler(CallbackQueryHandler(handler, pattern(act)))

@@ -23,7 +23,7 @@ class BotDeps:
     minute bars of a ticker that is not in memory, oldest first, empty where the vendor does not know it. `api_base` is
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
     trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
-    first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `caps` are the
+    first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `secret` is the second factor's, None where it is not enrolled; raises OSError. `caps` are the
     owner's hard limits, which no setting made in chat may exceed. `stale_after` is in the clock's own time.
     """
 
@@ -46,6 +46,7 @@ class BotDeps:
     beats_every_s: float = 3.0
     beats_grace_s: float = 30.0
     handback: Callable[[], Awaitable[None]] | None = None
+    secret: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
     caps: Caps = field(default_factory=Caps)
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
     pace: float = 1.0

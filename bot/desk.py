@@ -7,6 +7,7 @@ import msgspec
 
 from bot.bars import BarMemory
 from bot.board import Board
+from bot.challenges import Challenges
 from bot.deps import BotDeps
 from bot.i18n import Language, Translator, language, translators
 from bot.liquidation import Liquidations
@@ -14,6 +15,7 @@ from bot.messenger import Messenger
 from bot.nonces import Nonces
 from bot.pinned import Pinned
 from bot.questions import Questions
+from bot.secondfactor import SecondFactor
 from bot.settings import with_overrides
 from bot.spec import CommandSpec
 from core.model.messages import Channel, SettingsChanged, Value, message_id
@@ -34,6 +36,8 @@ class Desk:
         self.specs = specs
         self.bars = BarMemory()
         self.nonces = Nonces()
+        self.challenges = Challenges()
+        self.second = SecondFactor(deps.secret, deps.chat, deps.clock)
         self.overrides: dict[str, Value] = {}
         self.loaded = False
         self._params = deps.params

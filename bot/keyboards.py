@@ -19,7 +19,6 @@ class Act(enum.StrEnum):
     IGNORE = "i"
     INFO = "n"
     PANIC_PREVIEW = "p"
-    PANIC_SELL = "P"
     SELL = "q"
     RESUME = "r"
     REFRESH = "f"
@@ -40,7 +39,6 @@ CHANGING = frozenset(
         Act.APPROVE,
         Act.IGNORE,
         Act.PANIC_PREVIEW,
-        Act.PANIC_SELL,
         Act.SELL,
         Act.RESUME,
         Act.MODE,
@@ -51,7 +49,7 @@ CHANGING = frozenset(
         Act.HANDBACK,
     }
 )
-URGENT = frozenset({Act.PANIC_PREVIEW, Act.PANIC_SELL})
+URGENT = frozenset({Act.PANIC_PREVIEW, Act.DISMISS})
 
 
 class Press(msgspec.Struct, frozen=True):
@@ -130,11 +128,9 @@ def panic_first(t: Translator, nonce: str) -> InlineKeyboardMarkup:
     return rows([button(t.plain("🚨 Preview selling everything"), Act.PANIC_PREVIEW, nonce, style="danger")])
 
 
-def panic_second(t: Translator, nonce: str) -> InlineKeyboardMarkup:
-    return rows(
-        [button(t.plain("🚨 Yes, sell everything now"), Act.PANIC_SELL, nonce, style="danger")],
-        [button(t.plain("Keep the shares"), Act.DISMISS)],
-    )
+def panic_second(t: Translator) -> InlineKeyboardMarkup:
+    """The way back; going on takes typing, so that a slip of the finger sells nothing."""
+    return rows([button(t.plain("Keep the shares"), Act.DISMISS)])
 
 
 def sell_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:
