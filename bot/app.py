@@ -22,6 +22,7 @@ from telegram.request import HTTPXRequest
 
 from bot import menus
 from bot.access import ALLOWED_UPDATES, Gate, index
+from bot.conflict import ConflictWatch
 from bot.consumer import Consumer
 from bot.context import DESK, App, AppContext
 from bot.conversations.settings import conversation
@@ -163,7 +164,11 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
             app.job_queue.run_repeating(look, interval=deps.beats_every_s, first=0.0, name="watchdog")
         await app.start()
         await app.updater.start_polling(
-            timeout=POLL_S, bootstrap_retries=-1, allowed_updates=list(ALLOWED_UPDATES), drop_pending_updates=False
+            timeout=POLL_S,
+            bootstrap_retries=-1,
+            allowed_updates=list(ALLOWED_UPDATES),
+            drop_pending_updates=False,
+            error_callback=ConflictWatch(desk).trouble,
         )
         await _serve(desk, stop)
     finally:

@@ -1,5 +1,6 @@
 """The bot's state while it runs: settings in force, languages, memory of bars, the board, pending confirmations."""
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
 
@@ -40,6 +41,7 @@ class Desk:
         self.second = SecondFactor(deps.secret, deps.chat, deps.clock)
         self.overrides: dict[str, Value] = {}
         self.loaded = False
+        self.conflict_at: dt.datetime | None = None
         self._params = deps.params
         self._translators = translators()
         self._languages: dict[int, Language] = {}

@@ -57,13 +57,15 @@ async def preview(update: Update, context: AppContext) -> None:
     now = desk.deps.clock.now()
     session = desk.deps.calendar.current_or_next(now)
     coded = await confirm.needs_code(context)
-    await context.show(update, views.panic_preview(state, session, now, context.t, coded=coded))
+    view = views.panic_preview(state, session, now, context.t, coded=coded)
     if not state.positions:
+        await context.show(update, view)
         return
     message = query.message if query else None
     shown = Sent(message.chat.id, message.message_id) if message is not None else None
     words = () if coded else views.SELL_ALL
     desk.challenges.ask(context.who, partial(_liquidate, shown=shown, nonce=secrets.token_hex(8)), *words)
+    await context.show(update, view)
 
 
 async def _liquidate(update: Update, context: AppContext, *, shown: Sent | None, nonce: str) -> None:

@@ -147,3 +147,14 @@ def guardian_sold(event: Event, t: Translator) -> str:
 
 
 URGENT = frozenset({EventKind.UNWATCHED, EventKind.ORDER_UNKNOWN})
+
+
+def token_shared(t: Translator) -> View:
+    """Somebody else polls with the same token."""
+    return View(
+        lines(
+            t("⚠️ <b>Another process uses this bot's token</b>"),
+            t("Either the bot runs twice, or the token leaked. Messages may get lost meanwhile."),
+            t("Stop the other one. If there is none: @BotFather › /revoke, new token into .env, restart."),
+        )
+    )
