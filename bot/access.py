@@ -65,20 +65,27 @@ class Gate:
         return found[0].urgent
 
     async def __call__(self, update: Update, context: AppContext) -> None:
-        """The handler of group -100."""
-        user, query = update.effective_user, update.callback_query
-        refusal = self._refusal(update, context)
-        what = f"button {query.data}" if query else (update.effective_message and update.effective_message.text) or "-"
+        """The handler of group -100; whatever goes wrong in here, what it did not let pass goes no further."""
+        refusal: str | None = "trouble"
+        try:
+            refusal = self._refusal(update, context)
+            await self._note(update, context, refusal)
+            if refusal is not None:
+                await self._tell(update, context, refusal)
+                await self._leave(update, context)
+        except Exception as trouble:
+            await context.application.process_error(update, trouble)
+        if refusal is not None:
+            raise ApplicationHandlerStop
+
+    async def _note(self, update: Update, context: AppContext, refusal: str | None) -> None:
+        user, query, message = update.effective_user, update.callback_query, update.effective_message
+        what = f"button {query.data}" if query else (message and (message.text or message.caption)) or "-"
         record = self._record(context, str(user.id) if user else "?", what, refusal)
         if self.urgent(update):
             context.application.create_task(record)
         else:
             await record
-        if refusal is None:
-            return
-        await self._tell(update, context, refusal)
-        await self._leave(update, context)
-        raise ApplicationHandlerStop
 
     async def _tell(self, update: Update, context: AppContext, refusal: str) -> None:
         """Presses are always answered; of messages, only those of people who are known."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.i18n import Markup, Translator
 from bot.values import amount, text, whole
-from bot.views.base import RULE, lines, titled
+from bot.views.base import RULE, View, lines, titled
 from bot.views.guardian import by_hand
 from bot.views.pinned import Standing, row
 from bot.views.words import PURPOSES, REFUSALS, STATE_SIGNS, STATES, word
