@@ -146,7 +146,8 @@ class Gate:
             return "forwarded"
         deps = context.desk.deps
         late = deps.clock.now() - message.date > deps.stale_after
-        return "stale" if late and found is not None and not found[0].urgent else None
+        dated = self.awaited(message.chat.id) if found is None else not found[0].urgent
+        return "stale" if late and dated else None
 
     async def _record(self, context: AppContext, who: str, what: str, refusal: str | None) -> None:
         deps = context.desk.deps
