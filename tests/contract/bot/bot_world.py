@@ -171,6 +171,7 @@ class World:
     beats: Beats = field(default_factory=lambda: Beats(trader_age_s=1.0, guardian_age_s=1.0))
     handbacks: list[bool] = field(default_factory=list)
     handback_fails: bool = False
+    secret: str | None = None
     caps: Caps = field(default_factory=Caps)
     owners: frozenset[int] = frozenset({OWNER})
     viewers: frozenset[int] = frozenset()
@@ -197,6 +198,9 @@ class World:
                 raise OSError("read-only")
             self.handbacks.append(True)
 
+        async def secret() -> str | None:
+            return self.secret
+
         deps = BotDeps(
             token=DEFAULT_TOKEN,
             owners=self.owners,
@@ -217,6 +221,7 @@ class World:
             beats_every_s=0.02,
             beats_grace_s=0.0,
             handback=handback,
+            secret=secret,
             caps=self.caps,
         )
         self.stop.clear()
