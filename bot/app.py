@@ -23,6 +23,7 @@ from telegram.request import HTTPXRequest
 
 from bot import menus
 from bot.access import ALLOWED_UPDATES, Gate, index
+from bot.conflict import ConflictWatch
 from bot.consumer import Consumer
 from bot.context import DESK, App, AppContext
 from bot.conversations.settings import conversation
@@ -32,6 +33,7 @@ from bot.errors import on_error
 from bot.handlers import (
     alerts,
     ask,
+    confirm,
     decisions,
     emergency,
     finding,
@@ -57,6 +59,7 @@ from config.params import ConfigError
 
 log = logging.getLogger(__name__)
 GATE_GROUP = -100
+TYPED_GROUP = -50
 POLL_S = 10
 POOL = 64
 LONGEST_RETRY_S = 30.0
@@ -65,7 +68,6 @@ BUTTONS = (
     (Act.IGNORE, decisions.decide),
     (Act.INFO, decisions.info),
     (Act.PANIC_PREVIEW, emergency.preview),
-    (Act.PANIC_SELL, emergency.liquidate),
     (Act.SELL, trading.sell_pressed),
     (Act.RESUME, trading.resume_pressed),
     (Act.MODE, trading.mode_pressed),
@@ -117,7 +119,7 @@ def build(deps: BotDeps) -> App:
         .rate_limiter(AppRateLimiter(pace=deps.pace))
         .defaults(defaults)
         .context_types(ContextTypes(context=AppContext))
-        .concurrent_updates(PriorityUpdateProcessor(deps.owners, gate.urgent))
+        .concurrent_updates(PriorityUpdateProcessor(deps.owners | deps.viewers, gate.urgent))
     )
     if deps.api_base is not None:
         builder = builder.base_url(f"{deps.api_base}/bot").base_file_url(f"{deps.api_base}/file/bot")
@@ -130,8 +132,10 @@ def build(deps: BotDeps) -> App:
     assert isinstance(app.bot, ExtBot)
     desk = Desk(deps, Messenger(app.bot), COMMANDS)
     desk.outbox.paint = partial(paint, desk)
+    gate.awaited = lambda user_id: desk.challenges.pending(user_id) is not None
     app.bot_data[DESK] = desk
     app.add_handler(TypeHandler(Update, gate), group=GATE_GROUP)
+    app.add_handler(MessageHandler(filters.TEXT & filters.UpdateType.MESSAGE, confirm.Typed(specs)), group=TYPED_GROUP)
     app.add_handler(conversation(specs))
     for act, handler in BUTTONS:
         app.add_handler(CallbackQueryHandler(handler, pattern(act)))
@@ -185,7 +189,11 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
             app.job_queue.run_repeating(look, interval=deps.beats_every_s, first=0.0, name="watchdog")
         await app.start()
         await app.updater.start_polling(
-            timeout=POLL_S, bootstrap_retries=-1, allowed_updates=list(ALLOWED_UPDATES), drop_pending_updates=False
+            timeout=POLL_S,
+            bootstrap_retries=-1,
+            allowed_updates=list(ALLOWED_UPDATES),
+            drop_pending_updates=False,
+            error_callback=ConflictWatch(desk).trouble,
         )
         await _serve(desk, stop)
     finally:

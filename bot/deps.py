@@ -19,12 +19,13 @@ from ports.store import ChatStore, ForegoneStore, OutboxStore, RecordStore
 class BotDeps:
     """The bot's world.
 
-    `params` is config.yaml without the overrides made in chat; the bot adds those from `chat`. `bars` looks up the
-    minute bars of a ticker's session up to an instant, `days` its daily bars with today's so far: oldest first, empty
-    where the vendor does not know the ticker, ReferenceUnavailable where it can't say now. `api_base` is
+    `owners` may do everything and get the notices; `viewers` may look, and get none. `params` is config.yaml without the
+    overrides made in chat; the bot adds those from `chat`. `bars` looks up the minute bars of a ticker's session up to
+    an instant, `days` its daily bars with today's so far: oldest first, empty where the vendor does not know the ticker,
+    ReferenceUnavailable where it can't say now. `api_base` is
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
     trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
-    first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `caps` are the
+    first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `secret` is the second factor's, None where it is not enrolled; raises OSError. `caps` are the
     owner's hard limits, which no setting made in chat may exceed. `stale_after` is in the clock's own time.
     """
 
@@ -43,12 +44,14 @@ class BotDeps:
     charts: ChartWorker
     bars: Callable[[str, dt.datetime], Awaitable[Sequence[Bar]]]
     days: Callable[[str], Awaitable[Sequence[Bar]]] | None = None
+    viewers: frozenset[int] = frozenset()
     api_base: str | None = None
     halt: Callable[[], Awaitable[None]] | None = None
     beats: Callable[[], Awaitable[Beats]] | None = None
     beats_every_s: float = 3.0
     beats_grace_s: float = 30.0
     handback: Callable[[], Awaitable[None]] | None = None
+    secret: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
     caps: Caps = field(default_factory=Caps)
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
     pace: float = 1.0

@@ -1,5 +1,6 @@
 """The bot's state while it runs: settings in force, languages, memory of bars, the board, pending confirmations."""
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ import msgspec
 from bot.alerts import KEPT, Alerts, Level, Topic, decode, encode
 from bot.bars import BarMemory
 from bot.board import Board
+from bot.challenges import Challenges
 from bot.deps import BotDeps
 from bot.foregone import Ledger
 from bot.i18n import Language, Translator, language, translators
@@ -18,6 +20,7 @@ from bot.nonces import Nonces
 from bot.outbox import Outbox
 from bot.pinned import Pinned
 from bot.questions import Questions
+from bot.secondfactor import SecondFactor
 from bot.settings import with_overrides
 from bot.spec import CommandSpec
 from bot.tickers import Tickers
@@ -41,8 +44,11 @@ class Desk:
         self.specs = specs
         self.bars = BarMemory()
         self.nonces = Nonces()
+        self.challenges = Challenges()
+        self.second = SecondFactor(deps.secret, deps.chat, deps.clock)
         self.overrides: dict[str, Value] = {}
         self.loaded = False
+        self.conflict_at: dt.datetime | None = None
         self._params = deps.params
         self._translators = translators()
         self._languages: dict[int, Language] = {}
@@ -72,6 +78,10 @@ class Desk:
         """config.yaml with the changes made in chat."""
         return self._params
 
+    def specs_of(self, user_id: int) -> Sequence[CommandSpec]:
+        """The commands that a person may use."""
+        return self.specs if user_id in self.deps.owners else [spec for spec in self.specs if not spec.changes]
+
     def speak(self, user_id: int) -> Translator:
         """The translator of a person's language."""
         chosen = self._languages.get(user_id) or language(self._params.notification.language) or "ko"
@@ -100,11 +110,11 @@ class Desk:
         try:
             overrides = await self.deps.chat.overrides()
             await self.mutes.load()
-            for owner in self.deps.owners:
-                chosen = language(await self.deps.chat.preference(owner, "language"))
+            for person in self.deps.owners | self.deps.viewers:
+                chosen = language(await self.deps.chat.preference(person, "language"))
                 if chosen:
-                    self._languages[owner] = chosen
-                self._alerts[owner] = decode(await self.deps.chat.preference(owner, KEPT))
+                    self._languages[person] = chosen
+                self._alerts[person] = decode(await self.deps.chat.preference(person, KEPT))
         except StoreUnavailable as trouble:
             log.warning("the database is away, using config.yaml as it is: %s", trouble)
             return False

@@ -4,7 +4,7 @@ import logging
 import secrets
 
 from telegram import Update
-from telegram.error import BadRequest, Conflict, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError
 
 from bot.context import AppContext, answer
 from bot.views import help as views
@@ -22,9 +22,6 @@ async def on_error(update: object, context: AppContext) -> None:
     """PTB's error handler; `update` is None for jobs."""
     trouble = context.error
     if isinstance(trouble, BadRequest) and any(text in trouble.message.lower() for text in HARMLESS):
-        return
-    if isinstance(trouble, Conflict):
-        log.critical("another process polls with this bot's token: %s", trouble.message)
         return
     if isinstance(trouble, Forbidden | RetryAfter) or (
         isinstance(trouble, NetworkError) and not isinstance(trouble, BadRequest)

@@ -20,7 +20,6 @@ class Act(enum.StrEnum):
     IGNORE = "i"
     INFO = "n"
     PANIC_PREVIEW = "p"
-    PANIC_SELL = "P"
     SELL = "q"
     RESUME = "r"
     REFRESH = "f"
@@ -40,7 +39,27 @@ class Act(enum.StrEnum):
 
 
 _ACTS = {act.value: act for act in Act}
-URGENT = frozenset({Act.PANIC_PREVIEW, Act.PANIC_SELL})
+# What a viewer may press; every act belongs to exactly one of the two.
+# a name is picked once, by the one whose own command asked for it; alerts are everyone's own
+READING = frozenset({Act.INFO, Act.REFRESH, Act.LANGUAGE, Act.ALERTS, Act.REPORT, Act.CHART, Act.PICK})
+CHANGING = frozenset(
+    {
+        Act.APPROVE,
+        Act.IGNORE,
+        Act.PANIC_PREVIEW,
+        Act.SELL,
+        Act.RESUME,
+        Act.MODE,
+        Act.DISMISS,
+        Act.SETTINGS,
+        Act.ANSWER,
+        Act.HANDBACK_ASK,
+        Act.HANDBACK,
+        Act.BATCH,
+        Act.MUTE,
+    }
+)
+URGENT = frozenset({Act.PANIC_PREVIEW, Act.DISMISS})
 
 
 class Press(msgspec.Struct, frozen=True):
@@ -124,11 +143,9 @@ def panic_first(t: Translator, nonce: str) -> InlineKeyboardMarkup:
     return rows([button(t.plain("🚨 Preview selling everything"), Act.PANIC_PREVIEW, nonce, style="danger")])
 
 
-def panic_second(t: Translator, nonce: str) -> InlineKeyboardMarkup:
-    return rows(
-        [button(t.plain("🚨 Yes, sell everything now"), Act.PANIC_SELL, nonce, style="danger")],
-        [button(t.plain("Keep the shares"), Act.DISMISS)],
-    )
+def panic_second(t: Translator) -> InlineKeyboardMarkup:
+    """The way back; going on takes typing, so that a slip of the finger sells nothing."""
+    return rows([button(t.plain("Keep the shares"), Act.DISMISS)])
 
 
 def sell_confirm(t: Translator, nonce: str) -> InlineKeyboardMarkup:

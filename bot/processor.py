@@ -11,12 +11,12 @@ MOST = 256
 
 
 class PriorityUpdateProcessor(BaseUpdateProcessor):
-    """An owner's updates run in order (conversations rely on it); strangers and urgent updates hold no one up."""
+    """A known person's updates run in order (conversations rely on it); strangers and urgent updates hold no one up."""
 
-    def __init__(self, owners: frozenset[int], urgent: Callable[[Update], bool]) -> None:
+    def __init__(self, people: frozenset[int], urgent: Callable[[Update], bool]) -> None:
         super().__init__(MOST)
         self._urgent = urgent
-        self._locks = {owner: asyncio.Lock() for owner in owners}
+        self._locks = {person: asyncio.Lock() for person in people}
 
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
         """Await the handlers, behind the person's earlier updates unless this one is urgent."""

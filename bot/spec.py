@@ -29,7 +29,7 @@ Callback = Callable[[Update, "AppContext", Sequence[str]], Awaitable[None]]
 class CommandSpec:
     """One command; `description` is a catalogue message, `words` are the plain words that mean the same.
 
-    `run` is None for a command that a conversation owns.
+    `run` is None for a command that a conversation owns. `changes` is for owners only: viewers are refused by the gate.
     """
 
     name: str

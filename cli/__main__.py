@@ -13,6 +13,7 @@ COMMANDS = {
     "test": ("cli.test", "모든 검사를 실행합니다 / run all checks and tests"),
     "up": ("cli.up", "모든 프로세스를 시작합니다 / run every process, restart what dies"),
     "panic": ("cli.panic", "모든 매수를 멈춥니다 / stop all buying, also without Telegram"),
+    "totp": ("cli.totp", "인증 앱의 6자리 코드 (2차 인증) / the second factor: enrol, off, status"),
     "guardian": ("cli.guardian", "감시견의 상태, 감시 돌려받기, 훈련 / the guardian: state, hand-back, drill"),
     "db": ("cli.db", "데이터베이스를 최신 구조로 / bring the database to the newest schema"),
     "bench": ("cli.bench", "시뮬레이션으로 약속을 시험합니다 / try the promises on simulated accidents"),

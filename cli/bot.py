@@ -20,6 +20,7 @@ from bot.i18n import ET
 from charts.worker import ChartWorker
 from config import environment
 from config.caps import caps_path, load_caps
+from config.secondfactor import read_secret
 from core.model.bar import Bar
 from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
@@ -58,9 +59,13 @@ async def main(runtime: Runtime) -> None:
     async def handback() -> None:
         await asyncio.to_thread(request_handback, settings.state_dir)
 
+    async def secret() -> str | None:
+        return await asyncio.to_thread(read_secret, settings.state_dir)
+
     deps = BotDeps(
         token=telegram.token,
         owners=telegram.owners,
+        viewers=telegram.viewers,
         version=VERSION,
         params=runtime.params,
         clock=clock,
@@ -78,6 +83,7 @@ async def main(runtime: Runtime) -> None:
         halt=halt,
         beats=file_beats(settings.state_dir),
         handback=handback,
+        secret=secret,
         caps=load_caps(caps_path(settings.config_path)),
         # a sandbox's clock runs faster than ours, and so may its chat
         pace=max(1.0, min(clock.speed / 10, MAX_PACE)) if telegram.api_url else 1.0,

@@ -62,6 +62,7 @@ class TelegramSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str
     owners: frozenset[int]
+    viewers: frozenset[int]
     api_url: str
 
 
@@ -133,21 +134,27 @@ def kis(env: Mapping[str, str], venue: str) -> KisSettings:
 
 
 def telegram(env: Mapping[str, str]) -> TelegramSettings:
-    """Token, owners and server of the chat; an empty list of owners is refused."""
-    raw = _required(env, "TELEGRAM_OWNER_IDS")
-    try:
-        owners = frozenset(int(part) for part in raw.replace(" ", "").split(",") if part)
-    except ValueError:
-        raise ConfigError("TELEGRAM_OWNER_IDS: expected numbers separated by commas, for example 123456789") from None
-    if any(owner <= 0 for owner in owners):
-        raise ConfigError("TELEGRAM_OWNER_IDS: a person's number is positive; a group can't own the bot")
+    """Token, owners and server of the chat; an empty list of owners is refused. Who is both is an owner."""
+    owners = _people(_required(env, "TELEGRAM_OWNER_IDS"), "TELEGRAM_OWNER_IDS")
+    viewers = _people(env.get("TELEGRAM_VIEWER_IDS", ""), "TELEGRAM_VIEWER_IDS")
     if not owners:
         raise ConfigError("TELEGRAM_OWNER_IDS is empty: without an owner nobody may command the bot")
     return TelegramSettings(
         token=_required(env, "TELEGRAM_BOT_TOKEN"),
         owners=owners,
+        viewers=viewers - owners,
         api_url=env.get("TELEGRAM_API_URL", ""),
     )
+
+
+def _people(raw: str, name: str) -> frozenset[int]:
+    try:
+        people = frozenset(int(part) for part in raw.replace(" ", "").split(",") if part)
+    except ValueError:
+        raise ConfigError(f"{name}: expected numbers separated by commas, for example 123456789") from None
+    if any(person <= 0 for person in people):
+        raise ConfigError(f"{name}: a person's number is positive; a group can't be one")
+    return people
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 import warnings
+from functools import partial
 from typing import Any
 
 from telegram import Message, Update
@@ -11,6 +12,7 @@ from telegram.warnings import PTBUserWarning
 
 from bot.access import command_of
 from bot.context import AppContext, answer
+from bot.handlers import confirm
 from bot.keyboards import Act, Press, decode, pattern
 from bot.settings import Field, Problem, cap_of, check, fields, parse, value_of
 from bot.spec import CommandSpec
@@ -168,11 +170,17 @@ async def _apply(update: Update, context: AppContext) -> int | None:
         return await _stale(update, context)
     _remember(context, None)
     await answer(update.callback_query)
-    override = _override(context, pending.field, pending.value)
-    await context.desk.change(override)
-    view = views.applied(pending.field, override.old, override.new, _stamp(override), context.t)
-    await context.show(update, view)
+    field, value = pending.field, pending.value
+    run = partial(_change, field=field, value=value)
+    if not await confirm.guarded(update, context, run, key=field.key, old=_present(context, field.key), new=value):
+        await run(update, context)
     return Step.CHOOSE
+
+
+async def _change(update: Update, context: AppContext, *, field: Field, value: Value) -> None:
+    override = _override(context, field, value)
+    await context.desk.change(override)
+    await context.show(update, views.applied(field, override.old, override.new, _stamp(override), context.t))
 
 
 def _override(context: AppContext, field: Field, value: Value) -> Override:
@@ -194,10 +202,16 @@ async def _undo(update: Update, context: AppContext, stamp: str) -> int | None:
         return None
     await answer(update.callback_query)
     field = fields()[change.key]
-    back = _override(context, field, change.old)
+    run = partial(_change_back, field=field, value=change.old)
+    if not await confirm.guarded(update, context, run, key=field.key, old=change.new, new=change.old):
+        await run(update, context)
+    return Step.CHOOSE
+
+
+async def _change_back(update: Update, context: AppContext, *, field: Field, value: Value) -> None:
+    back = _override(context, field, value)
     await context.desk.change(back)
     await context.show(update, views.undone(field, back.old, back.new, context.t))
-    return Step.CHOOSE
 
 
 async def _close(update: Update, context: AppContext) -> int:

@@ -1,12 +1,14 @@
-"""/panic: everything stops at once; selling it all is a second step with preview and confirmation."""
+"""/panic: everything stops at once; selling it all is a second step with preview and typed confirmation."""
 
 import logging
+import secrets
 from collections.abc import Sequence
+from functools import partial
 
 from telegram import Update
 
 from bot.context import AppContext, answer
-from bot.handlers import ask
+from bot.handlers import ask, confirm
 from bot.keyboards import decode
 from bot.messenger import Sent
 from bot.values import whole
@@ -43,32 +45,36 @@ async def _halt(context: AppContext) -> bool:
 
 
 async def preview(update: Update, context: AppContext) -> None:
-    """What would be sold, with the button that does it."""
+    """What would be sold, and what must be typed for it."""
     query = update.callback_query
     press = decode(query.data if query else None, count=1)
     if press is None:
         await answer(query, views.stale_button(context.t), alert=True)
         return
     await answer(query)
+    desk = context.desk
     state = await ask.status(context)
-    nonce = context.desk.nonces.issue(context.who, "liquidate")
-    await context.show(update, views.panic_preview(state.positions, nonce, context.t))
-
-
-async def liquidate(update: Update, context: AppContext) -> None:
-    """The second confirmation: works once, for a minute, for the one who asked."""
-    query = update.callback_query
-    press = decode(query.data if query else None, count=1)
-    if press is None or context.desk.nonces.take(context.who, press.args[0]) != ("liquidate",):
-        await answer(query, views.stale_button(context.t), alert=True)
+    now = desk.deps.clock.now()
+    session = desk.deps.calendar.current_or_next(now)
+    coded = await confirm.needs_code(context)
+    view = views.panic_preview(state, session, now, context.t, coded=coded)
+    if not state.positions:
+        await context.show(update, view)
         return
-    await answer(query)
-    runs, message = context.desk.liquidations, query.message if query else None
-    if message is not None:
-        runs.claim(context.who, Sent(message.chat.id, message.message_id))
-    command = Panic(by=str(context.who), nonce=press.args[0], liquidate=True)
+    message = query.message if query else None
+    shown = Sent(message.chat.id, message.message_id) if message is not None else None
+    words = () if coded else views.SELL_ALL
+    desk.challenges.ask(context.who, partial(_liquidate, shown=shown, nonce=secrets.token_hex(8)), *words)
+    await context.show(update, view)
+
+
+async def _liquidate(update: Update, context: AppContext, *, shown: Sent | None, nonce: str) -> None:
+    """Confirmed: once, within the minute, by the one who asked."""
+    runs = context.desk.liquidations
+    if shown is not None:
+        runs.claim(context.who, shown)
     try:
-        reply = await ask.send(context, command)
+        reply = await ask.send(context, Panic(by=str(context.who), nonce=nonce, liquidate=True))
     except TraderUnreachable:
         runs.forget(context.who)
         raise
@@ -76,4 +82,6 @@ async def liquidate(update: Update, context: AppContext) -> None:
         await runs.begun(context.who, reply)
         return
     runs.forget(context.who)
-    await context.show(update, liquidation.nothing_held(context.t) if reply.ok else views.outcome(reply, context.t))
+    view = liquidation.nothing_held(context.t) if reply.ok else views.outcome(reply, context.t)
+    if shown is None or not await context.desk.messenger.edit(shown, view):
+        await context.say(update, view, urgent=True)

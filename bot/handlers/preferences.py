@@ -23,7 +23,7 @@ async def lang(update: Update, context: AppContext, args: Sequence[str]) -> None
 
 async def _set(update: Update, context: AppContext, chosen: Language) -> None:
     await context.desk.set_language(context.who, chosen)
-    menu = commands(context.desk.specs, context.t)
+    menu = commands(context.desk.specs_of(context.who), context.t)
     await context.bot.set_my_commands(menu, scope=BotCommandScopeChat(context.who))
     await context.show(update, views.language_set(context.t))
 

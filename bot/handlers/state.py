@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from telegram import Update
 
+from bot.conflict import recent
 from bot.context import AppContext, answer
 from bot.handlers import ask
 from bot.handlers.guardian import guard_now, guardian_view
@@ -26,7 +27,7 @@ async def start(update: Update, context: AppContext, _args: Sequence[str]) -> No
 
 
 async def help_(update: Update, context: AppContext, _args: Sequence[str]) -> None:
-    await context.say(update, help_views.help_(context.desk.specs, context.t))
+    await context.say(update, help_views.help_(context.desk.specs_of(context.who), context.t))
 
 
 async def version(update: Update, context: AppContext, _args: Sequence[str]) -> None:
@@ -89,9 +90,17 @@ async def health_view(context: AppContext) -> View:
         database = False
     trader = await ask.status_or_none(context)
     guardian = guardian_views.line(await guard_now(context), context.t) if deps.beats is not None else None
+    now = deps.clock.now()
     # A scaled clock makes beats look old; stale_after is scaled with it.
     return views.health(
-        beats, trader, database=database, now=deps.clock.now(), old=deps.stale_after / 2, guardian=guardian, t=context.t
+        beats,
+        trader,
+        database=database,
+        now=now,
+        old=deps.stale_after / 2,
+        guardian=guardian,
+        t=context.t,
+        conflict=recent(context.desk.conflict_at, now, deps.stale_after),
     )
 
 

@@ -3,12 +3,13 @@
 import re
 import secrets
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from telegram import Update
 
 from bot.context import AppContext, answer
-from bot.handlers import ask
+from bot.handlers import ask, confirm
 from bot.keyboards import decode
 from bot.spec import CommandSpec
 from bot.views import help as help_views
@@ -44,10 +45,17 @@ def spec_of(context: AppContext, name: str) -> CommandSpec:
 async def mode(update: Update, context: AppContext, args: Sequence[str]) -> None:
     """/mode [auto|approve|watch]"""
     if args and args[0].lower() in MODES:
-        await _set_mode(update, context, args[0].lower())
+        await _choose_mode(update, context, args[0].lower())
         return
     state = await ask.status_or_none(context)
     await context.say(update, views.mode(state.mode if state else None, context.t))
+
+
+async def _choose_mode(update: Update, context: AppContext, chosen: str) -> None:
+    """Buying without being asked widens what may be lost."""
+    run = partial(_set_mode, chosen=chosen)
+    if not await confirm.guarded(update, context, run, key="trading.mode", old=None, new=chosen):
+        await run(update, context)
 
 
 async def _set_mode(update: Update, context: AppContext, chosen: str) -> None:
@@ -63,7 +71,7 @@ async def mode_pressed(update: Update, context: AppContext) -> None:
         await answer(query, views.stale_button(context.t), alert=True)
         return
     await answer(query)
-    await _set_mode(update, context, press.args[0])
+    await _choose_mode(update, context, press.args[0])
 
 
 async def pause(update: Update, context: AppContext, _args: Sequence[str]) -> None:
@@ -72,13 +80,20 @@ async def pause(update: Update, context: AppContext, _args: Sequence[str]) -> No
 
 
 async def resume(update: Update, context: AppContext, _args: Sequence[str]) -> None:
-    """At once after a pause; after an emergency stop only with a second tap."""
+    """At once after a pause; after an emergency stop only with a second tap, or with a code where that is enrolled."""
     state = await ask.status(context)
+    if state.panicked and await confirm.needs_code(context):
+        await confirm.ask_code(update, context, _resume)
+        return
     if state.panicked:
         nonce = context.desk.nonces.issue(context.who, "resume")
         await context.say(update, views.resume_question(nonce, context.t))
         return
-    reply = await ask.send(context, Resume(by=str(context.who)))
+    await _resume(update, context)
+
+
+async def _resume(update: Update, context: AppContext) -> None:
+    reply = await ask.send(context, Resume(by=str(context.who), nonce=secrets.token_hex(8)))
     await context.say(update, views.resumed(reply, context.t))
 
 
@@ -89,6 +104,9 @@ async def resume_pressed(update: Update, context: AppContext) -> None:
         await answer(query, views.stale_button(context.t), alert=True)
         return
     await answer(query)
+    if await confirm.needs_code(context):
+        await confirm.ask_code(update, context, _resume)
+        return
     reply = await ask.send(context, Resume(by=str(context.who), nonce=press.args[0]))
     await context.show(update, views.resumed(reply, context.t))
 
@@ -185,6 +203,7 @@ async def unlock(update: Update, context: AppContext, args: Sequence[str]) -> No
 
 
 async def dismiss(update: Update, context: AppContext) -> None:
-    """The cancel button of a question."""
+    """The cancel button of a question; what was asked to be typed counts no more."""
+    context.desk.challenges.drop(context.who)
     await answer(update.callback_query)
     await context.show(update, views.dismissed(context.t))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.i18n import Markup, Translator
 from bot.values import amount, text, whole
-from bot.views.base import RULE, lines, titled
+from bot.views.base import RULE, View, lines, titled
 from bot.views.guardian import by_hand
 from bot.views.pinned import Standing, row
 from bot.views.words import PURPOSES, REFUSALS, STATE_SIGNS, STATES, word
@@ -147,3 +147,14 @@ def guardian_sold(event: Event, t: Translator) -> str:
 
 
 URGENT = frozenset({EventKind.UNWATCHED, EventKind.ORDER_UNKNOWN})
+
+
+def token_shared(t: Translator) -> View:
+    """Somebody else polls with the same token."""
+    return View(
+        lines(
+            t("⚠️ <b>Another process uses this bot's token</b>"),
+            t("Either the bot runs twice, or the token leaked. Messages may get lost meanwhile."),
+            t("Stop the other one. If there is none: @BotFather › /revoke, new token into .env, restart."),
+        )
+    )

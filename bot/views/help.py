@@ -73,6 +73,14 @@ def not_allowed(t: Translator) -> str:
     return t.plain("You are not allowed to do this.")
 
 
+def owners_only(t: Translator) -> View:
+    return View(t("👀 You may look at everything here, but only an owner may do this. /help lists your commands."))
+
+
+def owners_only_toast(t: Translator) -> str:
+    return t.plain("Only an owner may do this.")
+
+
 def forwarded(t: Translator) -> View:
     return View(t("↪️ A forwarded message changes nothing. Please type the command yourself."))
 

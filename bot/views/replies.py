@@ -1,16 +1,18 @@
 """The trader's answers to commands and button presses, in words."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 from bot import keyboards
 from bot.i18n import Markup, Translator, mark
 from bot.values import Values, decimal, text, whole
-from bot.views.base import RULE, View, lines, titled
+from bot.views.base import RULE, View, bounded, lines, titled
 from bot.views.words import MODES, PLAN_STATES, REFUSALS, plain_word, word
-from core.model.commands import Reply, ReplyKey
+from core.model.commands import Reply, ReplyKey, TraderStatus
+from core.model.order import Side
 from core.model.position import Position
+from core.model.session import MarketSession, Phase
 
 TOASTS: Mapping[ReplyKey, str] = {
     ReplyKey.DONE: mark("Done."),
@@ -26,6 +28,7 @@ TOASTS: Mapping[ReplyKey, str] = {
     ReplyKey.NOTHING_TO_DO: mark("There is nothing to do."),
     ReplyKey.INVALID: mark("The trader did not accept that."),
 }
+SELL_ALL = ("청산", "LIQUIDATE")
 QUIET_TOASTS = frozenset({ReplyKey.DONE, ReplyKey.APPROVED, ReplyKey.IGNORED})
 
 
@@ -76,7 +79,16 @@ def checking(t: Translator) -> str:
 
 
 def panicked(reply: Reply, nonce: str, t: Translator) -> View:
-    """All buying has stopped; the next step is offered."""
+    """All buying has stopped, now or before; the next step is offered."""
+    if reply.key is ReplyKey.NOTHING_TO_DO:
+        return View(
+            lines(
+                t("🛑 <b>Stopped already</b>"),
+                t("The emergency stop is on since before; nothing is bought."),
+                t("Stops and sells go on. /resume allows buying again."),
+            ),
+            keyboards.panic_first(t, nonce),
+        )
     stopped = whole(reply.values, "stopped")
     return View(
         lines(
@@ -99,25 +111,47 @@ def panic_unreachable(t: Translator, *, halted: bool) -> View:
     return View(lines(t("🛑 <b>The trader does not answer.</b>"), done, t("The guardian watches the stops meanwhile.")))
 
 
-def panic_preview(held: Sequence[Position], nonce: str, t: Translator) -> View:
-    """What would be sold."""
-    if not held:
+def panic_preview(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Translator, *, coded: bool) -> View:
+    """What would be sold at about what, what is cancelled, when it is sold, and what must be typed."""
+    if not s.positions:
         return View(t("💼 No positions: there is nothing to sell."))
-    rows = [
-        t("• {title} {qty} shares {pct}", title=titled(p.ticker, p.name, p.name_ko, t), qty=p.qty, pct=t.pct(p.pnl_pct))
-        for p in held
-    ]
-    total = sum((p.unrealized_usd for p in held), Decimal(0))
+    total = sum((p.last_price * p.qty for p in s.positions), Decimal(0))
+    result = sum((p.unrealized_usd for p in s.positions), Decimal(0))
+    buys = sum(order.request.side is Side.BUY for order in s.orders) + sum(plan.open for plan in s.plans)
+    opens = None
+    if session.phase(now) is not Phase.REGULAR:
+        opens_at = session.open_at
+        opens = t("🌙 The US market is closed: it is sold at the opening · {time}", time=t.when(opens_at))
+    word = SELL_ALL[0] if t.locale == "ko" else SELL_ALL[1]
+    typed = t("🔐 To sell, type the 6-digit code of your authenticator app. I delete it at once.")
     return View(
         lines(
             t("🚨 <b>Sell everything?</b>"),
             RULE,
-            *rows,
+            *bounded([_to_sell(p, now, t) for p in s.positions], t),
             RULE,
-            t("Result at the last prices: {amount}", amount=t.usd_signed(total)),
-            t("This cannot be undone. The button works once, for a minute."),
+            t("Proceeds, about: {usd}", usd=t.usd(total)),
+            t("   about {krw}", krw=t.krw(total * s.krw_per_usd)) if s.krw_per_usd else None,
+            t("Result at the last prices: {amount}", amount=t.usd_signed(result)),
+            t("Open buys and plans that end: {count}", count=buys) if buys else None,
+            opens,
+            RULE,
+            typed if coded else t("To sell, type <b>{word}</b>.", word=word),
+            t("It counts once, within a minute, and can't be undone."),
         ),
-        keyboards.panic_second(t, nonce),
+        keyboards.panic_second(t),
+    )
+
+
+def _to_sell(p: Position, now: dt.datetime, t: Translator) -> Markup:
+    return t(
+        "• {title} {qty} shares {pct} · about {price} = {usd} ({age})",
+        title=titled(p.ticker, p.name, p.name_ko, t),
+        qty=p.qty,
+        pct=t.pct(p.pnl_pct),
+        price=t.usd(p.last_price),
+        usd=t.usd(p.last_price * p.qty),
+        age=t.age(p.priced_at, now),
     )
 
 

@@ -241,6 +241,7 @@ def health(
     old: dt.timedelta,
     guardian: str | None,
     t: Translator,
+    conflict: bool = False,
 ) -> View:
     """Each process by its last sign of life, who guards the stops (a line of its own), the outside services."""
     rows = [_beat(name, beats.get(name), now, old, t) for name in PROCESSES] if beats is not None else []
@@ -254,6 +255,7 @@ def health(
             t("🟢 Database: OK") if database else t("🔴 Database: no answer"),
             t("🔴 Trader's command socket: no answer") if trader is None else t("🟢 Trader's command socket: OK"),
             None if trader is None else t("🟢 Broker: OK") if trader.broker_ok else t("🔴 Broker: no answer"),
+            t("🔴 Telegram: another process uses this bot's token") if conflict else None,
         ),
         keyboards.refresh(t, "health"),
     )

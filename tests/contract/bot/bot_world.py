@@ -177,9 +177,11 @@ class World:
     beats: Beats = field(default_factory=lambda: Beats(trader_age_s=1.0, guardian_age_s=1.0))
     handbacks: list[bool] = field(default_factory=list)
     handback_fails: bool = False
+    secret: str | None = None
     caps: Caps = field(default_factory=Caps)
     owners: frozenset[int] = frozenset({OWNER})
     pace: float = 1.0
+    viewers: frozenset[int] = frozenset()
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task | None = None
@@ -211,9 +213,13 @@ class World:
                 raise OSError("read-only")
             self.handbacks.append(True)
 
+        async def secret() -> str | None:
+            return self.secret
+
         deps = BotDeps(
             token=DEFAULT_TOKEN,
             owners=self.owners,
+            viewers=self.viewers,
             version="0.1.0",
             params=self.params,
             clock=self.clock,
@@ -233,6 +239,7 @@ class World:
             beats_every_s=0.02,
             beats_grace_s=0.0,
             handback=handback,
+            secret=secret,
             caps=self.caps,
             pace=self.pace,
         )

@@ -82,18 +82,18 @@ async def test_panic_needs_neither_database_nor_bus(bot):
     assert not bot.trader.commands[0].liquidate
 
 
-async def test_selling_everything_takes_preview_and_a_button_that_works_once(bot):
+async def test_selling_everything_takes_preview_and_a_typed_word_that_counts_once(bot):
     bot.trader.positions = (position(),)
     await bot.say("/panic")
     message = bot.last()
     await bot.press(message, "미리보기")
     await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
     assert "• NVDA 엔비디아 7주 +4.7%" in bot.fresh(message).body.text
-    data = bot.data(bot.fresh(message), "모두 매도")
-    await bot.press(bot.fresh(message), "모두 매도")
+    assert bot.labels(bot.fresh(message)) == ["그대로 보유"]
+    bot.write("청산")
     await bot.until(lambda: "전량 매도 진행" in bot.fresh(message).body.text)
-    await bot.forge(message.message_id, data)
-    assert bot.answers()[-1] == "오래된 버튼이에요. 명령을 다시 보내 주세요."
+    await bot.say("청산")
+    assert bot.last().body.text.startswith("무슨 말씀인지") or "/help" in bot.last().body.text
     assert [c.liquidate for c in bot.trader.commands if isinstance(c, Panic)] == [False, True]
 
 

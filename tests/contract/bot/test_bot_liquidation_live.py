@@ -23,7 +23,7 @@ async def liquidate(bot):
     message = bot.last()
     await bot.press(message, "미리보기")
     await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
-    await bot.press(bot.fresh(message), "모두 매도")
+    bot.write("청산")
     await bot.until(lambda: "모두 매도할까요?" not in bot.fresh(message).body.text)
     return message
 
@@ -87,7 +87,7 @@ async def test_without_positions_it_says_that_there_is_nothing_to_sell(bot):
     await bot.press(message, "미리보기")
     await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
     bot.trader.positions = ()
-    await bot.press(bot.fresh(message), "모두 매도")
+    bot.write("청산")
     await bot.until(lambda: "매수는 멈춰 있어요. 다시 시작하려면 /resume" in bot.fresh(message).body.text)
     assert bot.fresh(message).body.text.startswith("💼 보유 종목이 없어")
 
@@ -99,7 +99,7 @@ async def test_a_trader_that_is_out_of_reach_sells_nothing_and_a_later_run_is_un
     await bot.press(message, "미리보기")
     await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
     bot.trader.unreachable = True
-    await bot.press(bot.fresh(message), "모두 매도")
+    bot.write("청산")
     await bot.until(lambda: bot.texts_with("매매기가 응답하지 않아요"))
     bot.trader.unreachable = False
     await bot.tell(event(EventKind.SELL_STARTED, "NVDA", qty=7, reason="PANIC"))
