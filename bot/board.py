@@ -199,7 +199,9 @@ class Board:
         await self._outbox.put([message])
 
     def _card(self, model: CardModel, t: Translator) -> View:
-        return discovery(model, self._params(), t)
+        found = model.discovery
+        session = self._deps.calendar.current_or_next(found.bar_end_at) if found else None
+        return discovery(model, self._params(), t, session)
 
     async def _picture(self, model: CardModel, t: Translator) -> Picture | None:
         bars = self._bars.of(model.ticker)

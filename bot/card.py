@@ -67,6 +67,7 @@ class CardModel(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     price_before: Decimal | None = None
     done: int = 0
+    delay_ms: int = 0
 
 
 def trend_of(verdict: Verdict) -> Literal["up", "down", "unknown"]:
@@ -91,6 +92,7 @@ def with_signal(model: CardModel | None, signal: Signal) -> CardModel:
         confidence=signal.verdict.confidence,
         trend=trend_of(signal.verdict),
         discovery=found,
+        delay_ms=signal.feed_delay_ms,
     )
 
 

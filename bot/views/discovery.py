@@ -1,6 +1,6 @@
 """The discovery card: the user's format, then the plan, then how it ended, with the buttons that fit."""
 
-from datetime import datetime
+import datetime as dt
 
 from telegram import InlineKeyboardMarkup
 
@@ -8,10 +8,13 @@ from bot import keyboards
 from bot.card import CardModel, Phase, PlanFacts
 from bot.i18n import Markup, Translator, mark
 from bot.views.base import RULE, View, full_name, levels, lines, titled
+from bot.views.status import clocks
 from bot.views.words import ENDINGS, REFUSALS, word
 from core.model.params import Params
+from core.model.session import MarketSession
 
 ASLEEP = "asleep"
+LATE = dt.timedelta(minutes=1)
 TRENDS = {
     "up": mark("Trend: 📈 Uptrend (confidence {confidence}%)"),
     "down": mark("Trend: 📉 Downtrend (confidence {confidence}%)"),
@@ -130,9 +133,23 @@ def keyboard(card: CardModel, t: Translator) -> InlineKeyboardMarkup | None:
     return None
 
 
-def discovery(card: CardModel, params: Params, t: Translator) -> View:
+def when(card: CardModel, session: MarketSession | None, t: Translator) -> list[str]:
+    """The session's clock at the find, and where its numbers come from; late data says how late."""
+    found = card.discovery
+    if found is None or session is None:
+        return []
+    late = dt.timedelta(milliseconds=card.delay_ms)
+    source = (
+        t("Data: Polygon, bar of {time}, <b>{late} late</b>", time=t.clock(found.bar_end_at), late=t.span(late))
+        if late >= LATE
+        else t("Data: Polygon, bar of {time}", time=t.clock(found.bar_end_at))
+    )
+    return [clocks(session, found.bar_end_at, t), source]
+
+
+def discovery(card: CardModel, params: Params, t: Translator, session: MarketSession | None = None) -> View:
     """The whole card, as a photo's caption or as text."""
-    tail = [*(plan_lines(card.plan, t) if card.plan else []), state_line(card, t)]
+    tail = [*when(card, session, t), *(plan_lines(card.plan, t) if card.plan else []), state_line(card, t)]
     shown = [part for part in tail if part is not None]
     return View(lines(facts(card, params, t), *([RULE, *shown] if shown else [])), keyboard(card, t))
 
@@ -146,7 +163,7 @@ def progress_toast(card: CardModel | None, t: Translator) -> str:
     )
 
 
-def row(card: CardModel, at: datetime | None, t: Translator) -> str:
+def row(card: CardModel, at: dt.datetime | None, t: Translator) -> str:
     """One line of /discoveries."""
     state = state_line(card, t) if card.phase not in {Phase.PROPOSED, Phase.FOUND} else None
     price = card.discovery.price if card.discovery else card.plan.price if card.plan else None

@@ -65,6 +65,23 @@ def test_discovery_is_the_users_format_word_for_word():
     assert seen(discovery(card(), PARAMS, KO).text) == DISCOVERY_KO
 
 
+def test_a_card_carries_the_sessions_clock_and_says_how_late_its_data_is():
+    session = MarketSession(
+        on=NOW.date(),
+        pre_open_at=NOW - dt.timedelta(hours=7),
+        open_at=NOW - dt.timedelta(hours=1),
+        close_at=NOW + dt.timedelta(hours=5, minutes=29),
+        post_close_at=NOW + dt.timedelta(hours=9),
+        half_day=False,
+    )
+    late = msgspec.structs.replace(card(), delay_ms=15 * 60_000)
+    tail = seen(discovery(late, PARAMS, KO, session).text).removeprefix(DISCOVERY_KO)
+    assert tail == (
+        f"\n{RULE}\n🕐 10:31 ET · 00:31 KST · 정규장 · 마감까지 5시간 29분\n시세: 폴리곤 00:31 봉, 15분 지연"
+    )
+    assert "late" not in discovery(card(), PARAMS, EN, session).text
+
+
 def test_discovery_in_english():
     assert seen(discovery(card(), PARAMS, EN).text) == (
         f"🔍 Stock found\n{RULE}\nTicker: NVDA\nName: NVIDIA Corp\nPrice: $142.50\n5-minute change: +6.2%\n"
