@@ -22,6 +22,7 @@ from core.model.messages import EventKind
 from core.model.order import IntentState, Purpose
 from core.model.params import NotificationParams, Params
 from core.model.position import PlanState
+from core.model.session import MarketSession
 from core.model.signal import Condition, SignalType
 from core.rules.performance import summarise
 from core.rules.risk import RefusalReason
