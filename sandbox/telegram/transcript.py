@@ -60,6 +60,7 @@ def state_json(state: TelegramState) -> Json:
             "calls": len(state.outbox),
         },
         "now": state.clock.now().astimezone(UTC).isoformat(),
+        "clock": {name: getattr(state.clock, name, None) for name in ("speed", "paused", "adjustable")},
         "bot": state.bot.to_wire(),
         "users": [user.to_wire() for user in state.users.values()],
         "groups": [
