@@ -3,7 +3,7 @@ import { $, el } from "/page/dom.js";
 import { secondsOf, t } from "/page/i18n.js";
 
 const KEPT = 400;
-const SHOWN = ["text", "caption", "action", "callback_query_id", "message_id"];
+const SHOWN = ["text", "caption", "action", "callback_query_id"];
 
 export class CallLog {
   constructor() {
@@ -48,7 +48,7 @@ export class CallLog {
   }
 
   details(entry) {
-    const about = SHOWN.map((name) => entry.params[name]).find((value) => value !== undefined) ?? "";
+    const about = SHOWN.map((name) => entry.params[name]).find((value) => value !== undefined) ?? (entry.params.message_id ? `#${entry.params.message_id}` : "");
     const brief = el("span", "brief", String(about).replace(/<[^>]*>/g, "").slice(0, 80));
     const head = el("summary", "", el("b", "", entry.method), el("small", "", secondsOf(new Date(entry.at))), brief);
     const details = el("details", "", head);
