@@ -52,7 +52,9 @@ class Steering:
                 clock.jump(clock.now() + timedelta(seconds=float(finite(body["by_s"], "by_s"))))
             else:
                 clock.jump(self._instant(str(body["to"])))
-        except (ClockError, OverflowError) as error:
+        except OverflowError:
+            raise InputError("at most a day at once") from None
+        except ClockError as error:
             raise InputError(str(error)) from None
         return await self.look(request)
 
