@@ -2,10 +2,11 @@
 
 import json
 import struct
+import time
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import aiohttp
@@ -14,8 +15,11 @@ import pytest_asyncio
 from aiohttp import web
 from browser import CHROMIUM, Browser
 
+from sandbox import scenarios, servers
+from sandbox.clock import SandboxClock, SteeredClock
 from sandbox.telegram import TelegramState, create_bot_api_app, create_chat_app, person
 from sandbox.telegram.person import Where
+from sandbox.world import create_world
 
 OWNER, GUEST, EVE = 7001, 7002, 9009
 CLUB = -1002026112801
@@ -277,6 +281,27 @@ async def test_every_control_has_a_name(page: Page) -> None:
         " || e.getAttribute('aria-label') || e.labels?.length || e.querySelector('img[alt]:not([alt=\"\"])'))).map(e => e.outerHTML)"
     )
     assert await page.browser.js(nameless) == []
+
+
+@pytest.mark.parametrize("kind", [SteeredClock, SandboxClock])
+async def test_the_clock_panel_moves_only_a_clock_that_nobody_shares(page: Page, kind: type[SandboxClock]) -> None:
+    """The jump reaches the sandbox; a shared clock has its controls off and says why."""
+    clock = kind(datetime(2026, 11, 18, 13, 0, tzinfo=UTC), time.time(), 1.0)
+    running = await servers.start(create_world(scenarios.build("calm", date(2026, 11, 18), 1, 3), clock), {})
+    try:
+        await page.browser.open(f"http://{running.addresses['control']}/?lang=en")
+        await page.browser.click("document.getElementById('clock')")
+        button = "[...document.querySelectorAll('#clock-jumps button')].find(b => b.textContent === 'to the open')"
+        await page.browser.shows(f"Boolean({button})", "the jumps")
+        if kind is SandboxClock:
+            assert await page.browser.js(f"{button}.disabled")
+            assert "share this clock" in await page.browser.js("document.getElementById('clock-note').textContent")
+            return
+        await page.browser.click(button)
+        await page.browser.shows("document.getElementById('clock-et').textContent.includes('09:30')", "the open")
+        assert clock.now() >= datetime(2026, 11, 18, 14, 30, tzinfo=UTC)
+    finally:
+        await running.stop()
 
 
 async def test_words_stand_out_from_their_ground(page: Page) -> None:

@@ -35,10 +35,11 @@ const inGroup = () => chat.id < 0;
 
 async function act(what, fields) {
   const body = { user: chat.user, ...(inGroup() ? { chat: chat.id } : {}), ...fields };
-  const answer = await fetch(`/sim/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  const result = await answer.json();
-  if (!result.ok) toast(t("failed", { text: result.error }));
-  return result;
+  try {
+    const answer = await fetch(`/sim/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const result = await answer.json();
+    if (!result.ok) toast(t("failed", { text: result.error }));
+  } catch { toast(t("unreachable")); }
 }
 
 async function press(message, one, forged) {
@@ -143,7 +144,7 @@ async function loadCommands() {
 function received(event) {
   if (event.type === "outbox") log.add(event.entry);
   if (event.type === "outbox" || event.type === "polling") setOnline(true);
-  if (event.type === "reset") return log.clear(), people.unread.clear(), load();
+  if (event.type === "reset") return log.clear(), people.unread.clear(), people.draw(chat.user, chat.id), load();
   if (event.type === "commands") return loadCommands();
   if (event.chat === undefined) return undefined;
   if (event.chat === chat.id && chat.loading) return chat.held.push(event);
