@@ -19,6 +19,7 @@ WORLDS = (
     "replay-demo",
     "kill-unanswered",
     "chat-page",
+    "chat-people",
     "kill-everyone",
 )
 

@@ -3,15 +3,17 @@
 from sandbox.telegram.bot_api import create_bot_api_app
 from sandbox.telegram.chat_app import create_chat_app
 from sandbox.telegram.errors import ApiError, SimError
-from sandbox.telegram.model import DEFAULT_BOT, DEFAULT_TOKEN, DEFAULT_USERS, Fault, User
+from sandbox.telegram.model import DEFAULT_BOT, DEFAULT_GROUPS, DEFAULT_TOKEN, DEFAULT_USERS, Fault, Group, User
 from sandbox.telegram.state import TelegramState
 
 __all__ = [
     "DEFAULT_BOT",
+    "DEFAULT_GROUPS",
     "DEFAULT_TOKEN",
     "DEFAULT_USERS",
     "ApiError",
     "Fault",
+    "Group",
     "SimError",
     "TelegramState",
     "User",

@@ -1,6 +1,7 @@
 """The person's side over HTTP: the chat page, its live feed, and /sim, all in JSON."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from sandbox.telegram.transcript import chat_json, chat_text, state_json
 
 PAGE = Path(__file__).with_name("page")
 MAX_FEED = 2_000
+MAX_BODY = 16 * 1024 * 1024
 STATE = web.AppKey("telegram_state", TelegramState)
 FEEDS = web.AppKey("telegram_feeds", set[web.WebSocketResponse])
 _MISSING: Any = object()
@@ -25,7 +27,7 @@ _MISSING: Any = object()
 
 def create_chat_app(state: TelegramState) -> web.Application:
     """The page at /, its files under /page, the person's API under /sim; the caller binds it to loopback."""
-    app = web.Application(middlewares=[page_headers, loopback_only, _errors])
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[page_headers, loopback_only, _errors])
     app[STATE] = state
     app[FEEDS] = set()
     app.router.add_get("/", _index)
@@ -72,21 +74,45 @@ class Body:
         return self.fields.get(name) is True
 
 
+def _where(body: Body) -> person.Where:
+    return person.Where(
+        body.integer("chat", None), body.integer("reply_to", None), body.flag("anonymous"), body.text("via_bot", "")
+    )
+
+
 def _send(state: TelegramState, body: Body) -> Json:
-    return person.send_text(state, body.integer("user"), body.text("text"), body.integer("reply_to", None))
+    return person.send_text(state, body.integer("user"), body.text("text"), where=_where(body))
+
+
+def _send_photo(state: TelegramState, body: Body) -> Json:
+    try:
+        data = base64.b64decode(body.text("data"), validate=True)
+    except ValueError:
+        raise SimError("data: a picture in base64 is needed") from None
+    return person.send_photo(state, body.integer("user"), data, body.text("caption", ""), _where(body))
+
+
+def _post(state: TelegramState, body: Body) -> Json:
+    return person.post(state, body.integer("user"), body.integer("chat"), body.text("text"))
 
 
 def _tap(state: TelegramState, body: Body) -> Json:
     press = person.Tap(body.integer("message_id"), body.text("label", ""), body.text("data", ""), body.flag("forge"))
-    return person.tap(state, body.integer("user"), press)
+    return person.tap(state, body.integer("user"), press, body.integer("chat", None))
 
 
 def _edit(state: TelegramState, body: Body) -> Json:
-    return person.edit_text(state, body.integer("user"), body.integer("message_id"), body.text("text"))
+    message_id, text = body.integer("message_id"), body.text("text")
+    return person.edit_text(state, body.integer("user"), message_id, text, body.integer("chat", None))
 
 
 def _forward(state: TelegramState, body: Body) -> Json:
-    return person.forward(state, body.integer("user"), body.integer("message_id"), body.integer("from_user", None))
+    message_id, source = body.integer("message_id"), body.integer("from_user", None)
+    return person.forward(state, body.integer("user"), message_id, source, _where(body))
+
+
+def _add_bot(state: TelegramState, body: Body) -> Json:
+    return person.add_bot(state, body.integer("user"), body.integer("chat"))
 
 
 def _block(state: TelegramState, body: Body) -> Json:
@@ -120,6 +146,9 @@ def _reset(state: TelegramState, _body: Body) -> Json:
 
 _ACTIONS: dict[str, Callable[[TelegramState, Body], Json]] = {
     "send": _send,
+    "send_photo": _send_photo,
+    "post": _post,
+    "add_bot": _add_bot,
     "tap": _tap,
     "edit": _edit,
     "forward": _forward,
@@ -156,10 +185,11 @@ async def _index(_request: web.Request) -> web.StreamResponse:
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
-    user_id = Body(dict(request.query)).integer("user")
+    query = Body(dict(request.query))
+    user_id, chat_id = query.integer("user"), query.integer("chat", None)
     if request.query.get("format") == "text":
-        return web.Response(text=chat_text(request.app[STATE], user_id))
-    return web.json_response(chat_json(request.app[STATE], user_id))
+        return web.Response(text=chat_text(request.app[STATE], user_id, chat_id))
+    return web.json_response(chat_json(request.app[STATE], user_id, chat_id))
 
 
 async def _outbox(request: web.Request) -> web.StreamResponse:

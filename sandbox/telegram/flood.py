@@ -1,4 +1,4 @@
-"""Flood limits as Telegram enforces them: about one message a second into a chat, thirty a second in all, short bursts borne."""
+"""Flood limits as Telegram enforces them: about one message a second into a chat, twenty a minute into a group, thirty a second in all, short bursts borne."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from sandbox.telegram.model import Clock
 from sandbox.telegram.params import Params
 
 CHAT_PER_S, CHAT_BURST = 1.0, 5.0
+GROUP_PER_S, GROUP_BURST = 20 / 60, 20.0
 ALL_PER_S, ALL_BURST = 30.0, 30.0
 MOST_CHATS = 1_000
 SENDS = ("send", "copy", "forward")
@@ -46,9 +47,9 @@ class Flood:
             return None
         now = self.clock.now().timestamp()
         self._all = self._all or _Bucket(ALL_PER_S, ALL_BURST, ALL_BURST, now)
-        chat = self._chats.setdefault(
-            (kind, params.text("chat_id") or ""), _Bucket(CHAT_PER_S, CHAT_BURST, CHAT_BURST, now)
-        )
+        chat_id = params.text("chat_id")
+        per_s, burst = (GROUP_PER_S, GROUP_BURST) if chat_id.startswith("-") else (CHAT_PER_S, CHAT_BURST)
+        chat = self._chats.setdefault((kind, chat_id), _Bucket(per_s, burst, burst, now))
         while len(self._chats) > MOST_CHATS:
             del self._chats[next(iter(self._chats))]
         wait = max(chat.wait(now), self._all.wait(now))

@@ -48,6 +48,24 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A group, supergroup or channel: a negative id, and the ids of the people in it, the owner first."""
+
+    id: int
+    title: str
+    members: tuple[int, ...]
+    kind: str = "supergroup"
+
+    def __post_init__(self) -> None:
+        if self.id >= 0 or not self.title or not self.members or self.kind not in {"group", "supergroup", "channel"}:
+            raise ValueError("a group needs a negative id, a title, members, and a kind that Telegram has")
+
+    def to_chat(self) -> Json:
+        """The Bot API's Chat."""
+        return {"id": self.id, "type": self.kind, "title": self.title}
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """Bytes the bot uploaded; photos know their size in pixels."""
 
@@ -75,10 +93,10 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a private chat; the body is a text, or the caption of `media`, or a pin notice."""
+    """One message; the body is a text, or the caption of `media`; `author` is who wrote it behind an anonymous sender."""
 
     message_id: int
-    chat: User
+    chat: User | Group
     sender: User
     date: int
     body: FormattedText
@@ -95,11 +113,16 @@ class Message:
     protected: bool = False
     edited: int = 0
     edits: int = 0
+    author: int = 0
+    sender_chat: Json | None = None
+    via_bot: User | None = None
+    service: Json | None = None
+    lost_keyboard: Json | None = None
 
     @property
     def from_bot(self) -> bool:
-        """Sent by the bot."""
-        return self.sender.is_bot
+        """Sent by the bot, not by a person, an anonymous one included."""
+        return self.sender.is_bot and not self.author
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +131,7 @@ class CallbackQuery:
 
     id: str
     user_id: int
+    chat_id: int
     message_id: int
     data: str
     asked: float
@@ -141,6 +165,7 @@ class OutboxEntry:
     error_code: int = 0
     description: str = ""
     message_id: int | None = None
+    result: Any = None
 
     def to_json(self) -> Json:
         """What /sim/outbox and the page show."""
@@ -149,9 +174,14 @@ class OutboxEntry:
             entry |= {"error_code": self.error_code, "description": self.description}
         if self.message_id is not None:
             entry["message_id"] = self.message_id
+        if self.ok:
+            entry["result"] = self.result
         return entry
 
 
-DEFAULT_USERS = (User(7001, "서학", "ko"), User(9009, "Eve", "en"))
+DEFAULT_USERS = (User(7001, "서학", "ko"), User(7002, "지민", "ko"), User(9009, "Eve", "en"))
+DEFAULT_GROUPS = (Group(-1002026112801, "미국주식 스터디", (7001, 7002, 9009)),)
+# Telegram's own accounts: who "sends" for anonymous administrators, and for posts that a channel copies to its group.
+ANONYMOUS_ADMIN = User(1087968824, "Group", username="GroupAnonymousBot", is_bot=True)
 DEFAULT_BOT = User(123456, "서학봇", username="seohak_demo_bot", is_bot=True)
 DEFAULT_TOKEN = "123456:SANDBOX-TOKEN-not-a-real-one-000000"  # noqa: S105 - says itself that it is none

@@ -13,11 +13,13 @@ from sandbox.telegram.errors import ApiError, SimError
 from sandbox.telegram.flood import Flood
 from sandbox.telegram.model import (
     DEFAULT_BOT,
+    DEFAULT_GROUPS,
     DEFAULT_TOKEN,
     DEFAULT_USERS,
     CallbackQuery,
     Clock,
     Fault,
+    Group,
     Json,
     Message,
     OutboxEntry,
@@ -34,22 +36,34 @@ MAX_OUTBOX = 5_000
 MAX_QUERIES = 1_000
 MAX_FAULTS = 100
 Listener = Callable[[Json], None]
+MAX_RESULT = 4_000
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 
 
 @dataclass(slots=True)
 class Conversation:
-    """The private chat of one person with the bot."""
+    """The private chat of one person with the bot, or a group; the bot may have `left` the latter."""
 
-    user: User
+    peer: User | Group
     opened: bool = False
     blocked: bool = False
+    left: bool = False
     messages: dict[int, Message] = field(default_factory=dict)
     pinned: list[int] = field(default_factory=list)
     reactions: dict[int, list[Json]] = field(default_factory=dict)
     reply_keyboard: Json | None = None
     menu_button: Json | None = None
     answers: deque[Json] = field(default_factory=lambda: deque(maxlen=MAX_QUERIES))
+
+    @property
+    def id(self) -> int:
+        """The chat's id: the person's own in a private chat."""
+        return self.peer.id
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Ids of the people in it."""
+        return self.peer.members if isinstance(self.peer, Group) else (self.peer.id,)
 
     def keep(self, message: Message) -> None:
         """Store a new or changed message; the oldest go when there are too many."""
@@ -78,6 +92,7 @@ class TelegramState:
         bot: User = DEFAULT_BOT,
         monotonic: Callable[[], float] = time.monotonic,
         flood: Flood | None = None,
+        groups: Iterable[Group] = DEFAULT_GROUPS,
     ) -> None:
         """`monotonic` (real seconds) ages callback queries: a fast market clock must not. Without `flood` all may flood."""
         if not _TOKEN.fullmatch(token):
@@ -87,7 +102,11 @@ class TelegramState:
         self.bot = replace(bot, id=int(token.split(":", maxsplit=1)[0]))
         self.monotonic = monotonic
         self.flood = flood
-        self.chats = {user.id: Conversation(user) for user in users}
+        self.users = {user.id: user for user in users}
+        self.chats = {user.id: Conversation(user) for user in self.users.values()}
+        self.chats |= {
+            group.id: Conversation(group, opened=True) for group in groups if set(group.members) <= set(self.users)
+        }
         self.profile = Profile()
         self.updates = UpdateQueue()
         self.pollers = Pollers()
@@ -119,12 +138,24 @@ class TelegramState:
         digest = hashlib.sha256(f"{prefix}{self._serial}".encode()).digest()
         return prefix + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
-    def conversation(self, user_id: int) -> Conversation:
-        """The chat of a known person; SimError for anybody else."""
+    def user(self, user_id: int) -> User:
+        """A known person; SimError for anybody else."""
         try:
-            return self.chats[user_id]
+            return self.users[user_id]
         except KeyError:
-            raise SimError(f"no user {user_id}; known: {sorted(self.chats)}") from None
+            raise SimError(f"no user {user_id}; known: {sorted(self.users)}") from None
+
+    def conversation(self, user_id: int, chat_id: int | None = None) -> Conversation:
+        """The person's private chat, or the named chat that the person is in; SimError for anything else."""
+        user = self.user(user_id)
+        chat = self.chats.get(user.id if chat_id is None else chat_id)
+        if chat is None or user.id not in chat.members:
+            raise SimError(f"user {user_id} is in no chat {chat_id}")
+        return chat
+
+    def groups(self) -> list[Conversation]:
+        """Every chat that is not private."""
+        return [chat for chat in self.chats.values() if isinstance(chat.peer, Group)]
 
     def store(self, file: StoredFile) -> StoredFile:
         """Keep an uploaded file; the oldest go when there are too many."""
@@ -172,6 +203,7 @@ class TelegramState:
             error_code=error.code if error else 0,
             description=error.description if error else "",
             message_id=message_id,
+            result=_shown(result) if error is None else None,
         )
         self.outbox.append(entry)
         self.emit("outbox", entry=entry.to_json())
@@ -198,7 +230,7 @@ class TelegramState:
 
     def reset(self) -> None:
         """Empty chats, files, faults, log and queue; ids go on growing and the bot's profile stays."""
-        self.chats = {user_id: Conversation(chat.user) for user_id, chat in self.chats.items()}
+        self.chats = {one: Conversation(chat.peer, opened=chat.id < 0) for one, chat in self.chats.items()}
         self.updates.pending.clear()
         self.files.clear()
         self.queries.clear()
@@ -206,3 +238,9 @@ class TelegramState:
         self.outbox.clear()
         self.edits = self.photos = self._file_bytes = 0
         self.emit("reset")
+
+
+def _shown(result: object) -> object:
+    """A result for the log: long ones are cut to text."""
+    text = json.dumps(result, ensure_ascii=False)
+    return result if len(text) <= MAX_RESULT else text[:MAX_RESULT] + "…"

@@ -13,11 +13,14 @@ KST = ZoneInfo("Asia/Seoul")
 POLL_GRACE_S = 3.0
 
 
-def chat_json(state: TelegramState, user_id: int) -> Json:
-    """Everything the page needs to draw one chat."""
-    chat = state.conversation(user_id)
+def chat_json(state: TelegramState, user_id: int, chat_id: int | None = None) -> Json:
+    """Everything the page needs to draw one chat as this person sees it."""
+    user = state.user(user_id)
+    chat = state.conversation(user_id, chat_id)
     return {
-        "user": chat.user.to_wire(),
+        "user": user.to_wire(),
+        "chat": chat.peer.to_chat(),
+        "left": chat.left,
         "opened": chat.opened,
         "blocked": chat.blocked,
         "messages": [page_view(chat, message) for message in chat.messages.values()],
@@ -26,18 +29,18 @@ def chat_json(state: TelegramState, user_id: int) -> Json:
         "pending": [
             {"query_id": q.id, "message_id": q.message_id, "data": q.data}
             for q in state.queries.values()
-            if q.user_id == user_id and state.monotonic() - q.asked <= ANSWER_WINDOW_S
+            if q.user_id == user_id and q.chat_id == chat.id and state.monotonic() - q.asked <= ANSWER_WINDOW_S
         ],
         "reply_keyboard": chat.reply_keyboard,
-        "commands": commands_for(state, user_id),
-        "description": state.profile.texts.get(("description", chat.user.language_code))
+        "commands": commands_for(state, user_id, chat_id),
+        "description": state.profile.texts.get(("description", user.language_code))
         or state.profile.texts.get(("description", ""), ""),
     }
 
 
-def chat_text(state: TelegramState, user_id: int) -> str:
+def chat_text(state: TelegramState, user_id: int, chat_id: int | None = None) -> str:
     """One block per message: `#12 bot 2026-11-22 22:31:05 KST [photo 800x450] [edited 2]`, body, buttons."""
-    chat = state.conversation(user_id)
+    chat = state.conversation(user_id, chat_id)
     blocks = [_block(chat, message) for message in chat.messages.values()]
     answers = [f"(answer to {a['data']}: {'alert' if a['show_alert'] else 'toast'}) {a['text']}" for a in chat.answers]
     return "\n".join([*blocks, *answers]) + "\n"
@@ -57,8 +60,12 @@ def state_json(state: TelegramState) -> Json:
             "calls": len(state.outbox),
         },
         "now": state.clock.now().astimezone(UTC).isoformat(),
+        "clock": {name: getattr(state.clock, name, None) for name in ("speed", "paused", "adjustable")},
         "bot": state.bot.to_wire(),
-        "users": [chat.user.to_wire() for chat in state.chats.values()],
+        "users": [user.to_wire() for user in state.users.values()],
+        "groups": [
+            {**group.peer.to_chat(), "members": list(group.members), "left": group.left} for group in state.groups()
+        ],
         "faults": len(state.faults),
     }
 

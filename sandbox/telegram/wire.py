@@ -1,7 +1,24 @@
 """Messages as the Bot API shows them to the bot."""
 
-from sandbox.telegram.model import Json, Message, User
+from sandbox.telegram.model import Group, Json, Message, User
 from sandbox.telegram.state import Conversation
+
+_PERMISSIONS = (
+    "can_send_messages",
+    "can_send_audios",
+    "can_send_documents",
+    "can_send_photos",
+    "can_send_videos",
+    "can_send_video_notes",
+    "can_send_voice_notes",
+    "can_send_polls",
+    "can_send_other_messages",
+    "can_add_web_page_previews",
+    "can_change_info",
+    "can_invite_users",
+    "can_pin_messages",
+    "can_manage_topics",
+)
 
 
 def message_wire(chat: Conversation, message: Message, *, nested: bool = False) -> Json:
@@ -12,6 +29,12 @@ def message_wire(chat: Conversation, message: Message, *, nested: bool = False) 
         "chat": message.chat.to_chat(),
         "date": message.date,
     }
+    if wire["chat"]["type"] == "channel":
+        del wire["from"]
+    if message.sender_chat:
+        wire["sender_chat"] = message.sender_chat
+    if message.via_bot:
+        wire["via_bot"] = message.via_bot.to_wire()
     wire |= _content(chat, message, nested=nested)
     if message.edited:
         wire["edit_date"] = message.edited
@@ -36,6 +59,8 @@ def _content(chat: Conversation, message: Message, *, nested: bool) -> Json:
         gone = {"chat": message.chat.to_chat(), "message_id": message.pinned_id, "date": 0}
         whole = target is not None and not nested
         return {"pinned_message": message_wire(chat, target, nested=True) if target and whole else gone}
+    if message.service is not None:
+        return message.service
     names = ("caption", "caption_entities") if message.media else ("text", "entities")
     wire: Json = {}
     if message.media is not None:
@@ -57,7 +82,7 @@ def _content(chat: Conversation, message: Message, *, nested: bool) -> Json:
 
 def inaccessible_wire(chat: Conversation, message_id: int) -> Json:
     """InaccessibleMessage: date 0."""
-    return {"chat": chat.user.to_chat(), "message_id": message_id, "date": 0}
+    return {"chat": chat.peer.to_chat(), "message_id": message_id, "date": 0}
 
 
 def bot_wire(bot: User) -> Json:
@@ -72,15 +97,17 @@ def bot_wire(bot: User) -> Json:
 
 
 def full_chat_wire(chat: Conversation) -> Json:
-    """ChatFullInfo of a private chat."""
+    """ChatFullInfo."""
     gifts = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
-    wire = chat.user.to_chat() | {
-        "accent_color_id": chat.user.id % 7,
+    wire = chat.peer.to_chat() | {
+        "accent_color_id": chat.id % 7,
         "max_reaction_count": 11,
         "accepted_gift_types": dict.fromkeys(gifts, False),
     }
-    if chat.user.username:
-        wire["active_usernames"] = [chat.user.username]
+    if isinstance(chat.peer, Group):
+        wire["permissions"] = dict.fromkeys(_PERMISSIONS, True)
+    elif chat.peer.username:
+        wire["active_usernames"] = [chat.peer.username]
     newest = next((chat.messages[one] for one in reversed(chat.pinned) if one in chat.messages), None)
     if newest is not None:
         wire["pinned_message"] = message_wire(chat, newest)
@@ -96,5 +123,7 @@ def page_view(chat: Conversation, message: Message) -> Json:
         "pinned": message.message_id in chat.pinned,
         "reactions": chat.reactions.get(message.message_id, []),
         "silent": message.silent,
+        "author": message.author or message.sender.id,
+        "lost_keyboard": message.lost_keyboard,
     }
     return view

@@ -30,6 +30,21 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 ENTER = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+KEYS = {
+    "Enter": ENTER,
+    " ": {"key": " ", "code": "Space", "windowsVirtualKeyCode": 32, "text": " "},
+    **{
+        name: {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        for name, code in {
+            "Tab": 9,
+            "Escape": 27,
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+        }.items()
+    },
+}
 
 
 class Browser:
@@ -139,12 +154,16 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             await self.send("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
+    async def key(self, name: str) -> None:
+        """Press and let go of one key."""
+        await self.send("Input.dispatchKeyEvent", type="keyDown", **KEYS[name])
+        await self.send("Input.dispatchKeyEvent", type="keyUp", **KEYS[name])
+
     async def write(self, text: str) -> None:
         """Type into the composer and press Enter."""
         await self.click("document.getElementById('composer')")
         await self.send("Input.insertText", text=text)
-        await self.send("Input.dispatchKeyEvent", type="keyDown", **ENTER)
-        await self.send("Input.dispatchKeyEvent", type="keyUp", **ENTER)
+        await self.key("Enter")
 
     async def picture(self) -> bytes:
         """A PNG of what is visible."""

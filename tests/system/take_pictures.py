@@ -21,7 +21,7 @@ async def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as state:
         async with Live(Path(state)) as world, Browser() as browser:
             await browser.size(1440, 1000)
-            await browser.open(world.url)
+            await browser.open(f"{world.url}?lang=ko")
             await browser.click("document.getElementById('toggle-log')")
             await approve(world, browser, "HELI", folder)
             await approve(world, browser, "QBIT", None)
@@ -30,11 +30,11 @@ async def main(folder: Path) -> None:
             await show(browser, sold)
             await save(browser, folder / "chat-sold.png")
             await browser.size(390, 844, phone=True)
-            await browser.open(world.url)
+            await browser.open(f"{world.url}?lang=ko")
             await show(browser, sold)
             await save(browser, folder / "chat-phone.png")
             await browser.size(1440, 1000, dark=True)
-            await browser.open(world.url)
+            await browser.open(f"{world.url}?lang=ko")
             await show(browser, sold)
             await save(browser, folder / "chat-dark.png")
             report = await photo_message(world, "리포트")

@@ -1,11 +1,12 @@
 """getChat, getChatMember, leaveChat, getFile."""
 
-from sandbox.telegram.errors import bad_request
+from sandbox.telegram.entities import FormattedText
+from sandbox.telegram.errors import bad_request, forbidden
 from sandbox.telegram.methods.target import known_chat
-from sandbox.telegram.model import Json
+from sandbox.telegram.model import Group, Json, Message
 from sandbox.telegram.params import Params
 from sandbox.telegram.state import TelegramState
-from sandbox.telegram.wire import bot_wire, full_chat_wire
+from sandbox.telegram.wire import bot_wire, full_chat_wire, page_view
 
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024
 
@@ -21,18 +22,38 @@ def get_chat(state: TelegramState, params: Params) -> Json:
 
 
 def get_chat_member(state: TelegramState, params: Params) -> Json:
-    """Both sides of a private chat are members."""
+    """Both sides of a private chat are members; a group's first member owns it."""
     chat = known_chat(state, params)
-    user = {chat.user.id: chat.user, state.bot.id: state.bot}.get(params.integer("user_id") or 0)
-    if user is None:
+    user_id = params.integer("user_id") or 0
+    user = state.bot if user_id == state.bot.id else state.users.get(user_id)
+    if user is None or (user is not state.bot and user_id not in chat.members):
         raise bad_request("member not found")
+    if user is state.bot and chat.left:
+        return {"status": "left", "user": user.to_wire()}
+    if isinstance(chat.peer, Group) and user_id == chat.members[0]:
+        return {"status": "creator", "user": user.to_wire(), "is_anonymous": False}
     return {"status": "member", "user": user.to_wire()}
 
 
 def leave_chat(state: TelegramState, params: Params) -> bool:
-    """The sandbox has private chats only, and a bot cannot leave those."""
-    known_chat(state, params)
-    raise bad_request("can't leave private chats")
+    """Out of a group; the people in it see that. A private chat cannot be left."""
+    chat = known_chat(state, params)
+    if not isinstance(chat.peer, Group):
+        raise bad_request("can't leave private chats")
+    if chat.left:
+        raise forbidden(f"bot is not a member of the {chat.peer.kind} chat")
+    chat.left = True
+    notice = Message(
+        state.next_message_id(),
+        chat.peer,
+        state.bot,
+        state.now_s(),
+        FormattedText(""),
+        service={"left_chat_member": state.bot.to_wire()},
+    )
+    chat.keep(notice)
+    state.emit("message", chat=chat.id, message=page_view(chat, notice))
+    return True
 
 
 def get_file(state: TelegramState, params: Params) -> Json:

@@ -7,7 +7,7 @@ from sandbox.telegram.errors import NOT_MODIFIED, QUERY_TOO_OLD, bad_request
 from sandbox.telegram.keyboards import inline_only
 from sandbox.telegram.methods.sending import read_media
 from sandbox.telegram.methods.target import known_chat, message_in, writable_chat
-from sandbox.telegram.model import Json, Message
+from sandbox.telegram.model import Group, Json, Message
 from sandbox.telegram.params import Params, checked_caption, checked_text
 from sandbox.telegram.state import Conversation, TelegramState
 from sandbox.telegram.wire import message_wire, page_view
@@ -71,6 +71,7 @@ def delete_message(state: TelegramState, params: Params) -> bool:
     message = message_in(chat, params.integer("message_id"), "message to delete not found")
     if state.now_s() - message.date > DELETE_WINDOW_S:
         raise bad_request("message can't be deleted for everyone")
+    _check_mine(chat, message)
     _delete(state, chat, message.message_id)
     return True
 
@@ -83,6 +84,7 @@ def delete_messages(state: TelegramState, params: Params) -> bool:
         raise bad_request("message identifiers are not specified" if not ids else "too many message identifiers")
     for message_id in ids:
         if message_id in chat.messages:
+            _check_mine(chat, chat.messages[message_id])
             _delete(state, chat, message_id)
     return True
 
@@ -100,9 +102,9 @@ def answer_callback_query(state: TelegramState, params: Params) -> bool:
         raise bad_request("URL_INVALID")
     del state.queries[query.id]
     answer = {"query_id": query.id, "message_id": query.message_id, "data": query.data, "text": text}
-    answer |= {"show_alert": params.flag("show_alert"), "url": url}
-    state.chats[query.user_id].answers.append(answer)
-    state.emit("answer", chat=query.user_id, answer=answer)
+    answer |= {"user": query.user_id, "show_alert": params.flag("show_alert"), "url": url}
+    state.chats[query.chat_id].answers.append(answer)
+    state.emit("answer", chat=query.chat_id, answer=answer)
     return True
 
 
@@ -117,20 +119,21 @@ def set_message_reaction(state: TelegramState, params: Params) -> bool:
         if not isinstance(one, dict) or one.get("type") != "emoji" or not _may_react(str(one.get("emoji"))):
             raise bad_request("REACTION_INVALID")
     chat.reactions[message.message_id] = reactions
-    state.emit("edit", chat=chat.user.id, message=page_view(chat, message), quiet=True)
+    state.emit("edit", chat=chat.id, message=page_view(chat, message), quiet=True)
     return True
 
 
 def pin_chat_message(state: TelegramState, params: Params) -> bool:
     """Pin and tell so in the chat, as Telegram does."""
     chat = writable_chat(state, params)
+    _check_pinning(chat)
     message = message_in(chat, params.integer("message_id"), "message to pin not found")
     if message.message_id in chat.pinned:
         return True
     chat.pinned.append(message.message_id)
     notice = Message(
         message_id=state.next_message_id(),
-        chat=chat.user,
+        chat=chat.peer,
         sender=state.bot,
         date=state.now_s(),
         body=FormattedText(""),
@@ -139,7 +142,7 @@ def pin_chat_message(state: TelegramState, params: Params) -> bool:
     )
     chat.keep(notice)
     state.push_update("message", message_wire(chat, notice))
-    state.emit("message", chat=chat.user.id, message=page_view(chat, notice))
+    state.emit("message", chat=chat.id, message=page_view(chat, notice))
     _emit_pins(state, chat)
     return True
 
@@ -147,6 +150,7 @@ def pin_chat_message(state: TelegramState, params: Params) -> bool:
 def unpin_chat_message(state: TelegramState, params: Params) -> bool:
     """The named pin, or the newest."""
     chat = writable_chat(state, params)
+    _check_pinning(chat)
     message_id = params.integer("message_id", chat.pinned[-1] if chat.pinned else None)
     if message_id not in chat.pinned:
         raise bad_request("message to unpin not found")
@@ -158,9 +162,21 @@ def unpin_chat_message(state: TelegramState, params: Params) -> bool:
 def unpin_all_chat_messages(state: TelegramState, params: Params) -> bool:
     """All pins of the chat."""
     chat = writable_chat(state, params)
+    _check_pinning(chat)
     chat.pinned.clear()
     _emit_pins(state, chat)
     return True
+
+
+def _check_mine(chat: Conversation, message: Message) -> None:
+    """In a group the bot is a plain member: it may delete what it wrote itself."""
+    if isinstance(chat.peer, Group) and not message.from_bot:
+        raise bad_request("message can't be deleted")
+
+
+def _check_pinning(chat: Conversation) -> None:
+    if isinstance(chat.peer, Group):
+        raise bad_request("not enough rights to manage pinned messages in the chat")
 
 
 def _editable(state: TelegramState, params: Params) -> tuple[Conversation, Message]:
@@ -181,7 +197,7 @@ def _edit(state: TelegramState, chat: Conversation, old: Message, new: Message) 
     new = replace(new, edited=max(state.now_s(), old.date), edits=old.edits + 1)
     chat.keep(new)
     state.edits += 1
-    state.emit("edit", chat=chat.user.id, message=page_view(chat, new), quiet=False)
+    state.emit("edit", chat=chat.id, message=page_view(chat, new), quiet=False)
     return message_wire(chat, new)
 
 
@@ -196,11 +212,11 @@ def _delete(state: TelegramState, chat: Conversation, message_id: int) -> None:
     if message_id in chat.pinned:
         chat.pinned.remove(message_id)
         _emit_pins(state, chat)
-    state.emit("delete", chat=chat.user.id, message_id=message_id)
+    state.emit("delete", chat=chat.id, message_id=message_id)
 
 
 def _emit_pins(state: TelegramState, chat: Conversation) -> None:
-    state.emit("pins", chat=chat.user.id, pinned=list(chat.pinned))
+    state.emit("pins", chat=chat.id, pinned=list(chat.pinned))
 
 
 def _may_react(emoji: str) -> bool:

@@ -66,10 +66,15 @@ def get_menu_button(state: TelegramState, params: Params) -> Json:
     return own or state.profile.menu_button
 
 
-def commands_for(state: TelegramState, user_id: int) -> list[Json]:
+def commands_for(state: TelegramState, user_id: int, chat_id: int | None = None) -> list[Json]:
     """What this person's client offers: the narrowest scope first, own language before none."""
-    language = state.conversation(user_id).user.language_code
-    for scope in (_key({"type": "chat", "chat_id": user_id}), _key({"type": "all_private_chats"}), _key({})):
+    language = state.user(user_id).language_code
+    chat = state.conversation(user_id, chat_id)
+    wide = "all_private_chats" if chat.id > 0 else "all_group_chats"
+    scopes: list[Json] = [{"type": "chat", "chat_id": chat.id}, {"type": wide}, {}]
+    if chat.id < 0:
+        scopes.insert(0, {"type": "chat_member", "chat_id": chat.id, "user_id": user_id})
+    for scope in map(_key, scopes):
         for code in (language, ""):
             found = state.profile.commands.get((scope, code))
             if found:
@@ -78,9 +83,8 @@ def commands_for(state: TelegramState, user_id: int) -> list[Json]:
 
 
 def _key(scope: Json) -> str:
-    chat_id = scope.get("chat_id")
-    clean = {"type": scope.get("type", "default")}
-    return json.dumps(clean if chat_id is None else clean | {"chat_id": str(chat_id)}, sort_keys=True)
+    clean = {name: str(scope[name]) for name in ("chat_id", "user_id") if scope.get(name) is not None}
+    return json.dumps({"type": scope.get("type", "default"), **clean}, sort_keys=True)
 
 
 def _scope(state: TelegramState, params: Params) -> str:

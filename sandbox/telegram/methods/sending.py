@@ -86,7 +86,7 @@ def send_chat_action(state: TelegramState, params: Params) -> bool:
     action = params.text("action")
     if action not in CHAT_ACTIONS:
         raise bad_request("wrong parameter action in request")
-    state.emit("action", chat=chat.user.id, action=action)
+    state.emit("action", chat=chat.id, action=action)
     return True
 
 
@@ -158,7 +158,7 @@ def _new(
 ) -> Message:
     return Message(
         message_id=state.next_message_id(),
-        chat=chat.user,
+        chat=chat.peer,
         sender=state.bot,
         date=state.now_s(),
         body=body,
@@ -187,8 +187,8 @@ def _deliver(state: TelegramState, chat: Conversation, message: Message, markup:
     chat.keep(message)
     if markup.reply is not None or markup.removes_reply:
         chat.reply_keyboard = markup.reply
-        state.emit("keyboard", chat=chat.user.id, keyboard=markup.reply)
-    state.emit("message", chat=chat.user.id, message=page_view(chat, message))
+        state.emit("keyboard", chat=chat.id, keyboard=markup.reply)
+    state.emit("message", chat=chat.id, message=page_view(chat, message))
     return message_wire(chat, message)
 
 

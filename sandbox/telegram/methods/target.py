@@ -7,7 +7,7 @@ from sandbox.telegram.state import Conversation, TelegramState
 
 
 def known_chat(state: TelegramState, params: Params) -> Conversation:
-    """The chat of a person who has written to the bot."""
+    """The chat of a person who has written to the bot, or a group."""
     chat = _lookup(state, params)
     if chat is None or not chat.opened:
         raise bad_request("chat not found")
@@ -15,12 +15,14 @@ def known_chat(state: TelegramState, params: Params) -> Conversation:
 
 
 def writable_chat(state: TelegramState, params: Params) -> Conversation:
-    """A chat the bot may send to: opened by the person and not blocked."""
+    """A chat the bot may send to: opened by the person and not blocked, or a group it is in."""
     chat = _lookup(state, params)
     if chat is None:
         raise bad_request("chat not found")
     if not chat.opened:
         raise forbidden("bot can't initiate conversation with a user")
+    if chat.left:
+        raise forbidden(f"bot is not a member of the {chat.peer.to_chat()['type']} chat")
     if chat.blocked:
         raise forbidden("bot was blocked by the user")
     return chat

@@ -1,14 +1,12 @@
-// The input field: sending, the command menu, the reply bar and the reply keyboard.
-import { el, snippet } from "/page/message.js";
-
-const $ = (id) => document.getElementById(id);
+// The input field: sending, editing, the command menu, the reply bar and the reply keyboard.
+import { $, button, el } from "/page/dom.js";
+import { t } from "/page/i18n.js";
+import { snippet } from "/page/message.js";
 
 export class Composer {
-  /** `send(text, replyTo)` posts a message. */
-  constructor(send) {
-    this.send = send;
-    this.commands = [];
-    this.replyTo = null;
+  /** `send(text, replyTo)` posts a message, `edit(message, text)` changes one. */
+  constructor(send, edit) {
+    Object.assign(this, { send, edit, commands: [], replyTo: null, edited: null, suffix: "", on: -1 });
     this.input = $("composer");
     this.input.addEventListener("input", () => this.changed());
     this.input.addEventListener("keydown", (event) => this.key(event));
@@ -21,14 +19,15 @@ export class Composer {
       this.input.focus();
       this.changed();
     });
-    $("reply-bar").querySelector("button").addEventListener("click", () => this.reply(null));
+    $("reply-bar").querySelector("button").addEventListener("click", () => this.cancel());
   }
 
   submit(text = this.input.value.trim()) {
     if (!text) return;
-    this.send(text, this.replyTo?.message_id ?? null);
+    if (this.edited) this.edit(this.edited, text);
+    else this.send(text, this.replyTo?.message_id ?? null);
     this.input.value = "";
-    this.reply(null);
+    this.cancel();
     this.changed();
   }
 
@@ -40,69 +39,83 @@ export class Composer {
   }
 
   reply(message) {
-    this.replyTo = message;
-    $("reply-bar").hidden = !message;
-    if (!message) return;
-    $("reply-bar").querySelector("span").textContent = snippet(message);
+    Object.assign(this, { replyTo: message, edited: null });
+    this.bar(message, "reply");
+  }
+
+  change(message) {
+    Object.assign(this, { replyTo: null, edited: message });
+    this.bar(message, "editing");
+    this.offer(message.text ?? message.caption ?? "");
+  }
+
+  cancel() {
+    if (this.edited) this.input.value = "";
+    Object.assign(this, { replyTo: null, edited: null });
+    $("reply-bar").hidden = true;
+  }
+
+  bar(message, what) {
+    $("reply-bar").hidden = false;
+    $("reply-bar").querySelector("span").replaceChildren(el("b", "", t(what)), ` ${snippet(message)}`);
     this.input.focus();
   }
 
   keyboard(markup) {
     const box = $("reply-keyboard");
-    box.replaceChildren(...(markup?.keyboard ?? []).map((row) => el("div", "", ...row.map((button) => this.replyButton(button)))));
+    box.replaceChildren(...(markup?.keyboard ?? []).map((row) => el("div", "", ...row.map((one) => button("", () => this.submit(one.text), one.text)))));
     box.hidden = !box.children.length;
-    this.input.placeholder = markup?.input_field_placeholder ?? "메시지";
-  }
-
-  replyButton(button) {
-    const node = el("button", "", button.text);
-    node.type = "button";
-    node.addEventListener("click", () => this.submit(button.text));
-    return node;
+    this.input.placeholder = markup?.input_field_placeholder ?? t("message");
   }
 
   changed() {
     this.input.style.height = "auto";
     this.input.style.height = `${Math.min(this.input.scrollHeight, 140)}px`;
     const typed = this.input.value;
-    const fitting = /^\/\w*$/.test(typed) ? this.commands.filter((c) => `/${c.command}`.startsWith(typed.toLowerCase())) : [];
-    $("menu").replaceChildren(...fitting.map((command) => this.menuItem(command)));
-    $("menu").firstChild?.classList.add("on");
+    const fitting = /^\/\w*$/.test(typed) ? this.commands.filter((one) => `/${one.command}`.startsWith(typed.toLowerCase())) : [];
+    $("menu").replaceChildren(...fitting.map((command, at) => this.menuItem(command, at)));
     $("menu").hidden = !fitting.length;
+    this.choose(fitting.length ? 0 : -1);
   }
 
-  menuItem(command) {
-    const node = el("button", "", el("b", "", `/${command.command}`), el("span", "", command.description));
-    node.type = "button";
-    node.addEventListener("click", () => this.submit(`/${command.command}`));
+  menuItem(command, at) {
+    const text = `/${command.command}${this.suffix}`;
+    const node = button("", () => this.submit(text), el("b", "", `/${command.command}`), el("span", "", command.description));
+    Object.assign(node, { id: `command-${at}`, tabIndex: -1 });
+    node.dataset.text = text;
+    node.setAttribute("role", "option");
     return node;
+  }
+
+  choose(at) {
+    this.on = at;
+    [...$("menu").children].forEach((item, index) => {
+      item.classList.toggle("on", index === at);
+      item.setAttribute("aria-selected", String(index === at));
+    });
+    const item = $("menu").children[at];
+    item?.scrollIntoView({ block: "nearest" });
+    if (item) this.input.setAttribute("aria-activedescendant", item.id);
+    else this.input.removeAttribute("aria-activedescendant");
   }
 
   key(event) {
     if (event.isComposing) return;
     const open = !$("menu").hidden;
+    const items = $("menu").children;
     if (open && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       event.preventDefault();
-      this.move(event.key === "ArrowDown" ? 1 : -1);
-    } else if (open && event.key === "Tab") {
+      this.choose((this.on + (event.key === "ArrowDown" ? 1 : -1) + items.length) % items.length);
+      this.input.value = items[this.on].dataset.text;
+    } else if (open && event.key === "Tab" && !event.shiftKey) {
       event.preventDefault();
-      this.offer(`${$("menu").querySelector(".on b").textContent} `);
+      this.offer(`${items[this.on].dataset.text} `);
     } else if (event.key === "Escape") {
       $("menu").hidden = true;
-      this.reply(null);
+      this.cancel();
     } else if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.submit();
     }
-  }
-
-  move(step) {
-    const items = [...$("menu").children];
-    const now = items.findIndex((item) => item.classList.contains("on"));
-    const next = items[(now + step + items.length) % items.length];
-    items[now]?.classList.remove("on");
-    next.classList.add("on");
-    next.scrollIntoView({ block: "nearest" });
-    this.input.value = next.querySelector("b").textContent;
   }
 }

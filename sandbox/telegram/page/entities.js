@@ -1,7 +1,10 @@
 // Text with entities becomes DOM nodes; the bot's text is never read as HTML.
+import { button, el, pressable } from "/page/dom.js";
+import { instantOf, t } from "/page/i18n.js";
+
 const TAGS = {
   bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "pre",
-  blockquote: "blockquote", expandable_blockquote: "blockquote", spoiler: "span",
+  blockquote: "blockquote", spoiler: "span",
 };
 const SAFE = /^(https?|tg|mailto|tel):/i;
 
@@ -25,6 +28,7 @@ function fill(parent, text, start, end, entities, onCommand) {
       .map((e) => ({ ...e, length: Math.min(e.offset + e.length, stop) - e.offset }));
     const node = element(entity, text.slice(entity.offset, stop), onCommand);
     fill(node, text, entity.offset, stop, inner, onCommand);
+    if (node.tail) node.append(node.tail);
     parent.append(node);
     at = stop;
     // What sticks out of a partly overlapping entity goes on after it.
@@ -44,37 +48,52 @@ function addText(parent, text) {
 
 function element(entity, text, onCommand) {
   if (entity.type === "text_link" || entity.type === "url" || entity.type === "email") return link(entity, text);
-  if (entity.type === "bot_command") {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "link";
-    button.addEventListener("click", () => onCommand(text));
-    return button;
-  }
+  if (entity.type === "bot_command") return button("link", () => onCommand(text));
   if (entity.type === "date_time") {
-    const time = document.createElement("time");
-    time.title = new Date(entity.unix_time * 1000).toLocaleString("ko-KR", { timeZone: "Asia/Seoul" });
+    const time = el("time", "instant");
+    time.dateTime = new Date(entity.unix_time * 1000).toISOString();
+    time.title = instantOf(entity.unix_time);
     return time;
   }
-  const node = document.createElement(TAGS[entity.type] ?? "span");
+  if (entity.type === "expandable_blockquote") return quote(text);
+  const node = el(TAGS[entity.type] ?? "span");
   if (entity.type === "spoiler") {
     node.className = "spoiler";
-    node.addEventListener("click", () => node.classList.add("shown"));
-  }
-  if (entity.type === "expandable_blockquote" && text.split("\n").length > 3) {
-    node.className = "folded";
-    node.addEventListener("click", () => node.classList.toggle("folded"));
+    pressable(node, t("spoiler"), () => {
+      node.classList.add("shown");
+      for (const name of ["role", "aria-label", "tabindex"]) node.removeAttribute(name);
+    });
   }
   if (entity.type === "code") {
-    node.title = "눌러서 복사";
-    node.addEventListener("click", () => navigator.clipboard?.writeText(text));
+    node.title = t("codeCopy");
+    node.addEventListener("click", () => navigator.clipboard?.writeText(text).catch(() => {}));
   }
+  if (entity.type === "pre") {
+    node.tabIndex = 0;
+    node.setAttribute("role", "region");
+    node.setAttribute("aria-label", entity.language ?? t("codeBlock"));
+  }
+  return node;
+}
+
+/** Long quotations are folded to three lines, with a button that says so. */
+function quote(text) {
+  const node = el("blockquote");
+  if (text.split("\n").length <= 3) return node;
+  node.className = "folded";
+  const toggle = button("unfold", () => {
+    const folded = node.classList.toggle("folded");
+    toggle.textContent = t(folded ? "more" : "less");
+    toggle.setAttribute("aria-expanded", String(!folded));
+  }, t("more"));
+  toggle.setAttribute("aria-expanded", "false");
+  node.tail = toggle;
   return node;
 }
 
 function link(entity, text) {
   const href = entity.url ?? (entity.type === "email" ? `mailto:${text}` : text);
-  const node = document.createElement("a");
+  const node = el("a");
   if (SAFE.test(href)) node.href = href;
   node.target = "_blank";
   node.rel = "noopener noreferrer";
