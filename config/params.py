@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from config.caps import CapsError, caps_path, load_caps
-from core.model.params import Params
+from core.model.params import Params, listed
 from core.model.safety import tightened
 
 
@@ -86,6 +86,9 @@ def parse_value(key: str, value: object) -> object:
         value = float(value)
     if setting.kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)
+    if setting.kind is tuple and isinstance(value, str):
+        # the chat's overrides carry scalars only
+        value = listed(value)
     try:
         return msgspec.convert(value, hint)
     except (msgspec.ValidationError, UnicodeEncodeError):
