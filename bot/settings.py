@@ -15,7 +15,7 @@ from core.model.safety import CAPPED, Caps, exceeds
 # Which account orders go to is decided in a terminal, the mode has its own command, the rest has one sensible value.
 ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode"}
 # Codes of the vendor's reference data (facts: polygon.md), the usual ones first.
-SECURITY_TYPES = ("CS", "ADRC", "PFD", "ETF", "ETN", "ETV", "FUND", "UNIT", "RIGHT", "WARRANT")
+SECURITY_TYPES = ("CS", "ADRC", "PFD", "ETF", "ETN", "FUND", "UNIT", "RIGHT", "WARRANT")
 LISTS: Mapping[str, tuple[str, ...]] = {"scanner.security_types": SECURITY_TYPES}
 _TRUE, _FALSE = {"true", "on", "yes", "1", "켜기", "켬", "예"}, {"false", "off", "no", "0", "끄기", "끔", "아니요"}
 _RULE = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")

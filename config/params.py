@@ -86,9 +86,6 @@ def parse_value(key: str, value: object) -> object:
         value = float(value)
     if setting.kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)
-    if setting.kind is tuple and isinstance(value, str):
-        # the chat's overrides carry scalars only
-        value = listed(value)
     try:
         return msgspec.convert(value, hint)
     except (msgspec.ValidationError, UnicodeEncodeError):
@@ -119,8 +116,9 @@ def params_from(document: object, overrides: Mapping[str, object] = types.Mappin
             values[section][name] = parse_value(f"{section}.{name}", value)
     for key, value in overrides.items():
         section, _, name = key.partition(".")
-        checked = parse_value(key, value)
-        values[section][name] = checked
+        # overrides are scalars; a list comes as text
+        lists = key in settings() and settings()[key].kind is tuple and isinstance(value, str)
+        values[section][name] = parse_value(key, listed(str(value)) if lists else value)
     try:
         return msgspec.convert(values, Params)
     except msgspec.ValidationError as error:
