@@ -135,7 +135,15 @@ COMMANDS: tuple[CommandSpec, ...] = (
         words=("리포트", "보고서", "성과"),
     ),
     CommandSpec("trades", Group.RESULTS, mark("Fills of the last day"), results.trades, words=("체결", "거래내역")),
-    CommandSpec("settings", Group.SETTINGS, mark("Change the settings"), None, words=("설정",), changes=True),
+    CommandSpec(
+        "settings",
+        Group.SETTINGS,
+        mark("Change the settings"),
+        None,
+        hint="[stop_loss]",
+        words=("설정",),
+        changes=True,
+    ),
     CommandSpec(
         "alerts",
         Group.SETTINGS,

@@ -373,35 +373,39 @@ async def _stale(update: Update, context: AppContext) -> int | None:
     return None
 
 
+ANYWHERE = (END, Step.CHOOSE, Step.TYPE)
+OPEN = (Step.CHOOSE, Step.TYPE)
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a button does with its arguments, and where the dialogue is afterwards; a stale button moves nothing."""
+    """What an event does, where it counts, and where the dialogue is afterwards; a stale button moves nothing."""
 
     run: Callable[..., Awaitable[int | None]]
     to: tuple[int, ...]
     args: int = 1
+    where: tuple[int, ...] = ANYWHERE
 
 
 BUTTONS: Mapping[str, Move] = {
     "top": Move(_top, (Step.CHOOSE,), 0),
     "sec": Move(_section, (Step.CHOOSE,)),
-    "key": Move(_key, (Step.CHOOSE, Step.TYPE)),
+    "key": Move(_key, OPEN),
     "val": Move(_option, (Step.TYPE,), 2),
     "tick": Move(_tick, (Step.TYPE,), 2),
-    "list": Move(_ticked, (Step.TYPE,)),
+    "list": Move(_ticked, (Step.TYPE,), where=(Step.TYPE,)),
     "def": Move(_default, (Step.TYPE,)),
-    "ok": Move(_agree, (Step.CHOOSE, Step.TYPE)),
-    "sure": Move(_insist, (Step.CHOOSE, Step.TYPE)),
-    "undo": Move(_undo, (Step.CHOOSE, Step.TYPE)),
+    "ok": Move(_agree, OPEN, where=(Step.TYPE,)),
+    "sure": Move(_insist, OPEN, where=(Step.TYPE,)),
+    "undo": Move(_undo, OPEN),
     "hist": Move(_history, (Step.CHOOSE,)),
     "end": Move(_close, (END,), 0),
 }
-# the same for what is not a button: where it counts, and where it leads
-WORDS: Mapping[str, tuple[Callable[..., Awaitable[int | None]], tuple[int, ...]]] = {
-    "/settings": (begin, (Step.CHOOSE, Step.TYPE)),
-    "value": (typed, (Step.TYPE,)),
-    "/cancel": (cancelled, (END,)),
-    "time-out": (timed_out, (END,)),
+WORDS: Mapping[str, Move] = {
+    "/settings": Move(begin, OPEN),
+    "value": Move(typed, (Step.TYPE,), where=(Step.TYPE,)),
+    "/cancel": Move(cancelled, (END,), where=OPEN),
+    "time-out": Move(timed_out, (END,), where=OPEN),
 }
 
 
