@@ -8,7 +8,7 @@ from bot.registry import COMMANDS
 from bot.settings import Field, fields
 from bot.views import help as help_views
 from bot.views import settings as views
-from bot.views.keys import SECTIONS
+from bot.views.keys import LABELS, SECTIONS
 from bot.views.meanings import MEANINGS
 
 KO, EN = Translator("ko"), Translator("en")
@@ -53,7 +53,7 @@ def _setting(field: Field) -> str:
     meaning = MEANINGS[field.key]
     cells = (
         f"`{field.key}`",
-        f"{KO.plain(views.LABELS[field.key])} · {EN.plain(views.LABELS[field.key])}",
+        f"{KO.plain(LABELS[field.key])} · {EN.plain(LABELS[field.key])}",
         _both(views.shown(field, field.default, KO), views.shown(field, field.default, EN), " · "),
         (views.limits(field, EN) or "").partition(": ")[2],
         f"{KO.plain(meaning)}<br>{EN.plain(meaning)}{elsewhere}",

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from bot.conversations.settings import BUTTONS, END, WORDS, Step
+from bot.conversations.pending import Step
+from bot.conversations.settings import BUTTONS, END, WORDS
 
 HEAD = """%% Drawn from bot/conversations/settings.py by ./seohak docs; don't edit.
 %% A button works in every state, and also after a restart or a time-out, when no dialogue is open.

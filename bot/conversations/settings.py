@@ -1,13 +1,12 @@
 """/settings: search, section, key, value, what it does, confirmation, history, undo, over every key of config.yaml."""
 
-import enum
 import secrets
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telegram import Message, Update
+from telegram import Update
 from telegram.ext import (
     BaseHandler,
     CallbackQueryHandler,
@@ -18,8 +17,8 @@ from telegram.ext import (
 )
 from telegram.warnings import PTBUserWarning
 
-from bot.access import command_of
 from bot.context import AppContext, answer
+from bot.conversations.pending import CommandWord, Pending, Step, pending_of, remember
 from bot.effects import effects
 from bot.history import Refusal, kept, refusal, stamp
 from bot.keyboards import Act, decode, pattern
@@ -38,55 +37,7 @@ from ports.store import Override, StoreUnavailable
 TIMEOUT_S = 600
 NEWEST = 3
 HISTORY = 100
-PENDING = "settings"
 END = ConversationHandler.END
-
-
-class Step(enum.IntEnum):
-    """Where the dialogue is: pressing buttons, or typing a value of the chosen key."""
-
-    CHOOSE = 0
-    TYPE = 1
-
-
-@dataclass(slots=True)
-class Pending:
-    """The chosen key; `value` and what it replaces once it was accepted, and the `token` of the button that applies it.
-
-    `reset`: the value is config.yaml's own. `warned`: the person has seen that it risks more. `chosen`: ticks of a list.
-    """
-
-    field: Field
-    chosen: str | None = None
-    value: Value = None
-    before: Value = None
-    token: str = ""
-    reset: bool = False
-    warned: bool = False
-
-
-class CommandWord(filters.MessageFilter):
-    """Messages that are a command by name or plain word: they are never taken for a value."""
-
-    def __init__(self, specs: dict[str, CommandSpec], name: str = "") -> None:
-        super().__init__("CommandWord")
-        self._specs = specs
-        self._only = name
-
-    def filter(self, message: Message) -> bool:
-        """Whether the message is this command, or any."""
-        found = command_of(message, self._specs)
-        return found is not None and self._only in {"", found[0].name}
-
-
-def _pending(context: AppContext) -> Pending | None:
-    found = context.user_data.get(PENDING) if context.user_data is not None else None
-    return found if isinstance(found, Pending) else None
-
-
-def _remember(context: AppContext, pending: Pending | None) -> None:
-    if context.user_data is not None:
-        context.user_data[PENDING] = pending
 
 
 def _present(context: AppContext, key: str) -> Value:
@@ -95,7 +46,7 @@ def _present(context: AppContext, key: str) -> Value:
 
 async def begin(update: Update, context: AppContext) -> int:
     """The first screen as a new message, or the key that the words behind the command mean."""
-    _remember(context, None)
+    remember(context, None)
     text = (update.message.text if update.message else None) or ""
     words = " ".join(text.split()[1:])
     names = {
@@ -113,7 +64,7 @@ async def begin(update: Update, context: AppContext) -> int:
 
 async def _top(update: Update, context: AppContext) -> int:
     await answer(update.callback_query)
-    _remember(context, None)
+    remember(context, None)
     await context.show(update, views.sections(context.t))
     return Step.CHOOSE
 
@@ -122,7 +73,7 @@ async def _section(update: Update, context: AppContext, section: str) -> int | N
     if section not in SECTIONS:
         return await _stale(update, context)
     await answer(update.callback_query)
-    _remember(context, None)
+    remember(context, None)
     mine = [f for f in fields().values() if f.section == section]
     values = {f.key: _present(context, f.key) for f in mine}
     await context.show(update, views.keys(section, mine, values, context.t))
@@ -138,7 +89,7 @@ async def _key(update: Update, context: AppContext, key: str) -> int | None:
 
 async def _open(update: Update, context: AppContext, field: Field) -> int:
     pending = Pending(field)
-    _remember(context, None if field.elsewhere else pending)
+    remember(context, None if field.elsewhere else pending)
     await context.show(update, _screen(context, pending))
     return Step.CHOOSE if field.elsewhere else Step.TYPE
 
@@ -173,19 +124,19 @@ async def _tick(update: Update, context: AppContext, key: str, option: str) -> i
     if field is None or field.kind != "list" or option not in field.choices:
         return await _stale(update, context)
     await answer(update.callback_query)
-    pending = _pending(context)
+    pending = pending_of(context)
     if pending is None or pending.field.key != key:
         pending = Pending(field)
     now = str(_present(context, key)) if pending.chosen is None else pending.chosen
     pending.chosen = toggled(field, now, option)
-    _remember(context, pending)
+    remember(context, pending)
     await context.show(update, _screen(context, pending))
     return Step.TYPE
 
 
 async def _ticked(update: Update, context: AppContext, key: str) -> int | None:
     """The ticks are complete."""
-    pending = _pending(context)
+    pending = pending_of(context)
     if pending is None or pending.field.key != key or pending.chosen is None:
         return await _stale(update, context)
     await answer(update.callback_query)
@@ -203,7 +154,7 @@ async def _default(update: Update, context: AppContext, key: str) -> int | None:
 
 async def typed(update: Update, context: AppContext) -> int | None:
     """A value written by hand."""
-    pending, message = _pending(context), update.message
+    pending, message = pending_of(context), update.message
     if pending is None or message is None or not message.text:
         return END
     if message.forward_origin is not None or message.via_bot is not None:
@@ -220,7 +171,7 @@ async def _read(update: Update, context: AppContext, pending: Pending, text: str
 
 
 async def _refuse(update: Update, context: AppContext, pending: Pending, problem: Problem) -> int:
-    _remember(context, Pending(pending.field))
+    remember(context, Pending(pending.field))
     await context.show(update, _screen(context, pending, problem))
     return Step.TYPE
 
@@ -235,7 +186,7 @@ async def _consider(
         return await _refuse(update, context, pending, problem)
     before, token = _present(context, field.key), secrets.token_hex(4)
     asked = Pending(field, pending.chosen, value, before, token, reset=pending.reset)
-    _remember(context, asked)
+    remember(context, asked)
     facts = [] if before == value else await effects(desk, context.who, field.key, _kept(asked))
     risky = widens(field.key, before, value)
     view = views.confirm(
@@ -260,7 +211,7 @@ def _kept(pending: Pending) -> Value:
 
 async def _agree(update: Update, context: AppContext, token: str) -> int | None:
     """[Apply]: what risks more is asked once more."""
-    pending = _pending(context)
+    pending = pending_of(context)
     if pending is None or not token or pending.token != token:
         return await _stale(update, context)
     await answer(update.callback_query)
@@ -273,7 +224,7 @@ async def _agree(update: Update, context: AppContext, token: str) -> int | None:
 
 async def _insist(update: Update, context: AppContext, token: str) -> int | None:
     """The second [Apply]."""
-    pending = _pending(context)
+    pending = pending_of(context)
     if pending is None or not pending.warned or pending.token != token:
         return await _stale(update, context)
     await answer(update.callback_query)
@@ -282,14 +233,14 @@ async def _insist(update: Update, context: AppContext, token: str) -> int | None
 
 async def _apply(update: Update, context: AppContext, pending: Pending) -> int:
     """Only if the value is still the one that was shown; otherwise ask again."""
-    _remember(context, None)
+    remember(context, None)
     field = pending.field
     override = _override(context, field, pending.before, _kept(pending))
     try:
         done = await context.desk.change(override)
     except (BusUnavailable, StoreUnavailable):
         # nothing was changed: the same button may try again
-        _remember(context, pending)
+        remember(context, pending)
         raise
     if not done:
         return await _consider(update, context, pending, pending.value, moved_from=pending.before)
@@ -338,7 +289,7 @@ async def _history(update: Update, context: AppContext, page: str) -> int | None
     desk, changes = context.desk, await _changes(context)
     now = desk.deps.clock.now()
     undoable = {stamp(c) for c in changes if refusal(c, changes, desk.overrides, now) is None}
-    _remember(context, None)
+    remember(context, None)
     await context.show(update, history_views.history(changes, int(page), undoable, str(context.who), context.t))
     return Step.CHOOSE
 
@@ -350,7 +301,7 @@ async def _close(update: Update, context: AppContext) -> int:
 
 async def cancelled(update: Update, context: AppContext) -> int:
     """/cancel while the dialogue is open closes it and nothing else."""
-    _remember(context, None)
+    remember(context, None)
     try:
         changes = await _changes(context)
     except StoreUnavailable:
@@ -361,8 +312,8 @@ async def cancelled(update: Update, context: AppContext) -> int:
 
 async def timed_out(update: Update, context: AppContext) -> int:
     """Nobody answered: an open question is taken back, and said so; where none was open there is nothing to say."""
-    pending = _pending(context)
-    _remember(context, None)
+    pending = pending_of(context)
+    remember(context, None)
     if pending is not None:
         await context.show(update, views.timed_out(pending.field, context.t))
     return END
