@@ -9,6 +9,7 @@ from bot.i18n import Markup, Translator, mark
 from bot.views.base import bounded, titled
 from core.rules.preview import (
     Approvals,
+    AtRestart,
     Blind,
     Fact,
     Finds,
@@ -86,6 +87,8 @@ def _fact(fact: Fact, now: dt.datetime, t: Translator) -> list[str]:
             return [t("• Next: {time}", time=Markup(t.when(at)))]
         case OnlyNew():
             return [t("• Applies from the next purchase.")]
+        case AtRestart():
+            return [t("• Applies when the trader starts the next time, not before.")]
         case _ as never:
             assert_never(never)
 

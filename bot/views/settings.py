@@ -17,7 +17,7 @@ from config.caps import FILE
 from core.model.messages import Value
 from core.model.params import listed
 from core.model.safety import CAPPED
-from core.rules.preview import Fact
+from core.rules.preview import AT_RESTART, Fact
 
 MOST_FOUND = 20
 
@@ -271,7 +271,9 @@ def applied(field: Field, before: Value, after: Value, stamp: str, t: Translator
         lines(
             t("✅ <b>Changed</b> · {label}", label=label(field.key, t)),
             _change(field, before, after, t),
-            t("The running services take it over within 2 seconds."),
+            t("It is kept, and applies when the trader starts the next time.")
+            if field.key in AT_RESTART
+            else t("The running services take it over within 2 seconds."),
             t("It can be undone for 10 minutes."),
         ),
         _afterwards(field, stamp, t),

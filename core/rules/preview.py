@@ -32,6 +32,8 @@ SIZES = frozenset(
     }
 )
 TIMES = frozenset({"schedule.start_time", "schedule.active_trading_after", "notification.report_time"})
+# read once, when the trader opens its paper account
+AT_RESTART = frozenset({"trading.paper_cash", "trading.paper_krw_per_usd"})
 COUNTED = frozenset(
     {
         "scanner.min_price",
@@ -152,6 +154,10 @@ class OnlyNew(msgspec.Struct, frozen=True):
     """Applies to the next order or purchase."""
 
 
+class AtRestart(msgspec.Struct, frozen=True):
+    """Applies when the trader starts the next time, not before."""
+
+
 Fact = (
     Blind
     | Levels
@@ -166,6 +172,7 @@ Fact = (
     | Approvals
     | Next
     | OnlyNew
+    | AtRestart
 )
 
 
@@ -181,6 +188,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 def preview(key: str, before: Params, after: Params, world: World) -> list[Fact]:
     """The facts that a person should know before changing `key`; empty where there is nothing worth saying."""
     section = key.split(".", maxsplit=1)[0]
+    if key in AT_RESTART:
+        return [AtRestart()]
     if key in LEVELS:
         return _levels(after, world)
     if key in SIZES:

@@ -322,3 +322,25 @@ async def test_a_change_that_failed_can_be_tried_again(bot, what):
     assert told(bot) == [{"trading.take_profit_pct": 20.0}]
     await bot.press(bot.fresh(question), "변경 기록")
     await bot.until(lambda: bot.fresh(question).body.text.count("→") == 1)
+
+
+async def test_changes_made_while_the_database_was_away_forget_nothing(idle_bot):
+    """The bot started without its database: the message to the services must still hold what was changed before."""
+    before = Override(key="trading.split_count", old=10, new=5, by=str(OWNER), at=idle_bot.clock.at)
+    idle_bot.chat.history.append(before)
+    idle_bot.chat.down = True
+    await idle_bot.start()
+    await set_value(idle_bot, "익절", "20")
+    idle_bot.chat.down = False
+    await apply(idle_bot)
+    await shows(idle_bot, "변경됨")
+    assert told(idle_bot) == [{"trading.split_count": 5, "trading.take_profit_pct": 20.0}]
+
+
+async def test_what_applies_later_is_not_said_to_apply_at_once(bot):
+    await set_value(bot, "paper_cash", "5백만")
+    assert "paper_cash" in bot.last().body.text
+    await bot.say("500만")
+    assert "트레이더를 다시 시작할 때 적용돼요" in bot.last().body.text
+    await apply(bot)
+    await shows(bot, "저장했어요. 트레이더를 다시 시작할 때 적용돼요.")

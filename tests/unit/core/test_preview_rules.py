@@ -17,6 +17,7 @@ from core.model.signal import Discovery
 from core.rules.exit import STOP_CONFIRM, ExitDecision, decide_exit
 from core.rules.preview import (
     Approvals,
+    AtRestart,
     Blind,
     Finds,
     Full,
@@ -237,6 +238,12 @@ def test_the_list_equals_what_the_exit_rule_does_at_the_next_fill(
         assert level.asks == (decision is ExitDecision.ASK_TREND)
     else:
         assert sold_at_next_fill(fact) == ()
+
+
+def test_what_is_read_at_the_start_only_is_told() -> None:
+    assert facts("trading.paper_cash", 20_000_000) == [AtRestart()]
+    assert facts("trading.entry_slippage_pct", 1.0) == [OnlyNew()]
+    assert facts("notification.alert_on_buy", False) == []
 
 
 def test_an_old_price_is_marked(idle: TraderStatus) -> None:
