@@ -11,6 +11,7 @@ from bot.i18n import Translator
 from bot.views.replies import stale_button
 from core.model.messages import Channel
 from core.model.position import Plan, PlanState
+from ports.store import Override
 
 KO = Translator("ko")
 
