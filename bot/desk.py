@@ -1,5 +1,6 @@
 """The bot's state while it runs: settings in force, languages, memory of bars, the board, pending confirmations."""
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from bot.outbox import Outbox
 from bot.pinned import Pinned
 from bot.questions import Questions
 from bot.secondfactor import SecondFactor
-from bot.settings import with_overrides
+from bot.settings import value_of, with_overrides
 from bot.spec import CommandSpec
 from bot.tickers import Tickers
 from bot.watchlist import WatchList
@@ -49,6 +50,7 @@ class Desk:
         self.overrides: dict[str, Value] = {}
         self.loaded = False
         self.conflict_at: dt.datetime | None = None
+        self._changing = asyncio.Lock()
         self._params = deps.params
         self._translators = translators()
         self._languages: dict[int, Language] = {}
@@ -141,19 +143,32 @@ class Desk:
         await self.deps.chat.set_preference(user_id, KEPT, encode(alerts))
         self._alerts[user_id] = alerts
 
-    async def change(self, override: Override) -> None:
-        """Keep a changed setting and tell the services; raises StoreUnavailable or BusUnavailable with nothing changed."""
+    async def change(self, override: Override) -> bool:
+        """Keep a changed setting and tell the services; False where the value in force is not `override.old` any more.
+
+        Raises StoreUnavailable or BusUnavailable with nothing changed.
+        """
+        async with self._changing:
+            if not self.loaded and not await self.load():
+                # the message to the services is complete: it may not forget what the database keeps
+                raise StoreUnavailable("the changes made earlier can't be read")
+            if value_of(self._params, override.key) != override.old:
+                return False
+            await self._change(override)
+            return True
+
+    async def _change(self, override: Override) -> None:
         overrides: dict[str, Value] = {**self.overrides, override.key: override.new}
         complete = {key: value for key, value in overrides.items() if value is not None}
         with_overrides(self.deps.params, overrides)
         message = SettingsChanged(
             id=message_id("settings", override.at, override.key, override.new), overrides=complete, at=override.at
         )
+        before = self.overrides.get(override.key)
         await self.deps.chat.put_override(override)
         try:
             await self.deps.bus.publish(Channel.CONTROL, message)
         except BusUnavailable:
-            back = msgspec.structs.replace(override, old=override.new, new=override.old)
-            await self.deps.chat.put_override(back)
+            await self.deps.chat.put_override(msgspec.structs.replace(override, old=override.new, new=before))
             raise
         self._adopt(overrides)

@@ -256,7 +256,8 @@ def out_message(
         chat_id=chat_id,
         topic=topic,
         thread=thread,
-        text=view.text,
+        # a view may be of a marked kind of text, which no codec knows
+        text=str(view.text),
         keyboard=keyboard_text(view),
         at=at,
         picture=picture,

@@ -209,7 +209,15 @@ COMMANDS: tuple[CommandSpec, ...] = (
         hint="[trades|pnl|tax|all] [2026]",
         words=("내보내기", "엑셀"),
     ),
-    CommandSpec("settings", Group.SETTINGS, mark("Change the settings"), None, words=("설정",), changes=True),
+    CommandSpec(
+        "settings",
+        Group.SETTINGS,
+        mark("Change the settings"),
+        None,
+        hint="[stop_loss]",
+        words=("설정",),
+        changes=True,
+    ),
     CommandSpec(
         "alerts",
         Group.SETTINGS,

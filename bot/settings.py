@@ -1,7 +1,7 @@
 """The settings screen's model, read from core.model.params: every key with type, unit, bounds and present value."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal, get_args, get_origin
 
@@ -9,18 +9,21 @@ import msgspec
 from msgspec import inspect
 
 from core.model.messages import Value
-from core.model.params import Params
+from core.model.params import Params, listed
 from core.model.safety import CAPPED, Caps, exceeds
 
 # Which account orders go to is decided in a terminal, the mode has its own command, the rest has one sensible value.
-ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode", "scanner.security_types": "file"}
+ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode"}
+# Codes of the vendor's reference data (facts: polygon.md), the usual ones first.
+SECURITY_TYPES = ("CS", "ADRC", "PFD", "ETF", "ETN", "FUND", "UNIT", "RIGHT", "WARRANT")
+LISTS: Mapping[str, tuple[str, ...]] = {"scanner.security_types": SECURITY_TYPES}
 _TRUE, _FALSE = {"true", "on", "yes", "1", "켜기", "켬", "예"}, {"false", "off", "no", "0", "끄기", "끔", "아니요"}
 NOTHING = frozenset({"none", "없음", "없애기", "-"})
 _RULE = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of config.yaml. `kind` is int, float, bool, str or choice; `elsewhere` says where it is changed instead."""
+    """One key of config.yaml. `kind` is int, float, bool, str, choice or list; `elsewhere` says where it is changed instead."""
 
     key: str
     kind: str
@@ -63,6 +66,8 @@ def _field(key: str, node: inspect.Type, default: object) -> Field:
             return Field(key=key, kind="choice", default=shown, elsewhere=elsewhere or only)
         case inspect.StrType(pattern=pattern):
             return Field(key=key, kind="str", pattern=pattern or "", default=shown)
+        case inspect.VarTupleType() if key in LISTS:
+            return Field(key=key, kind="list", choices=LISTS[key], default=shown)
         case _:
             return Field(key=key, kind="str", default=shown, elsewhere=elsewhere or "file")
 
@@ -91,7 +96,7 @@ def fields() -> Mapping[str, Field]:
         for item in info.fields:
             unit, choices = written[item.name]
             plain = _field(f"{section.name}.{item.name}", item.type, item.default)
-            found[plain.key] = msgspec.structs.replace(plain, unit=unit, choices=choices)
+            found[plain.key] = msgspec.structs.replace(plain, unit=unit, choices=choices or plain.choices)
     return found
 
 
@@ -108,7 +113,7 @@ def with_overrides(base: Params, overrides: Mapping[str, Value]) -> Params:
     for key, value in overrides.items():
         section, _, name = key.partition(".")
         if value is not None and isinstance(raw.get(section), dict) and name in raw[section]:
-            raw[section][name] = value
+            raw[section][name] = listed(str(value)) if key in LISTS else value
     return msgspec.convert(raw, Params)
 
 
@@ -127,6 +132,24 @@ def _number(field: Field, text: str) -> int | float | None:
     return number
 
 
+def _list(field: Field, text: str) -> Value | Problem:
+    """Comma-separated text in the order of the choices; nothing chosen is the empty list."""
+    wanted = {part.upper() for part in listed(text)}
+    unknown = sorted(wanted - set(field.choices))
+    if unknown:
+        return Problem(kind="choice", field=field, given=", ".join(unknown))
+    return ", ".join(choice for choice in field.choices if choice in wanted)
+
+
+def toggled(field: Field, chosen: str, option: str) -> str:
+    """The list with one choice put in or taken out; what is there but unknown to the screen stays."""
+    now = listed(chosen)
+    if option in now:
+        return ", ".join(each for each in now if each != option)
+    others = [each for each in now if each not in field.choices]
+    return ", ".join([choice for choice in field.choices if choice in {*now, option}] + others)
+
+
 def parse(field: Field, text: str) -> Value | Problem:
     """A typed value from what a person wrote, or what is wrong with it."""
     text = text.strip()
@@ -140,6 +163,8 @@ def parse(field: Field, text: str) -> Value | Problem:
     if field.kind == "bool":
         low = text.lower()
         return True if low in _TRUE else False if low in _FALSE else Problem(kind="choice", field=field, given=text)
+    if field.kind == "list":
+        return _list(field, text)
     if field.kind == "choice":
         return text if text in field.choices else Problem(kind="choice", field=field, given=text)
     if text.lower() in NOTHING and field.pattern and re.search(field.pattern, ""):
@@ -172,3 +197,23 @@ def check(
             return Problem(kind="smaller", field=wrong, given=str(value), other=match["other"])
         return Problem(kind="invalid", field=field, given=str(value))
     return None
+
+
+def search(words: str, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """Keys whose dotted key or one of whose names is meant, best first: one exact hit, else every key that has all words.
+
+    `names` are a key's names in every language. Case, spaces and underscores don't matter.
+    """
+    wanted = _bare(words)
+    if not wanted:
+        return []
+    known = {key: [_bare(key), _bare(key.split(".")[1]), *map(_bare, names[key])] for key in names}
+    exact = [key for key, forms in known.items() if wanted in forms]
+    if exact:
+        return exact
+    parts = [_bare(word) for word in words.split()]
+    return [key for key, forms in known.items() if all(any(part in form for form in forms) for part in parts)]
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\s_\-:]", "", text).casefold()

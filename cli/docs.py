@@ -1,9 +1,10 @@
-"""`./seohak docs`: writes the parts of docs/ that are drawn from the code, or says with --check which are stale."""
+"""`./seohak docs`: writes the documents that are drawn from the code, or says with --check which are stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from cli.docs_bot import documents
 from core.model.order import LIVE_STATES, IntentState
 from core.rules.intents import TRANSITIONS
 
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 def generated() -> dict[Path, str]:
     """Every generated document with its text."""
-    return {ROOT / "docs" / "intents.md": HEAD + intent_diagram() + "\n" + intent_table()}
+    return {ROOT / "docs" / "intents.md": HEAD + intent_diagram() + "\n" + intent_table(), **documents(ROOT)}
 
 
 def intent_diagram() -> str:

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from config.caps import CapsError, caps_path, load_caps
-from core.model.params import Params
+from core.model.params import Params, listed
 from core.model.safety import tightened
 
 
@@ -116,8 +116,9 @@ def params_from(document: object, overrides: Mapping[str, object] = types.Mappin
             values[section][name] = parse_value(f"{section}.{name}", value)
     for key, value in overrides.items():
         section, _, name = key.partition(".")
-        checked = parse_value(key, value)
-        values[section][name] = checked
+        # overrides are scalars; a list comes as text
+        lists = key in settings() and settings()[key].kind is tuple and isinstance(value, str)
+        values[section][name] = parse_value(key, listed(str(value)) if lists else value)
     try:
         return msgspec.convert(values, Params)
     except msgspec.ValidationError as error:

@@ -1,71 +1,44 @@
-"""/settings: section, key, value, confirmation, undo, over every key of config.yaml."""
+"""/settings: search, section, key, value, what it does, confirmation, history, undo, over every key of config.yaml."""
 
-import datetime as dt
-import enum
+import secrets
 import warnings
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from telegram import Message, Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler, MessageHandler, filters
+from telegram import Update
+from telegram.ext import (
+    BaseHandler,
+    CallbackQueryHandler,
+    ConversationHandler,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
 from telegram.warnings import PTBUserWarning
 
-from bot.access import command_of
 from bot.context import AppContext, answer
+from bot.conversations.pending import CommandWord, Pending, Step, pending_of, remember
+from bot.effects import effects
 from bot.handlers import confirm
-from bot.keyboards import Act, Press, decode, pattern
-from bot.settings import Field, Problem, cap_of, check, fields, parse, value_of
+from bot.history import Refusal, kept, refusal, stamp
+from bot.keyboards import Act, decode, pattern
+from bot.settings import Field, Problem, cap_of, check, fields, parse, search, toggled, value_of
 from bot.spec import CommandSpec
+from bot.views import history as history_views
 from bot.views import settings as views
-from bot.views.keys import SECTIONS
+from bot.views.base import View
+from bot.views.keys import LABELS, SECTIONS
 from bot.views.replies import stale_button
 from core.model.messages import Value
-from ports.store import Override
+from core.rules.widening import widens
+from ports.bus import BusUnavailable
+from ports.store import Override, StoreUnavailable
 
 TIMEOUT_S = 600
-HISTORY = 3
-UNDOABLE = 100
-PENDING = "settings"
+NEWEST = 3
+HISTORY = 100
 END = ConversationHandler.END
-
-
-class Step(enum.IntEnum):
-    """Where the dialogue is: pressing buttons, or typing a value of the chosen key."""
-
-    CHOOSE = 0
-    TYPE = 1
-
-
-class Pending:
-    """The chosen key, and the new value once it was accepted."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = field
-        self.value: Value = None
-
-
-class CommandWord(filters.MessageFilter):
-    """Messages that are a command by name or plain word: they are never taken for a value."""
-
-    def __init__(self, specs: dict[str, CommandSpec], name: str = "") -> None:
-        super().__init__("CommandWord")
-        self._specs = specs
-        self._only = name
-
-    def filter(self, message: Message) -> bool:
-        """Whether the message is this command, or any."""
-        found = command_of(message, self._specs)
-        return found is not None and self._only in {"", found[0].name}
-
-
-def _pending(context: AppContext) -> Pending | None:
-    found = context.user_data.get(PENDING) if context.user_data is not None else None
-    return found if isinstance(found, Pending) else None
-
-
-def _remember(context: AppContext, pending: Pending | None) -> None:
-    if context.user_data is not None:
-        context.user_data[PENDING] = pending
 
 
 def _present(context: AppContext, key: str) -> Value:
@@ -73,163 +46,337 @@ def _present(context: AppContext, key: str) -> Value:
 
 
 async def begin(update: Update, context: AppContext) -> int:
-    """The first screen as a new message."""
-    _remember(context, None)
-    await context.say(update, views.sections(context.t))
+    """The first screen as a new message, or the key that the words behind the command mean."""
+    remember(context, None)
+    text = (update.message.text if update.message else None) or ""
+    words = " ".join(text.split()[1:])
+    names = {
+        key: [context.desk.translator(each).plain(label) for each in ("ko", "en")] for key, label in LABELS.items()
+    }
+    found = search(words, names)
+    if len(found) == 1:
+        return await _open(update, context, fields()[found[0]])
+    if found:
+        await context.say(update, views.found(words, [fields()[key] for key in found], context.t))
+    else:
+        await context.say(update, views.sections(context.t, sought=words))
     return Step.CHOOSE
 
 
-async def pressed(update: Update, context: AppContext) -> int | None:
-    """Every button of the dialogue."""
-    query = update.callback_query
-    press = decode(query.data if query else None)
-    if press is None or not press.args:
-        await answer(query, stale_button(context.t), alert=True)
-        return None
-    match press.args:
-        case ("top",):
-            await answer(query)
-            await context.show(update, views.sections(context.t))
-            return Step.CHOOSE
-        case ("sec", section) if section in SECTIONS:
-            return await _section(update, context, section)
-        case ("key", key) if key in fields():
-            return await _key(update, context, fields()[key])
-        case ("val", option):
-            return await _option(update, context, option)
-        case ("ok",):
-            return await _apply(update, context)
-        case ("undo", stamp):
-            return await _undo(update, context, stamp)
-        case ("end",):
-            return await _close(update, context)
-        case _:
-            return await _stale(update, context, press)
-
-
-async def _stale(update: Update, context: AppContext, _press: Press | None = None) -> int | None:
-    await answer(update.callback_query, stale_button(context.t), alert=True)
-    return None
-
-
-async def _section(update: Update, context: AppContext, section: str) -> int:
+async def _top(update: Update, context: AppContext) -> int:
     await answer(update.callback_query)
+    remember(context, None)
+    await context.show(update, views.sections(context.t))
+    return Step.CHOOSE
+
+
+async def _section(update: Update, context: AppContext, section: str) -> int | None:
+    if section not in SECTIONS:
+        return await _stale(update, context)
+    await answer(update.callback_query)
+    remember(context, None)
     mine = [f for f in fields().values() if f.section == section]
     values = {f.key: _present(context, f.key) for f in mine}
     await context.show(update, views.keys(section, mine, values, context.t))
     return Step.CHOOSE
 
 
-async def _key(update: Update, context: AppContext, field: Field) -> int:
+async def _key(update: Update, context: AppContext, key: str) -> int | None:
+    if key not in fields():
+        return await _stale(update, context)
     await answer(update.callback_query)
-    _remember(context, Pending(field))
-    cap = cap_of(field, context.desk.deps.caps)
-    await context.show(update, views.key(field, _present(context, field.key), context.t, cap=cap))
+    return await _open(update, context, fields()[key])
+
+
+async def _open(update: Update, context: AppContext, field: Field) -> int:
+    pending = Pending(field)
+    remember(context, None if field.elsewhere else pending)
+    await context.show(update, _screen(context, pending))
     return Step.CHOOSE if field.elsewhere else Step.TYPE
 
 
-async def _option(update: Update, context: AppContext, option: str) -> int | None:
-    pending = _pending(context)
-    if pending is None:
+def _screen(context: AppContext, pending: Pending, problem: Problem | None = None) -> View:
+    """The key's screen with the present value and, where it was changed in chat, the way back to config.yaml's."""
+    desk, field = context.desk, pending.field
+    now, written = _present(context, field.key), value_of(desk.deps.params, field.key)
+    return views.key(
+        field,
+        now,
+        context.t,
+        problem=problem,
+        cap=cap_of(field, desk.deps.caps),
+        written=written if written != now and not field.elsewhere else None,
+        chosen=pending.chosen,
+    )
+
+
+async def _option(update: Update, context: AppContext, key: str, option: str) -> int | None:
+    """A choice was pressed. The button carries its key, so that it works after a restart."""
+    field = fields().get(key)
+    if field is None or field.elsewhere or field.kind not in {"choice", "bool"}:
         return await _stale(update, context)
     await answer(update.callback_query)
-    return await _consider(update, context, pending, option)
+    return await _read(update, context, Pending(field), option)
+
+
+async def _tick(update: Update, context: AppContext, key: str, option: str) -> int | None:
+    """A tick of a list was pressed; nothing is asked yet."""
+    field = fields().get(key)
+    if field is None or field.kind != "list" or option not in field.choices:
+        return await _stale(update, context)
+    await answer(update.callback_query)
+    pending = pending_of(context)
+    if pending is None or pending.field.key != key:
+        pending = Pending(field)
+    now = str(_present(context, key)) if pending.chosen is None else pending.chosen
+    pending.chosen = toggled(field, now, option)
+    remember(context, pending)
+    await context.show(update, _screen(context, pending))
+    return Step.TYPE
+
+
+async def _ticked(update: Update, context: AppContext, key: str) -> int | None:
+    """The ticks are complete."""
+    pending = pending_of(context)
+    if pending is None or pending.field.key != key or pending.chosen is None:
+        return await _stale(update, context)
+    await answer(update.callback_query)
+    return await _consider(update, context, pending, pending.chosen)
+
+
+async def _default(update: Update, context: AppContext, key: str) -> int | None:
+    """Back to what config.yaml says."""
+    field = fields().get(key)
+    if field is None or field.elsewhere:
+        return await _stale(update, context)
+    await answer(update.callback_query)
+    return await _consider(update, context, Pending(field, reset=True), value_of(context.desk.deps.params, key))
 
 
 async def typed(update: Update, context: AppContext) -> int | None:
     """A value written by hand."""
-    pending = _pending(context)
-    text = update.message.text if update.message else None
-    if pending is None or not text:
+    pending, message = pending_of(context), update.message
+    if pending is None or message is None or not message.text:
         return END
-    return await _consider(update, context, pending, text)
+    return await _read(update, context, Pending(pending.field), message.text)
 
 
-async def _consider(update: Update, context: AppContext, pending: Pending, text: str) -> int:
-    """Validate, then ask with before and after."""
-    desk, field = context.desk, pending.field
-    found = parse(field, text)
-    problem = found if isinstance(found, Problem) else None
-    if problem is None and not isinstance(found, Problem):
-        problem = check(desk.deps.params, desk.overrides, field, found, desk.deps.caps)
-        pending.value = found
-    before = _present(context, field.key)
-    if field.elsewhere or problem is not None:
-        pending.value = None
-        await context.show(
-            update, views.key(field, before, context.t, problem=problem, cap=cap_of(field, desk.deps.caps))
-        )
-        return Step.TYPE
-    await context.show(update, views.confirm(field, before, pending.value, context.t))
+async def _read(update: Update, context: AppContext, pending: Pending, text: str) -> int:
+    found = parse(pending.field, text)
+    if isinstance(found, Problem):
+        return await _refuse(update, context, pending, found)
+    return await _consider(update, context, pending, found)
+
+
+async def _refuse(update: Update, context: AppContext, pending: Pending, problem: Problem) -> int:
+    remember(context, Pending(pending.field))
+    await context.show(update, _screen(context, pending, problem))
     return Step.TYPE
 
 
-async def _apply(update: Update, context: AppContext) -> int | None:
-    pending = _pending(context)
-    if pending is None or pending.value is None:
+async def _consider(
+    update: Update, context: AppContext, pending: Pending, value: Value, *, moved_from: Value = None
+) -> int:
+    """Validate, then ask with before, after and what it would do."""
+    desk, field = context.desk, pending.field
+    problem = check(desk.deps.params, desk.overrides, field, value, desk.deps.caps)
+    if problem is not None:
+        return await _refuse(update, context, pending, problem)
+    before, token = _present(context, field.key), secrets.token_hex(4)
+    asked = Pending(field, pending.chosen, value, before, token, reset=pending.reset)
+    remember(context, asked)
+    facts = [] if before == value else await effects(desk, context.who, field.key, _kept(asked))
+    risky = widens(field.key, before, value)
+    view = views.confirm(
+        field,
+        before,
+        value,
+        context.t,
+        token=token,
+        facts=facts,
+        now=desk.deps.clock.now(),
+        risky=risky,
+        was=moved_from,
+    )
+    await context.show(update, view)
+    return Step.TYPE
+
+
+def _kept(pending: Pending) -> Value:
+    """What the store keeps: nothing where config.yaml decides again."""
+    return None if pending.reset else pending.value
+
+
+async def _agree(update: Update, context: AppContext, token: str) -> int | None:
+    """[Apply]: what risks more is asked once more."""
+    pending = pending_of(context)
+    if pending is None or not token or pending.token != token:
         return await _stale(update, context)
-    _remember(context, None)
     await answer(update.callback_query)
-    field, value = pending.field, pending.value
-    run = partial(_change, field=field, value=value)
-    if not await confirm.guarded(update, context, run, key=field.key, old=_present(context, field.key), new=value):
+    if not widens(pending.field.key, pending.before, pending.value):
+        return await _apply(update, context, pending)
+    pending.warned = True
+    await context.show(update, views.sure(pending.field, pending.before, pending.value, token, context.t))
+    return Step.TYPE
+
+
+async def _insist(update: Update, context: AppContext, token: str) -> int | None:
+    """The second [Apply]; a code of the second factor is asked for where it is enrolled."""
+    pending = pending_of(context)
+    if pending is None or not pending.warned or pending.token != token:
+        return await _stale(update, context)
+    await answer(update.callback_query)
+
+    async def run(update: Update, context: AppContext) -> None:
+        await _apply(update, context, pending)
+
+    field = pending.field
+    if not await confirm.guarded(update, context, run, key=field.key, old=pending.before, new=pending.value):
         await run(update, context)
     return Step.CHOOSE
 
 
-async def _change(update: Update, context: AppContext, *, field: Field, value: Value) -> None:
-    override = _override(context, field, value)
-    await context.desk.change(override)
-    await context.show(update, views.applied(field, override.old, override.new, _stamp(override), context.t))
+async def _apply(update: Update, context: AppContext, pending: Pending) -> int:
+    """Only if the value is still the one that was shown; otherwise ask again."""
+    remember(context, None)
+    field = pending.field
+    override = _override(context, field, pending.before, _kept(pending))
+    try:
+        done = await context.desk.change(override)
+    except (BusUnavailable, StoreUnavailable):
+        # nothing was changed: the same button may try again
+        remember(context, pending)
+        raise
+    if not done:
+        return await _consider(update, context, pending, pending.value, moved_from=pending.before)
+    view = views.applied(field, pending.before, pending.value, stamp(override), context.t)
+    await context.show(update, view)
+    return Step.CHOOSE
 
 
-def _override(context: AppContext, field: Field, value: Value) -> Override:
-    now = context.desk.deps.clock.now()
-    return Override(key=field.key, old=_present(context, field.key), new=value, by=str(context.who), at=now)
+def _override(context: AppContext, field: Field, before: Value, value: Value) -> Override:
+    return Override(key=field.key, old=before, new=value, by=str(context.who), at=context.desk.deps.clock.now())
 
 
-def _stamp(override: Override) -> str:
-    """Names one change in a button."""
-    return str(int(override.at.astimezone(dt.UTC).timestamp() * 1_000_000))
+async def _changes(context: AppContext) -> list[Override]:
+    return kept(await context.desk.deps.chat.override_history(limit=HISTORY))
 
 
-async def _undo(update: Update, context: AppContext, stamp: str) -> int | None:
-    """Back to the value before, unless the key was changed again since."""
-    history = await context.desk.deps.chat.override_history(limit=UNDOABLE)
-    change = next((entry for entry in history if _stamp(entry) == stamp), None)
-    if change is None or change.key not in fields() or _present(context, change.key) != change.new:
-        await answer(update.callback_query, views.undo_gone(context.t), alert=True)
+async def _undo(update: Update, context: AppContext, which: str) -> int | None:
+    """Back to the value before, within ten minutes, unless the key was changed again since."""
+    desk = context.desk
+    changes = await _changes(context)
+    change = next((entry for entry in changes if stamp(entry) == which), None)
+    no = refusal(change, changes, desk.overrides, desk.deps.clock.now())
+    if change is None or no is not None:
+        await answer(update.callback_query, history_views.refused(no or Refusal.GONE, context.t), alert=True)
+        return None
+    field = fields()[change.key]
+    if widens(field.key, _present(context, field.key), change.old):
+        # what risks more is asked about, whichever way it comes
+        await answer(update.callback_query)
+        return await _consider(update, context, Pending(field), change.old)
+    back = _override(context, field, _present(context, field.key), change.old)
+    problem = check(desk.deps.params, desk.overrides, field, change.old, desk.deps.caps)
+    if problem is not None or not await desk.change(back):
+        await answer(update.callback_query, history_views.refused(Refusal.GONE, context.t), alert=True)
         return None
     await answer(update.callback_query)
-    field = fields()[change.key]
-    run = partial(_change_back, field=field, value=change.old)
-    if not await confirm.guarded(update, context, run, key=field.key, old=change.new, new=change.old):
-        await run(update, context)
+    await context.show(update, views.undone(field, back.old, back.new, stamp(back), context.t))
     return Step.CHOOSE
 
 
-async def _change_back(update: Update, context: AppContext, *, field: Field, value: Value) -> None:
-    back = _override(context, field, value)
-    await context.desk.change(back)
-    await context.show(update, views.undone(field, back.old, back.new, context.t))
+async def _history(update: Update, context: AppContext, page: str) -> int | None:
+    """Who changed what, when; the young ones can be undone."""
+    if not page.isdecimal():
+        return await _stale(update, context)
+    await answer(update.callback_query)
+    desk, changes = context.desk, await _changes(context)
+    now = desk.deps.clock.now()
+    undoable = {stamp(c) for c in changes if refusal(c, changes, desk.overrides, now) is None}
+    remember(context, None)
+    await context.show(update, history_views.history(changes, int(page), undoable, str(context.who), context.t))
+    return Step.CHOOSE
 
 
 async def _close(update: Update, context: AppContext) -> int:
     await answer(update.callback_query)
-    await _finished(update, context)
-    return END
+    return await cancelled(update, context)
 
 
 async def cancelled(update: Update, context: AppContext) -> int:
     """/cancel while the dialogue is open closes it and nothing else."""
-    await _finished(update, context)
+    remember(context, None)
+    try:
+        changes = await _changes(context)
+    except StoreUnavailable:
+        changes = []
+    await context.show(update, history_views.closed(changes[:NEWEST], context.t))
     return END
 
 
-async def _finished(update: Update, context: AppContext) -> None:
-    _remember(context, None)
-    history = await context.desk.deps.chat.override_history(limit=HISTORY)
-    await context.show(update, views.closed(history, context.t))
+async def timed_out(update: Update, context: AppContext) -> int:
+    """Nobody answered: an open question is taken back, and said so; where none was open there is nothing to say."""
+    pending = pending_of(context)
+    remember(context, None)
+    if pending is not None:
+        await context.show(update, views.timed_out(pending.field, context.t))
+    return END
+
+
+async def _stale(update: Update, context: AppContext) -> int | None:
+    await answer(update.callback_query, stale_button(context.t), alert=True)
+    return None
+
+
+ANYWHERE = (END, Step.CHOOSE, Step.TYPE)
+OPEN = (Step.CHOOSE, Step.TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What an event does, where it counts, and where the dialogue is afterwards; a stale button moves nothing."""
+
+    run: Callable[..., Awaitable[int | None]]
+    to: tuple[int, ...]
+    args: int = 1
+    where: tuple[int, ...] = ANYWHERE
+
+
+BUTTONS: Mapping[str, Move] = {
+    "top": Move(_top, (Step.CHOOSE,), 0),
+    "sec": Move(_section, (Step.CHOOSE,)),
+    "key": Move(_key, OPEN),
+    "val": Move(_option, (Step.TYPE,), 2),
+    "tick": Move(_tick, (Step.TYPE,), 2),
+    "list": Move(_ticked, (Step.TYPE,), where=(Step.TYPE,)),
+    "def": Move(_default, (Step.TYPE,)),
+    "ok": Move(_agree, OPEN, where=(Step.TYPE,)),
+    "sure": Move(_insist, OPEN, where=(Step.TYPE,)),
+    "undo": Move(_undo, OPEN),
+    "hist": Move(_history, (Step.CHOOSE,)),
+    "end": Move(_close, (END,), 0),
+}
+WORDS: Mapping[str, Move] = {
+    "/settings": Move(begin, OPEN),
+    "value": Move(typed, (Step.TYPE,), where=(Step.TYPE,)),
+    "/cancel": Move(cancelled, (END,), where=OPEN),
+    "time-out": Move(timed_out, (END,), where=OPEN),
+}
+
+
+async def pressed(update: Update, context: AppContext) -> int | None:
+    """Every button of the dialogue."""
+    query = update.callback_query
+    press = decode(query.data if query else None)
+    name, *args = press.args if press is not None and press.args else ("",)
+    move = BUTTONS.get(name)
+    if move is None or len(args) != move.args:
+        await _stale(update, context)
+        return None
+    to = await move.run(update, context, *args)
+    assert to is None or to in move.to, f"{name} leads to {to}"
+    return to
 
 
 def conversation(specs: dict[str, CommandSpec]) -> ConversationHandler[AppContext]:
@@ -243,7 +390,11 @@ def conversation(specs: dict[str, CommandSpec]) -> ConversationHandler[AppContex
         warnings.filterwarnings("ignore", ".*CallbackQueryHandler", PTBUserWarning)
         return ConversationHandler(
             entry_points=[MessageHandler(CommandWord(specs, "settings"), begin), buttons],
-            states={Step.CHOOSE: [buttons], Step.TYPE: [buttons, value]},
+            states={
+                Step.CHOOSE: [buttons],
+                Step.TYPE: [buttons, value],
+                ConversationHandler.TIMEOUT: [TypeHandler(Update, timed_out)],
+            },
             fallbacks=[MessageHandler(CommandWord(specs, "cancel"), cancelled)],
             allow_reentry=True,
             conversation_timeout=TIMEOUT_S,

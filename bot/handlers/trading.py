@@ -54,7 +54,7 @@ async def mode(update: Update, context: AppContext, args: Sequence[str]) -> None
 async def _choose_mode(update: Update, context: AppContext, chosen: str) -> None:
     """Buying without being asked widens what may be lost."""
     run = partial(_set_mode, chosen=chosen)
-    if not await confirm.guarded(update, context, run, key="trading.mode", old=None, new=chosen):
+    if not await confirm.guarded(update, context, run, key="trading.mode", old="approve", new=chosen):
         await run(update, context)
 
 

@@ -1,19 +1,25 @@
 """The settings conversation: sections, keys, values with unit and bounds, what a change does, why one was not taken."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
-from telegram import InlineKeyboardButton
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import keyboards
-from bot.i18n import Markup, Translator, mark
+from bot.i18n import Translator, mark
 from bot.keyboards import Act, button
 from bot.settings import Field, Problem
 from bot.views.base import RULE, View, lines
 from bot.views.keys import CHOICES, LABELS, SECTIONS, UNITS
+from bot.views.meanings import MEANINGS
+from bot.views.preview import effect
 from config.caps import FILE
 from core.model.messages import Value
+from core.model.params import listed
 from core.model.safety import CAPPED
-from ports.store import Override
+from core.rules.preview import AT_RESTART, Fact
+
+MOST_FOUND = 20
 
 PROBLEMS: Mapping[str, str] = {
     "number": mark("“{given}” is not a number that fits here."),
@@ -39,12 +45,14 @@ def shown(field: Field, value: Value, t: Translator) -> str:
     """A value with its unit, as people write it."""
     if isinstance(value, bool):
         return t.plain("on") if value else t.plain("off")
+    if field.kind == "list" and not value:
+        return t.plain("all")
     if value == "":
         return t.plain("none")
     if isinstance(value, str):
         return t.plain(CHOICES[value]) if value in CHOICES else value
     if value is None:
-        return t.plain("default")
+        return "config.yaml"
     number = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
     unit = unit_of(field, t)
     gap = "" if t.locale == "ko" or unit == "%" else " "
@@ -75,11 +83,34 @@ def _exact(field: Field, bound: float) -> Value:
     return int(bound) if field.kind == "int" else float(bound)
 
 
-def sections(t: Translator) -> View:
-    """The first screen."""
+def sections(t: Translator, *, sought: str = "") -> View:
+    """The first screen; `sought` are words that no key answers to."""
     first = [button(t.plain(name), Act.SETTINGS, "sec", key) for key, name in SECTIONS.items()]
-    keyboard = keyboards.rows(first[:2], first[2:4], first[4:], [close(t)])
-    return View(lines(t("⚙️ <b>Settings</b>"), t("Which part would you like to change?")), keyboard)
+    keyboard = keyboards.rows(
+        first[:2], first[2:4], first[4:], [button(t.plain("📜 Changes"), Act.SETTINGS, "hist", "0"), close(t)]
+    )
+    return View(
+        lines(
+            t("⚙️ <b>Settings</b>"),
+            t("No setting is called “{words}”.", words=sought[:40]) if sought else None,
+            t("Which part would you like to change?"),
+            t("Straight to one: <code>/settings stop loss</code>"),
+        ),
+        keyboard,
+    )
+
+
+def found(words: str, several: Sequence[Field], t: Translator) -> View:
+    """Several keys answer to the words."""
+    buttons = [button(label(f.key, t), Act.SETTINGS, "key", f.key) for f in several if not f.elsewhere][:MOST_FOUND]
+    return View(
+        lines(t("🔎 <b>{words}</b> · {count}", words=words[:40], count=len(several)), t("Which one do you mean?")),
+        keyboards.rows(*_split(buttons, 2), [back(t, "top"), close(t)]),
+    )
+
+
+def _split(buttons: Sequence[InlineKeyboardButton], width: int) -> list[list[InlineKeyboardButton]]:
+    return [list(buttons[i : i + width]) for i in range(0, len(buttons), width)]
 
 
 def close(t: Translator) -> InlineKeyboardButton:
@@ -110,17 +141,32 @@ def capped(field: Field, cap: float, t: Translator) -> str:
     )
 
 
-def key(field: Field, value: Value, t: Translator, *, problem: Problem | None = None, cap: float | None = None) -> View:
-    """One key: present value, unit, bounds, the hard cap where there is one, and buttons where there are choices."""
-    options = () if field.elsewhere else field.choices or (("on", "off") if field.kind == "bool" else ())
-    buttons = [button(shown_choice(field, option, t), Act.SETTINGS, "val", option) for option in options]
-    triples = [buttons[i : i + 3] for i in range(0, len(buttons), 3)]
-    ask = t("Press the new value.") if options else t("Type the new value.")
+def key(
+    field: Field,
+    value: Value,
+    t: Translator,
+    *,
+    problem: Problem | None = None,
+    cap: float | None = None,
+    written: Value = None,
+    chosen: str | None = None,
+) -> View:
+    """One key: what it does, present value, unit, bounds, the hard cap where there is one, and buttons where there are
+    choices. `written` is config.yaml's value where the chat changed it; `chosen` are the ticks of a list so far.
+    """
+    choices = _choices(field, value if chosen is None else chosen, t)
+    reset = (
+        [button(t.plain("↺ Default: {value}", value=shown(field, written, t)), Act.SETTINGS, "def", field.key)]
+        if written is not None
+        else []
+    )
+    ask = t("Press the new value.") if choices else t("Type the new value.")
     return View(
         lines(
             *(trouble(problem, t) if problem else []),
             t("⚙️ <b>{label}</b>", label=label(field.key, t)),
             t("<code>{key}</code>", key=field.key),
+            t(MEANINGS[field.key]),
             RULE,
             t("Now: <b>{value}</b>", value=shown(field, value, t)),
             t("Default: {value}", value=shown(field, field.default, t)),
@@ -129,8 +175,23 @@ def key(field: Field, value: Value, t: Translator, *, problem: Problem | None = 
             RULE,
             t(ELSEWHERE[field.elsewhere]) if field.elsewhere else ask,
         ),
-        keyboards.rows(*triples, [back(t, "sec", field.section), close(t)]),
+        keyboards.rows(*choices, reset, [back(t, "sec", field.section), close(t)]),
     )
+
+
+def _choices(field: Field, now: Value, t: Translator) -> list[list[InlineKeyboardButton]]:
+    """Rows of buttons; they carry the key, so that a restart does not make them useless."""
+    if field.elsewhere:
+        return []
+    if field.kind == "list":
+        ticked = listed(str(now))
+        ticks = [
+            button(f"{'✓ ' if o in ticked else ''}{shown(field, o, t)}", Act.SETTINGS, "tick", field.key, o)
+            for o in field.choices
+        ]
+        return [*_split(ticks, 2), [button(t.plain("Done"), Act.SETTINGS, "list", field.key, style="success")]]
+    options = field.choices or (("on", "off") if field.kind == "bool" else ())
+    return _split([button(shown_choice(field, o, t), Act.SETTINGS, "val", field.key, o) for o in options], 3)
 
 
 def shown_choice(field: Field, option: str, t: Translator) -> str:
@@ -144,19 +205,56 @@ def trouble(problem: Problem, t: Translator) -> list[str]:
     return [t("⚠️ <code>{key}</code>: {said}", key=field.key, said=said), *filter(None, [limits(field, t)]), ""]
 
 
-def confirm(field: Field, before: Value, after: Value, t: Translator) -> View:
-    """Before and after, and the question."""
+def _change(field: Field, before: Value, after: Value, t: Translator) -> str:
+    return t("{before} → <b>{after}</b>", before=shown(field, before, t), after=shown(field, after, t))
+
+
+def confirm(
+    field: Field,
+    before: Value,
+    after: Value,
+    t: Translator,
+    *,
+    token: str,
+    now: dt.datetime,
+    facts: Sequence[Fact] = (),
+    risky: bool = False,
+    was: Value = None,
+) -> View:
+    """Before and after, what the change would do, and the question. `was`: the value that was shown the first time."""
     same = before == after
+    question = t("That is the present value already.") if same else t("Apply this now?")
+    moved = t(
+        "🔁 Somebody has changed this meanwhile: {was} → {now}", was=shown(field, was, t), now=shown(field, before, t)
+    )
+    apply = button(t.plain("⚠️ Apply") if risky else t.plain("✅ Apply"), Act.SETTINGS, "ok", token, style="success")
     return View(
         lines(
+            moved if was is not None else None,
             t("⚙️ <b>{label}</b>", label=label(field.key, t)),
             t("<code>{key}</code>", key=field.key),
             RULE,
-            t("{before} → <b>{after}</b>", before=shown(field, before, t), after=shown(field, after, t)),
-            t("That is the present value already.") if same else t("Apply this now?"),
+            _change(field, before, after, t),
+            t("⚠️ <b>This allows more risk than before.</b>") if risky else None,
+            *effect(facts, now, t),
+            RULE if facts else None,
+            question,
+        ),
+        keyboards.rows([] if same else [apply], [back(t, "key", field.key), close(t)]),
+    )
+
+
+def sure(field: Field, before: Value, after: Value, token: str, t: Translator) -> View:
+    """The second question before a change that risks more."""
+    return View(
+        lines(
+            t("⚠️ <b>Really?</b> · {label}", label=label(field.key, t)),
+            RULE,
+            _change(field, before, after, t),
+            t("More can be lost or bought with this than before."),
         ),
         keyboards.rows(
-            [] if same else [button(t.plain("✅ Apply"), Act.SETTINGS, "ok", style="success")],
+            [button(t.plain("⚠️ Yes, take the risk"), Act.SETTINGS, "sure", token, style="danger")],
             [back(t, "key", field.key), close(t)],
         ),
     )
@@ -167,39 +265,37 @@ def applied(field: Field, before: Value, after: Value, stamp: str, t: Translator
     return View(
         lines(
             t("✅ <b>Changed</b> · {label}", label=label(field.key, t)),
-            t("{before} → <b>{after}</b>", before=shown(field, before, t), after=shown(field, after, t)),
-            t("The running services take it over within 2 seconds."),
+            _change(field, before, after, t),
+            t("It is kept, and applies when the trader starts the next time.")
+            if field.key in AT_RESTART
+            else t("The running services take it over within 2 seconds."),
+            t("It can be undone for 10 minutes."),
         ),
-        keyboards.rows(
-            [button(t.plain("↩️ Undo"), Act.SETTINGS, "undo", stamp)],
-            [back(t, "sec", field.section), close(t)],
-        ),
+        _afterwards(field, stamp, t),
     )
 
 
-def undone(field: Field, before: Value, after: Value, t: Translator) -> View:
-    change = t("{before} → <b>{after}</b>", before=shown(field, before, t), after=shown(field, after, t))
-    return View(lines(t("↩️ <b>Undone</b> · {label}", label=label(field.key, t)), change))
+def _afterwards(field: Field, stamp: str, t: Translator) -> InlineKeyboardMarkup:
+    return keyboards.rows(
+        [
+            button(t.plain("↩️ Undo"), Act.SETTINGS, "undo", stamp),
+            button(t.plain("📜 Changes"), Act.SETTINGS, "hist", "0"),
+        ],
+        [back(t, "sec", field.section), close(t)],
+    )
 
 
-def undo_gone(t: Translator) -> str:
-    return t.plain("This key was changed again since then. Nothing was undone.")
+def undone(field: Field, before: Value, after: Value, stamp: str, t: Translator) -> View:
+    """The value before is in force again; that can be undone as well."""
+    done = t("↩️ <b>Undone</b> · {label}", label=label(field.key, t))
+    return View(lines(done, _change(field, before, after, t)), _afterwards(field, stamp, t))
 
 
-def closed(history: Sequence[Override], t: Translator) -> View:
-    """The last screen: the newest changes."""
-    rows = [
+def timed_out(field: Field, t: Translator) -> View:
+    """Nobody answered for long."""
+    return View(
         t(
-            "• {time} <code>{key}</code> {old} → {new}",
-            time=Markup(t.when(entry.at)),
-            key=entry.key,
-            old=_raw(entry.old),
-            new=_raw(entry.new),
+            "⏱ The settings closed because nothing came for 10 minutes. {label} was not changed.",
+            label=label(field.key, t),
         )
-        for entry in history
-    ]
-    return View(lines(t("⚙️ Settings closed."), *([t("Newest changes"), *rows] if rows else [])))
-
-
-def _raw(value: Value) -> str:
-    return "-" if value is None else str(value)
+    )

@@ -143,3 +143,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("analyzer.ema_fast: must be smaller than analyzer.ema_slow")
         if self.analyzer.macd_fast >= self.analyzer.macd_slow:
             raise ValueError("analyzer.macd_fast: must be smaller than analyzer.macd_slow")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """A list setting from its text form, `CS, ADRC`; empty text is the empty list."""
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)

@@ -29,11 +29,12 @@ from core.model.commands import (
     TraderStatus,
     Unlock,
 )
+from core.model.foregone import Foregone
 from core.model.safety import TradingState
 from core.model.session import MarketSession
 from ports.bus import BusUnavailable, Delivery
 from ports.control import TraderUnreachable
-from ports.store import StoreUnavailable
+from ports.store import OutMessage, StoreUnavailable
 
 ET = ZoneInfo("America/New_York")
 HOLIDAYS = {dt.date(2026, 11, 26), dt.date(2026, 12, 25), dt.date(2027, 1, 1)}
@@ -398,7 +399,9 @@ class FakeOutbox:
     async def put(self, messages):
         self._up()
         for m in messages:
-            kept = msgspec.structs.replace(m, id=len(self.rows) + 1)
+            # through JSON, as in the database
+            copy = msgspec.json.decode(msgspec.json.encode(m), type=OutMessage)
+            kept = msgspec.structs.replace(copy, id=len(self.rows) + 1)
             self.rows.setdefault((m.key, m.chat_id), [kept, "waiting", None])
         mine = [self.rows[m.key, m.chat_id] for m in messages]
         return [row[0] for row in mine if row[1] == "waiting"]
@@ -434,7 +437,8 @@ class FakeForegone:
 
     async def add(self, found) -> None:
         self._up()
-        self.rows.setdefault(found.key, [found, None, True])
+        copy = msgspec.json.decode(msgspec.json.encode(found), type=Foregone)
+        self.rows.setdefault(found.key, [copy, None, True])
 
     async def open(self, before):
         self._up()

@@ -273,6 +273,9 @@ async def test_settings_from_section_to_undo(bot):
     assert "5종목 → 8종목" in bot.last().body.text
     assert bot.chat.history == []
     await bot.press(bot.last(), "적용")
+    await bot.until(lambda: "정말 바꿀까요?" in bot.last().body.text)
+    assert bot.chat.history == []
+    await bot.press(bot.last(), "위험을 감수")
     await bot.until(lambda: "변경됨" in bot.last().body.text)
     assert bot.chat.history[-1].key == "trading.max_positions"
     told = [m for c, m in bot.bus.published if c is Channel.CONTROL and isinstance(m, SettingsChanged)]
@@ -297,7 +300,7 @@ async def test_settings_that_nobody_can_hear_of_are_not_kept(bot):
     bot.bus.down = True
     await bot.press(bot.last(), "적용")
     await bot.until(lambda: "메시지 버스가 응답하지 않아" in bot.last().body.text)
-    assert (await bot.chat.overrides())["notification.alert_on_discovery"] is True
+    assert (await bot.chat.overrides())["notification.alert_on_discovery"] is None
 
 
 async def test_cancel_inside_the_dialogue_closes_only_the_dialogue(bot):

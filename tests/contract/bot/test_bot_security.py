@@ -155,7 +155,7 @@ async def test_a_group_is_left_once(bench):
 
 async def test_viewers_read_and_press_what_only_looks(bench):
     state = bench.world.state
-    state.chats[VIEWER] = type(state.conversation(EVE))(type(state.conversation(EVE).user)(VIEWER, "V"), opened=True)
+    state.chats[VIEWER] = type(state.conversation(EVE))(type(state.conversation(EVE).peer)(VIEWER, "V"), opened=True)
     await bench.feed({"update_id": 1, "message": message("/positions", VIEWER)})
     await bench.feed({"update_id": 1, "message": message("/help", VIEWER)})
     await bench.feed({"update_id": 1, "message": message("/panic", VIEWER)})

@@ -7,8 +7,6 @@ import pytest
 
 from bot.challenges import LIFETIME_S, Challenges
 from bot.secondfactor import HIDDEN, SecondFactor, Verdict, masked
-from core.model.params import Params
-from core.rules.widening import DOWN, LOOSER, UP, widens
 from ports.store import StoreUnavailable
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -111,29 +109,3 @@ def test_a_question_is_one_persons_and_lasts_a_minute():
     assert asked.pending(1).words == {"청산"}
     now[0] += 0.1
     assert asked.pending(1) is None
-
-
-@pytest.mark.parametrize(
-    ("key", "old", "new", "wider"),
-    [
-        ("trading.total_buy_amount", 1_000_000, 1_000_001, True),
-        ("trading.total_buy_amount", 1_000_000, 999_999, False),
-        ("trading.stop_loss_pct", -15.0, -20.0, True),
-        ("trading.stop_loss_pct", -15.0, -10.0, False),
-        ("trading.daily_loss_limit", 100_000, 0, True),
-        ("trading.daily_loss_limit", 0, 100_000, False),
-        ("trading.mode", "approve", "auto", True),
-        ("trading.mode", "auto", "watch", False),
-        ("notification.alert_on_buy", True, False, False),
-        ("trading.max_positions", None, 5, True),
-    ],
-)
-def test_what_widens_risk(key, old, new, wider):
-    assert widens(key, old, new) is wider
-
-
-def test_every_key_that_matters_exists():
-    params = Params()
-    for key in UP | DOWN | set(LOOSER):
-        section, name = key.split(".")
-        assert hasattr(getattr(params, section), name), key

@@ -5,9 +5,11 @@ import pytest
 
 from bot.i18n import Translator
 from bot.keyboards import LIMIT, Act, encode
-from bot.settings import ELSEWHERE, Problem, cap_of, check, fields, parse, value_of, with_overrides
+from bot.settings import ELSEWHERE, Problem, cap_of, check, fields, parse, search, toggled, value_of, with_overrides
 from bot.views import settings as views
 from bot.views.keys import CHOICES, LABELS, SECTIONS, UNITS
+from bot.views.meanings import MEANINGS
+from config.params import params_from
 from core.model.params import Params
 from core.model.safety import Caps
 
@@ -22,7 +24,7 @@ def test_every_key_of_the_configuration_is_there_with_words():
         for section in Params.__struct_fields__
         for name in getattr(PARAMS, section).__struct_fields__
     }
-    assert set(fields()) == keys == set(LABELS)
+    assert set(fields()) == keys == set(LABELS) == set(MEANINGS)
     assert {f.section for f in ALL} == set(SECTIONS)
     assert {f.unit for f in ALL if f.unit not in {"", "%"}} <= set(UNITS)
     assert {c for f in ALL for c in f.choices if c != "Asia/Seoul"} <= set(CHOICES)
@@ -159,3 +161,57 @@ def test_a_hard_cap_is_the_end(key, value, fits):
             assert f"<code>{problem.other}</code>" in shown
             assert "<code>caps.toml</code>" in shown
     assert check(PARAMS, {}, fields()[key], value) is None
+
+
+NAMES = {key: [KO.plain(name), EN.plain(name)] for key, name in LABELS.items()}
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("손절", ["trading.stop_loss_pct"]),
+        ("STOP LOSS", ["trading.stop_loss_pct"]),
+        ("stop_loss_pct", ["trading.stop_loss_pct"]),
+        ("timeframe", ["scanner.timeframe", "analyzer.timeframe"]),
+        ("rsi 과매수", ["analyzer.rsi_overbought"]),
+        ("하루", [k for k in LABELS if "하루" in KO.plain(LABELS[k])]),
+        ("", []),
+        ("???", []),
+        ("nonsense", []),
+    ],
+)
+def test_a_key_is_found_by_what_people_call_it(words, keys):
+    assert search(words, NAMES) == keys
+
+
+@pytest.mark.parametrize("key", list(LABELS))
+def test_every_key_is_found_by_its_own_names(key):
+    for words in (key, *NAMES[key]):
+        assert key in search(words, NAMES)
+
+
+def test_a_list_is_kept_as_text_and_put_in_force_as_a_list():
+    field = fields()["scanner.security_types"]
+    assert (field.kind, field.default) == ("list", "CS, ADRC")
+    assert parse(field, "etf, cs") == "CS, ETF"
+    assert parse(field, "") == ""
+    assert isinstance(parse(field, "CS, XYZ"), Problem)
+    assert check(PARAMS, {}, field, "CS, ETF") is None
+    params = with_overrides(PARAMS, {field.key: "CS, ETF"})
+    assert params.scanner.security_types == ("CS", "ETF")
+    assert value_of(params, field.key) == "CS, ETF"
+    assert with_overrides(PARAMS, {field.key: ""}).scanner.security_types == ()
+    assert views.shown(field, "", KO) == "전체"
+
+
+def test_a_tick_puts_in_and_takes_out_and_keeps_what_the_screen_does_not_know():
+    field = fields()["scanner.security_types"]
+    assert toggled(field, "CS, ADRC", "ADRC") == "CS"
+    assert toggled(field, "ADRC", "CS") == "CS, ADRC"
+    assert toggled(field, "CS, NYRS", "ETF") == "CS, ETF, NYRS"
+    assert toggled(field, "CS", "CS") == ""
+
+
+def test_services_and_bot_understand_the_same_overrides():
+    overrides = {"scanner.security_types": "CS, ETF", "trading.split_count": 4, "analyzer.bollinger_deviations": 2.5}
+    assert params_from({}, overrides) == with_overrides(Params(), overrides)

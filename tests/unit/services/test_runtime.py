@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from config.params import ConfigError
+from core.model.messages import Value
 from ports.bus import BusUnavailable
+from ports.store import StoreUnavailable
 from services.fence import process_started
 from services.runtime import Runtime, only_instance, until_stopped
 
@@ -119,6 +121,35 @@ def test_a_bad_override_keeps_the_present_values(runtime: Runtime) -> None:
     before = runtime.params
     assert runtime.with_overrides({"trading.split_count": 0}) is before
     assert runtime.with_overrides({"trading.split_count": 4}).trading.split_count == 4
+
+
+class Chat:
+    """The changes made in chat, or a database that is away."""
+
+    def __init__(self, found: dict[str, Value] | None) -> None:
+        self.found = found
+
+    async def overrides(self) -> dict[str, Value]:
+        if self.found is None:
+            raise StoreUnavailable("away")
+        return self.found
+
+
+async def test_a_process_starts_with_what_the_chat_has_changed(runtime: Runtime) -> None:
+    """Also a list, kept as text, and a key that is back at config.yaml's value."""
+    before = runtime.params
+    found = {"trading.split_count": 4, "scanner.security_types": "CS, ETF", "trading.max_positions": None}
+    await runtime.load_overrides(Chat(found))  # type: ignore[arg-type]
+    assert runtime.params.trading.split_count == 4
+    assert runtime.params.scanner.security_types == ("CS", "ETF")
+    assert runtime.params.trading.max_positions == before.trading.max_positions
+    assert runtime.with_overrides({}) == before
+
+
+async def test_without_a_database_config_yaml_alone_decides(runtime: Runtime) -> None:
+    before = runtime.params
+    await runtime.load_overrides(Chat(None))  # type: ignore[arg-type]
+    assert runtime.params == before
 
 
 def test_a_second_instance_on_the_same_state_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""What the settings dialogue remembers of a person between two messages."""
+
+import enum
+from dataclasses import dataclass
+
+from telegram import Message
+from telegram.ext import filters
+
+from bot.access import command_of
+from bot.context import AppContext
+from bot.settings import Field
+from bot.spec import CommandSpec
+from core.model.messages import Value
+
+PENDING = "settings"
+
+
+class Step(enum.IntEnum):
+    """Where the dialogue is: pressing buttons, or typing a value of the chosen key."""
+
+    CHOOSE = 0
+    TYPE = 1
+
+
+@dataclass(slots=True)
+class Pending:
+    """The chosen key; `value` and what it replaces once it was accepted, and the `token` of the button that applies it.
+
+    `reset`: the value is config.yaml's own. `warned`: the person has seen that it risks more. `chosen`: ticks of a list.
+    """
+
+    field: Field
+    chosen: str | None = None
+    value: Value = None
+    before: Value = None
+    token: str = ""
+    reset: bool = False
+    warned: bool = False
+
+
+class CommandWord(filters.MessageFilter):
+    """Messages that are a command by name or plain word: they are never taken for a value."""
+
+    def __init__(self, specs: dict[str, CommandSpec], name: str = "") -> None:
+        super().__init__("CommandWord")
+        self._specs = specs
+        self._only = name
+
+    def filter(self, message: Message) -> bool:
+        """Whether the message is this command, or any."""
+        found = command_of(message, self._specs)
+        return found is not None and self._only in {"", found[0].name}
+
+
+def pending_of(context: AppContext) -> Pending | None:
+    found = context.user_data.get(PENDING) if context.user_data is not None else None
+    return found if isinstance(found, Pending) else None
+
+
+def remember(context: AppContext, pending: Pending | None) -> None:
+    if context.user_data is not None:
+        context.user_data[PENDING] = pending
