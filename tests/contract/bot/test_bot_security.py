@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from bot_attacks import EVE, NOW, OWNER, PERSON, VIEWER, attacks, changing, data, forged, message, press
@@ -155,7 +156,8 @@ async def test_a_group_is_left_once(bench):
 
 async def test_viewers_read_and_press_what_only_looks(bench):
     state = bench.world.state
-    state.chats[VIEWER] = type(state.conversation(EVE))(type(state.conversation(EVE).peer)(VIEWER, "V"), opened=True)
+    viewer = state.users[VIEWER] = replace(state.user(EVE), id=VIEWER, first_name="V")
+    state.chats[VIEWER] = Conversation(viewer, opened=True)
     await bench.feed({"update_id": 1, "message": message("/positions", VIEWER)})
     await bench.feed({"update_id": 1, "message": message("/help", VIEWER)})
     await bench.feed({"update_id": 1, "message": message("/panic", VIEWER)})
