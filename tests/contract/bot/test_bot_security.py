@@ -15,6 +15,7 @@ from bot.app import BotDeps, build, desk_of
 from bot.keyboards import CHANGING, READING, Act
 from core.model.commands import AskStatus
 from sandbox.telegram.model import DEFAULT_TOKEN, Fault
+from sandbox.telegram.state import Conversation
 
 
 class Bench:
