@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 from bot_samples import NOW, a_status, card, event, found, position, proposed, signal, trip
 
-from bot import reporting, settings
+from bot import reporting
 from bot.alerts import Alerts, QuietHours
 from bot.beats import Beats, Guard
 from bot.card import with_signal
@@ -15,7 +15,6 @@ from bot.i18n import Translator
 from bot.question import Kind, Question, Stage
 from bot.registry import COMMANDS
 from bot.secondfactor import Verdict
-from bot.settings import Problem
 from bot.views import (
     accounts,
     alarms,
@@ -43,7 +42,6 @@ from bot.views import (
 from bot.views import (
     help as help_views,
 )
-from bot.views import settings as settings_views
 from bot.views.base import View
 from bot.views.liquidation import Liquidation, Sale
 from bot.views.notices import Notice
@@ -63,7 +61,7 @@ from core.model.signal import SignalType
 from core.rules.performance import summarise
 from core.rules.results import Results
 from core.rules.tax import TaxEstimate
-from ports.store import Override, SignalRow, TradeRow
+from ports.store import SignalRow, TradeRow
 
 PARAMS = Params()
 SESSION = MarketSession(
@@ -157,7 +155,6 @@ OUTCOME = Outcome(
     result_pct=Decimal("3.1"),
     bars=300,
 )
-FIELD = settings.fields()["trading.stop_loss_pct"]
 BOUGHT = event(
     EventKind.BUY_COMPLETE,
     qty=7,
@@ -440,31 +437,6 @@ SAMPLES: Mapping[str, Callable[[Translator], Shown]] = {
     "schedule.session_closed": lambda t: schedule.session_closed(SOON, t),
     "schedule.holiday": lambda t: schedule.holiday(NOW.date(), SESSION, t),
     "schedule.daylight_saving": lambda t: schedule.daylight_saving(SESSION, begins=True, t=t),
-    "settings.label": lambda t: settings_views.label(FIELD.key, t),
-    "settings.shown": lambda t: settings_views.shown(FIELD, FIELD.default, t),
-    "settings.unit_of": lambda t: settings_views.unit_of(FIELD, t),
-    "settings.limits": lambda t: settings_views.limits(FIELD, t),
-    "settings.sections": settings_views.sections,
-    "settings.keys": lambda t: settings_views.keys(
-        "trading",
-        [f for f in settings.fields().values() if f.section == "trading"],
-        {f.key: f.default for f in settings.fields().values()},
-        t,
-    ),
-    "settings.key": lambda t: settings_views.key(
-        FIELD, FIELD.default, t, problem=Problem(kind="range", field=FIELD, given="-1")
-    ),
-    "settings.capped": lambda t: settings_views.capped(
-        next(f for f in settings.fields().values() if f.key.removeprefix("trading.") in settings_views.CAPPED), 5.0, t
-    ),
-    "settings.shown_choice": lambda t: settings_views.shown_choice(settings.fields()["trading.mode"], "auto", t),
-    "settings.confirm": lambda t: settings_views.confirm(FIELD, FIELD.default, 10.0, t),
-    "settings.applied": lambda t: settings_views.applied(FIELD, FIELD.default, 10.0, "s1", t),
-    "settings.undone": lambda t: settings_views.undone(FIELD, 10.0, FIELD.default, t),
-    "settings.undo_gone": settings_views.undo_gone,
-    "settings.closed": lambda t: settings_views.closed(
-        [Override(key=FIELD.key, old=None, new=10.0, by="42", at=NOW)], t
-    ),
     "status.clocks": lambda t: status.clocks(SESSION, NOW, t),
     "status.aged": lambda t: status.aged(NOW - dt.timedelta(minutes=5), NOW, t),
     "status.position_lines": lambda t: status.position_lines(position(), NOW, t),
