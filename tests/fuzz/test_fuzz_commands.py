@@ -121,6 +121,6 @@ def test_button_data_is_ours_to_the_letter_or_nothing() -> None:
         assert len(text.encode()) <= LIMIT
         assert count is None or len(args) == count
         assert encode(press.act, *press.args) == text
-        assert (press.act in URGENT) == (head in {"p", "P"})
+        assert (press.act in URGENT) == (head in {"p", "x"})
 
     fuzz("buttons", check)

@@ -31,7 +31,7 @@ BOUNDS = {
         "max_orders_per_min": (1, 600), "max_orders_per_day": (1, 10**4), "price_collar_pct": (0, 20),
         "entry_slippage_pct": (0, 20), "max_divergence_pct": (0.5, 50), "max_stops_per_day": (0, 1000),
         "approval_drift_pct": (0.1, 50), "unfilled_cancel_sec": (5, 3600), "approval_ttl_sec": (5, 86400),
-        "stop_cooldown_min": (0, 10**4), "trend_timeout_sec": (0.5, 60), "max_data_age_sec": (5, 3600),
+        "asleep_size_pct": (1, 100), "stop_cooldown_min": (0, 10**4), "trend_timeout_sec": (0.5, 60), "max_data_age_sec": (5, 3600),
         "commission_pct": (0, 5), "paper_cash": (10**4, 10**11), "paper_krw_per_usd": (100, 10**4),
     },
     "analyzer": {

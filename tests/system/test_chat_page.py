@@ -148,7 +148,7 @@ def test_a_discovery_is_a_card_with_its_chart_and_two_buttons(seen: Seen) -> Non
     """Photo, name, and approve or ignore."""
     assert seen.card["width"] >= 800
     assert TICKER in seen.text_proposed
-    assert len(seen.labels_proposed) == 2
+    assert len(seen.labels_proposed) == 3
     assert "승인" in seen.labels_proposed[0]
     assert "무시" in seen.labels_proposed[1]
 
