@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bot.i18n import KST
+from core.rules.asleep import within
 
 KEPT = "alerts"
 BUDGET = 20
@@ -63,10 +63,7 @@ class QuietHours(msgspec.Struct, frozen=True):
 
     def cover(self, at: dt.datetime) -> bool:
         """Whether an instant lies in them."""
-        now = at.astimezone(KST).time()
-        if self.start < self.end:
-            return self.start <= now < self.end
-        return now >= self.start or now < self.end
+        return within(at, self.start, self.end)
 
 
 def quiet_hours(text: str) -> QuietHours | None:

@@ -12,10 +12,11 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, Re
 from telegram.ext import ExtBot
 
 from bot.ratelimit import PRIORITY
-from bot.views.base import CAPTION_LIMIT, View
+from bot.views.base import CAPTION_LIMIT, TEXT_LIMIT, View, plain
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+UNREADABLE = ("can't parse entities", "message is too long")
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 
 
@@ -76,10 +77,11 @@ class Messenger:
                 rate_limit_args=lane,
             )
 
-        async def text() -> Message:
+        async def text(words: str, **form: Any) -> Message:
             return await self._bot.send_message(
                 chat_id,
-                view.text,
+                words,
+                **form,
                 reply_markup=view.keyboard,
                 reply_parameters=reply,
                 disable_notification=quiet,
@@ -92,7 +94,14 @@ class Messenger:
                     return Sent(chat_id, (await photo(picture)).message_id, photo=True)
                 except BadRequest as refusal:
                     log.warning("chat %s refused a picture: %s", chat_id, refusal.message)
-            return Sent(chat_id, (await text()).message_id)
+            try:
+                return Sent(chat_id, (await text(view.text)).message_id)
+            except BadRequest as refusal:
+                if not any(words in refusal.message.lower() for words in UNREADABLE):
+                    raise
+                # our mistake must not cost the person the message
+                log.error("a message was refused and goes out as plain words: %s", refusal.message)
+                return Sent(chat_id, (await text(plain(view.text)[:TEXT_LIMIT], parse_mode=None)).message_id)
         except (Forbidden, BadRequest) as refusal:
             log.warning("chat %s can't be written to: %s", chat_id, refusal.message)
             return None

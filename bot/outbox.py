@@ -16,6 +16,7 @@ from bot.alerts import BUDGET_SPAN, CHATTER, Alerts, Topic
 from bot.deps import BotDeps
 from bot.i18n import Translator
 from bot.messenger import Messenger, Picture, Sent
+from bot.ratelimit import seconds
 from bot.views import alerts as views
 from bot.views.base import View
 from ports.store import OutMessage, StoreUnavailable
@@ -108,12 +109,9 @@ class Outbox:
 
     async def put(self, messages: Sequence[OutMessage]) -> None:
         """Take messages. Returns once they are safe: in the database, or, while that is away, in the chat."""
-        mine = [m for m in messages if m.chat_id in self._lanes]
-        if self._early is not None:
-            self._early |= {(m.key, m.chat_id) for m in mine}
+        mine = self._mine(messages)
         try:
-            for kept in await self._deps.outbox.put(mine):
-                self._lanes[kept.chat_id].add(kept)
+            await self.keep(mine)
         except StoreUnavailable as trouble:
             log.warning("the database is away, %d messages wait in memory: %s", len(mine), trouble)
             arrivals = [self._homeless.setdefault((m.key, m.chat_id), asyncio.Event()) for m in mine]
@@ -121,6 +119,17 @@ class Outbox:
                 self._lanes[message.chat_id].add(message)
             for arrived in arrivals:
                 await arrived.wait()
+
+    async def keep(self, messages: Sequence[OutMessage]) -> None:
+        """Take messages into the database; raises StoreUnavailable where they must wait for it."""
+        for kept in await self._deps.outbox.put(self._mine(messages)):
+            self._lanes[kept.chat_id].add(kept)
+
+    def _mine(self, messages: Sequence[OutMessage]) -> list[OutMessage]:
+        mine = [m for m in messages if m.chat_id in self._lanes]
+        if self._early is not None:
+            self._early |= {(m.key, m.chat_id) for m in mine}
+        return mine
 
     def admit(self, chat_id: int) -> bool:
         """Whether one more piece of chatter may come as a message of its own; counts it then."""
@@ -193,7 +202,7 @@ class Outbox:
         """Repeat until Telegram takes it or refuses it; a repetition that may be one says so."""
         first = batch[0]
         unsure = any(m.unsure for m in batch)
-        picture = await self.paint(first) if self.paint and first.picture and len(batch) == 1 else None
+        picture = await self._picture(first) if len(batch) == 1 else None
         root = await self._root(first.reply_to, chat_id) if first.reply_to else None
         wait = FIRST_WAIT_S
         while True:
@@ -210,11 +219,22 @@ class Outbox:
                 raise
             except RetryAfter as busy:
                 log.warning("Telegram is busy: %s", busy)
+                wait = max(wait, seconds(busy))
             except NetworkError as trouble:
                 unsure = unsure or not isinstance(trouble.__cause__, NEVER_SENT)
                 log.warning("Telegram can't be reached (%s), again in %.0f s", type(trouble).__name__, wait)
             await self._sleep(wait)
             wait = min(LONGEST_WAIT_S, wait * 2)
+
+    async def _picture(self, message: OutMessage) -> Picture | None:
+        """A message that can't be drawn goes out in words."""
+        if self.paint is None or not message.picture:
+            return None
+        try:
+            return await self.paint(message)
+        except Exception:
+            log.exception("no picture of %s", message.key)
+            return None
 
     def _view(self, chat_id: int, batch: Sequence[OutMessage], *, unsure: bool) -> View:
         t = self._speak(chat_id)

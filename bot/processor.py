@@ -7,7 +7,9 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseUpdateProcessor
 
-MOST = 256
+# An update that waits for its person's lock holds a slot too: were they few, /panic would wait behind a backlog. PTB
+# makes a task of every update anyway, so this bounds nothing else.
+MOST = 100_000
 
 
 class PriorityUpdateProcessor(BaseUpdateProcessor):

@@ -129,7 +129,7 @@ class AppRateLimiter(BaseRateLimiter[int]):
             try:
                 return await call()
             except RetryAfter as busy:
-                wait = _seconds(busy)
+                wait = seconds(busy)
                 if attempt == RETRIES or wait > LONGEST_WAIT_S:
                     raise
                 log.warning("Telegram asks to wait %.1f s", wait)
@@ -146,6 +146,7 @@ class AppRateLimiter(BaseRateLimiter[int]):
         return bucket
 
 
-def _seconds(busy: RetryAfter) -> float:
+def seconds(busy: RetryAfter) -> float:
+    """How long Telegram asks to wait."""
     wait = busy.retry_after
     return float(wait) if isinstance(wait, int | float) else wait.total_seconds()

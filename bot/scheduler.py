@@ -29,7 +29,7 @@ QUIET = frozenset(
 
 
 class Scheduler:
-    """The last run of each job is kept in the store, so that a restart catches up."""
+    """The last run of each job is kept in the store, so that a restart catches up; the outbox tells each date once."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -63,11 +63,6 @@ class Scheduler:
         self._last = found
         return found
 
-    async def _first(self, each: Due) -> bool:
-        """Whether a job has not been done for this date yet, whatever its time was then."""
-        deps = self._desk.deps
-        return await deps.chat.first_time(f"job:{each.job.value}:{each.on.isoformat()}", deps.clock.now())
-
     async def _perform(self, each: Due) -> None:
         desk = self._desk
         session = desk.deps.calendar.session_on(each.on)
@@ -77,7 +72,7 @@ class Scheduler:
         if each.job is Job.LEDGER and session is not None:
             await desk.ledger.resolve(session, desk.params.trading)
             return
-        if not await self._first(each) or not desk.params.notification.telegram_enabled:
+        if not desk.params.notification.telegram_enabled:
             return
         ledger = await self._ledger(each, session)
         following = desk.deps.calendar.current_or_next(desk.deps.clock.now())
@@ -86,7 +81,7 @@ class Scheduler:
             view = view_of(each, session, following, desk.params, desk, owner, ledger)
             if view is not None:
                 messages += desk.wanted(_message(each, view, owner))
-        await desk.outbox.put(messages)
+        await desk.outbox.keep(messages)
 
     async def _ledger(self, each: Due, session: MarketSession | None) -> Entries:
         """The lines that a card of finds not bought is made of."""
@@ -100,8 +95,6 @@ class Scheduler:
         since, until = bounds(session, "day")
         trips = await desk.deps.records.round_trips(since, until)
         rows = await desk.deps.records.trades(since, until)
-        if not await self._first(each):
-            return
         await desk.deps.records.put_report(daily_report(session, trips, rows))
         if not desk.params.notification.telegram_enabled:
             return
@@ -110,7 +103,7 @@ class Scheduler:
             view = report(await model_of(desk, session, "day", trips), desk.speak(owner))
             told = _message(each, view, owner, Topic.REPORT, report_picture(session))
             messages += desk.wanted(told)
-        await desk.outbox.put(messages)
+        await desk.outbox.keep(messages)
 
 
 def _message(each: Due, view: View, owner: int, topic: Topic = Topic.SCHEDULE, picture: str = "") -> OutMessage:

@@ -25,13 +25,29 @@ def run(options: argparse.Namespace) -> int:
         if options.what == "enrol":
             return _enrol(state_dir)
         if options.what == "off":
-            print("해제했습니다 / removed" if remove_secret(state_dir) else "등록되어 있지 않습니다 / not enrolled")
-            return 0
+            return _off(state_dir)
         on = read_secret(state_dir) is not None
         print(f"등록됨 / enrolled: {secret_path(state_dir)}" if on else "등록되어 있지 않습니다 / not enrolled")
+    except EOFError:
+        print("seohak totp: 터미널에서 직접 실행해 주세요 / run it in a terminal", file=sys.stderr)
+        return 1
     except OSError as trouble:
         print(f"seohak totp: {trouble}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _off(state_dir: Path) -> int:
+    """Without a code, so that a lost phone locks nobody out: whoever has the server has the file anyway."""
+    if not secret_path(state_dir).exists():
+        print("등록되어 있지 않습니다 / not enrolled")
+        return 0
+    asked = input("해제하면 코드 없이 청산과 재개가 됩니다. yes 입력 / no codes any more; type yes: ")
+    if asked.strip().lower() != "yes":
+        print("그대로 두었습니다 / nothing changed", file=sys.stderr)
+        return 1
+    remove_secret(state_dir)
+    print("해제했습니다 / removed")
     return 0
 
 

@@ -1,9 +1,13 @@
 """Where the second factor's secret lies: one file of the state directory that only its owner may read."""
 
+import base64
+import binascii
 import os
 from pathlib import Path
 
 FILE = "totp"
+# RFC 4226 section 4, R6
+SECRET_BYTES = 16
 
 
 def secret_path(state_dir: Path) -> Path:
@@ -11,7 +15,7 @@ def secret_path(state_dir: Path) -> Path:
 
 
 def read_secret(state_dir: Path) -> str | None:
-    """The enrolled secret, None without one; raises OSError where it can't be read or others may read it."""
+    """The enrolled secret, None without one; raises OSError where it can't be read, others may read it, or it is none."""
     path = secret_path(state_dir)
     try:
         with path.open(encoding="ascii") as file:
@@ -22,9 +26,17 @@ def read_secret(state_dir: Path) -> str | None:
         return None
     except UnicodeDecodeError:
         secret = ""
-    if not secret:
-        raise OSError(f"{path} holds no secret")
+    if not _sound(secret):
+        raise OSError(f"{path} holds no secret: ./seohak totp off, then enrol again")
     return secret
+
+
+def _sound(secret: str) -> bool:
+    """Whether an authenticator app could have it: base32, as long as it was made."""
+    try:
+        return len(base64.b32decode(secret)) >= SECRET_BYTES
+    except (binascii.Error, ValueError):
+        return False
 
 
 def write_secret(state_dir: Path, secret: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import RowMapping, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.db import tables
 from adapters.db.work import UnitOfWork
@@ -37,19 +37,6 @@ class SqlChatStore:
         table = tables.cards
         query = select(table).where(table.c.kind == kind).order_by(table.c.id.desc()).limit(limit)
         return [_card(row) for row in await self._work.rows(query)]
-
-    async def first_time(self, event_id: str, at: dt.datetime) -> bool:
-        """True exactly once per event id, even when the answer to the COMMIT was lost and the insert is repeated."""
-        table = tables.event_log
-        token = uuid.uuid4().hex
-        statement = self._work.insert_once(table, "event_id").values(event_id=event_id, at=at, token=token)
-
-        async def claim(connection: AsyncConnection) -> bool:
-            await connection.execute(statement)
-            owner = await connection.scalar(select(table.c.token).where(table.c.event_id == event_id))
-            return bool(owner == token)
-
-        return await self._work.write(claim)
 
     async def audit(self, *, at: dt.datetime, who: str, what: str, allowed: bool, detail: str) -> None:
         """Append a line; the token keeps a repeated transaction from writing it twice."""

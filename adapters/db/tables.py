@@ -175,15 +175,6 @@ audit = Table(
     UniqueConstraint("token"),
 )
 
-event_log = Table(
-    "event_log",
-    metadata,
-    Column("event_id", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("token", String(32), nullable=False),
-    PrimaryKeyConstraint("event_id"),
-)
-
 job_runs = Table(
     "job_runs",
     metadata,

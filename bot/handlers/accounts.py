@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from telegram import Update
 
 from bot.context import AppContext
+from bot.handlers import ask
 from bot.i18n import KST
 from bot.messenger import Document
 from bot.reporting import EPOCH, WORDS, grouped, latest_session, span_bounds, tax_estimate
@@ -15,7 +16,6 @@ from bot.views import export as files
 from core.rules.results import results
 from ports.store import TradeRow
 
-TICKER = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}")
 DEFAULT_FILLS, MOST_FILLS = 12, 40
 FIRST_YEAR = 2000
 KINDS = {
@@ -36,17 +36,23 @@ async def _fills(context: AppContext) -> Sequence[TradeRow]:
     return await context.desk.deps.records.trades(EPOCH, _now(context) + dt.timedelta(seconds=1))
 
 
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 4
+
+
 async def trades(update: Update, context: AppContext, args: Sequence[str]) -> None:
     """/trades [NVDA] [n]"""
-    ticker, count = "", DEFAULT_FILLS
-    for arg in args:
-        if arg.isascii() and arg.isdigit() and 1 <= int(arg[:4]) <= MOST_FILLS and len(arg) <= 4:
-            count = int(arg)
-        elif TICKER.fullmatch(arg.upper()) and not ticker:
-            ticker = arg.upper()
-        else:
-            await context.say(update, views.trades_usage(arg, MOST_FILLS, context.t))
+    ticker, count, rest = "", DEFAULT_FILLS, tuple(args)
+    if rest and not _is_count(rest[0]):
+        meant = await ask.ticker(update, context, rest, "trades")
+        if meant is None:
             return
+        ticker, rest = meant
+    if rest:
+        if len(rest) > 1 or not _is_count(rest[0]) or not 1 <= int(rest[0]) <= MOST_FILLS:
+            await context.say(update, views.trades_usage(rest[0], MOST_FILLS, context.t))
+            return
+        count = int(rest[0])
     rows = [row for row in await _fills(context) if ticker in {"", row.ticker}]
     newest = sorted(rows, key=lambda row: row.created_at)[-count:]
     trips = await context.desk.deps.records.round_trips(EPOCH, _now(context) + dt.timedelta(seconds=1))

@@ -6,6 +6,7 @@ from bot.context import AppContext, answer
 from bot.handlers import ask
 from bot.keyboards import Act, decode
 from bot.views import replies as views
+from bot.views.base import View
 from bot.views.discovery import progress_toast
 from core.model.commands import Approve, Ignore, Mute
 
@@ -55,3 +56,5 @@ async def mute_pressed(update: Update, context: AppContext) -> None:
     said = views.muted(ticker, until, context.t) if reply.ok else views.toast(reply, context.t)
     if waiting:
         await answer(query, said)
+    else:
+        await context.say(update, View(said))

@@ -10,8 +10,9 @@ from bot.keyboards import decode
 from bot.views import pending as views
 from bot.views import replies
 from bot.views.base import View
-from core.model.commands import Approve, Ignore
+from core.model.commands import Approve, Ignore, Reply
 from core.model.position import PlanState
+from ports.control import TraderUnreachable
 
 BATCH = "batch"
 # a list may be decided for as long as its proposals live; their own expiry is the trader's
@@ -50,9 +51,14 @@ async def pressed(update: Update, context: AppContext) -> None:
     await answer(query, replies.checking(context.t))
     kind = Approve if press.args[1] == "y" else Ignore
     by = str(context.who)
-    results = []
+    results: list[tuple[str, Reply | None]] = []
     for plan_id, nonce, ticker in zip(*(iter(payload[1:]),) * 3, strict=True):
-        reply = await ask.send(context, kind(by=by, plan_id=plan_id, nonce=nonce))
+        try:
+            reply = await ask.send(context, kind(by=by, plan_id=plan_id, nonce=nonce))
+        except TraderUnreachable:
+            # what was decided before stays decided, and is told with the rest
+            results.append((ticker, None))
+            continue
         results.append((ticker, reply))
         await context.desk.board.replied(plan_id, reply, by)
     await context.show(update, views.decided(results, context.t))

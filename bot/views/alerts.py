@@ -1,9 +1,7 @@
 """What is told and how loud: the screen of /alerts, the digest of many notices, and the mark of a repetition."""
 
 import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
-from html import unescape
 
 from telegram import InlineKeyboardButton
 
@@ -11,7 +9,7 @@ from bot import keyboards
 from bot.alerts import BUDGETS, CHOICES, Alerts, Level, QuietHours, Topic
 from bot.i18n import Markup, Translator, mark
 from bot.keyboards import Act, button
-from bot.views.base import RULE, View, clip, lines
+from bot.views.base import RULE, View, clip, lines, plain
 
 TOPICS: Mapping[Topic, str] = {
     Topic.PROPOSAL: mark("Buy proposals"),
@@ -30,7 +28,6 @@ TOPICS: Mapping[Topic, str] = {
 LEVELS: Mapping[Level, str] = {Level.ON: mark("🔔 on"), Level.SILENT: mark("🔕 silent"), Level.OFF: mark("⛔ off")}
 HOURS = ("23:00-07:00", "00:00-07:00", "01:00-08:00")
 LINE = 90
-_TAG = re.compile(r"<[^>]+>")
 
 
 def hours(quiet: QuietHours | None, t: Translator) -> str:
@@ -118,7 +115,7 @@ def digest(told: Sequence[tuple[dt.datetime, str]], t: Translator) -> View:
 
 def headline(text: str) -> str:
     """The first line of a message as plain text."""
-    return clip(unescape(_TAG.sub("", text.split("\n", 1)[0])), LINE)
+    return clip(plain(text.split("\n", 1)[0]), LINE)
 
 
 def repeated(view: View, t: Translator) -> View:

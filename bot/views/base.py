@@ -1,8 +1,10 @@
 """What every view shares: the message with its keyboard, the rule between blocks, prices with their distance."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from html import unescape
 
 from telegram import InlineKeyboardMarkup
 
@@ -13,6 +15,7 @@ MAX_ROWS = 12
 MAX_NAME = 48
 CAPTION_LIMIT = 1024
 TEXT_LIMIT = 4096
+_TAG = re.compile(r"<[^>]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,11 @@ class View:
 def lines(*parts: str | None) -> str:
     """Join what is there, one per line."""
     return "\n".join(part for part in parts if part is not None)
+
+
+def plain(text: str) -> str:
+    """Telegram HTML as the words a person reads."""
+    return unescape(_TAG.sub("", text))
 
 
 def clip(text: str, limit: int = MAX_NAME) -> str:

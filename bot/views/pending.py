@@ -73,14 +73,16 @@ def several(count: int, t: Translator) -> View:
     return View(t("📋 {count} proposals wait for your answer.", count=count), keyboards.rows([look]))
 
 
-def decided(results: Sequence[tuple[str, Reply]], t: Translator) -> View:
-    """What became of each."""
+def decided(results: Sequence[tuple[str, Reply | None]], t: Translator) -> View:
+    """What became of each; None where the trader did not answer."""
     rows = [t("• {ticker}: {outcome}", ticker=ticker, outcome=outcome(reply, t)) for ticker, reply in results]
     return View(lines(t("📋 <b>Decided together</b>"), RULE, *bounded(rows, t)))
 
 
-def outcome(reply: Reply, t: Translator) -> str:
+def outcome(reply: Reply | None, t: Translator) -> str:
     """One proposal's answer in words."""
+    if reply is None:
+        return t("🔌 the trader does not answer; please look at its card")
     if reply.key in OUTCOMES:
         return t(OUTCOMES[reply.key])
     if reply.key is ReplyKey.REFUSED:

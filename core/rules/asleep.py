@@ -24,6 +24,11 @@ def sleeping(at: dt.datetime, hours: str) -> bool:
     if not hours:
         return False
     start, end = (dt.time.fromisoformat(part) for part in hours.split("-"))
+    return within(at, start, end)
+
+
+def within(at: dt.datetime, start: dt.time, end: dt.time) -> bool:
+    """Whether an instant lies between two times of day in Korea, the end excluded; over midnight where it is earlier."""
     now = at.astimezone(KST).time()
     return start <= now < end if start <= end else now >= start or now < end
 

@@ -281,13 +281,6 @@ async def test_a_card_is_a_message_and_is_found_by_what_it_shows(chat: SqlChatSt
     assert list(await chat.cards("unheard of")) == []
 
 
-async def test_an_event_is_told_the_first_time_only_however_many_ask(chat: SqlChatStore) -> None:
-    answers = await asyncio.gather(*(chat.first_time("e1", NOW) for _ in range(8)))
-    assert sorted(answers) == [False] * 7 + [True]
-    assert await chat.first_time("e2", NOW)
-    assert not await chat.first_time("e2", NOW + MINUTE)
-
-
 async def test_the_audit_keeps_every_line(chat: SqlChatStore) -> None:
     for number in range(3):
         await chat.audit(at=NOW, who="7", what="/panic", allowed=number == 2, detail=f"#{number}")
@@ -354,9 +347,9 @@ async def test_a_transaction_whose_connection_breaks_is_done_again_as_a_whole(en
 
 
 async def test_a_lost_answer_to_a_commit_neither_hides_nor_doubles(
-    chat: SqlChatStore, monkeypatch: pytest.MonkeyPatch
+    chat: SqlChatStore, outbox: SqlOutbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transaction was committed, we never heard of it and did it again: still once, and still the first time."""
+    """The transaction was committed, we never heard of it and did it again: still once, and still to be sent."""
     once, calls = UnitOfWork._once, 0
 
     async def deaf(self: UnitOfWork, work: Any, *, read_only: bool) -> Any:
@@ -369,10 +362,9 @@ async def test_a_lost_answer_to_a_commit_neither_hides_nor_doubles(
 
     with monkeypatch.context() as patch:
         patch.setattr(UnitOfWork, "_once", deaf)
-        assert await chat.first_time("e1", NOW)
-        assert not await chat.first_time("e1", NOW)
+        assert [m.key for m in await outbox.put([out("a")])] == ["a"]
         await chat.audit(at=NOW, who="7", what="/status", allowed=True, detail="")
-    assert len(await chat.audit_entries(limit=9)) == 1
+    assert len(await chat.audit_entries(limit=9)) == len(await outbox.waiting()) == 1
 
 
 async def test_a_connection_that_stays_broken_is_the_store_being_unavailable(engine: AsyncEngine) -> None:
@@ -396,7 +388,7 @@ async def test_an_unreachable_database_is_typed(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable):
             await SqlRecordStore(engine).positions()
         with pytest.raises(StoreUnavailable):
-            await SqlChatStore(engine).first_time("e", NOW)
+            await SqlChatStore(engine).last_run("e")
         await engine.dispose()
 
 

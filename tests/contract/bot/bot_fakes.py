@@ -180,6 +180,7 @@ class FakeTrader:
     halted: bool = False
     blocks: tuple = ()
     open_plans: tuple = ()
+    leaves_after: type | None = None
     commands: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
     hold: asyncio.Event | None = None
@@ -188,6 +189,8 @@ class FakeTrader:
         if self.unreachable:
             raise TraderUnreachable("no socket")
         self.commands.append(command)
+        if self.leaves_after is not None and isinstance(command, self.leaves_after):
+            self.unreachable = True
         if self.hold is not None and not isinstance(command, Panic):
             await self.hold.wait()
         done = Reply(ok=True, key=ReplyKey.DONE)
@@ -321,7 +324,6 @@ class FakeChat:
 
     def __init__(self) -> None:
         self.card_rows: dict = {}
-        self.seen: set = set()
         self.audits: list = []
         self.history: list = []
         self.runs: dict = {}
@@ -343,12 +345,6 @@ class FakeChat:
     async def recent_cards(self, kind, *, limit):
         self._up()
         return [c for c in reversed(self.card_rows.values()) if c.kind == kind][:limit]
-
-    async def first_time(self, event_id, at) -> bool:
-        self._up()
-        new = event_id not in self.seen
-        self.seen.add(event_id)
-        return new
 
     async def audit(self, *, at, who, what, allowed, detail) -> None:
         self._up()

@@ -151,10 +151,16 @@ async def test_fills_are_shown_under_their_round_trip(bot):
     assert "AMD · not in a finished round trip\n11/21 00:31 🔵 Buy 7 @ $143.20" in bot.last().body.text
 
 
-@pytest.mark.parametrize("words", ["/trades 0", "/trades 999", "/trades NVDA AMD", "/trades $$", "/trades ²"])
+@pytest.mark.parametrize("words", ["/trades 0", "/trades 999", "/trades NVDA AMD"])
 async def test_trades_says_what_it_does_not_understand(bot, words):
     await bot.say(words)
     assert bot.last().body.text.startswith("알 수 없는 말이에요:")
+
+
+@pytest.mark.parametrize("words", ["/trades $$", "/trades ²"])
+async def test_trades_of_what_is_no_stock(bot, words):
+    await bot.say(words)
+    assert "모르는 종목이에요" in bot.last().body.text
 
 
 async def test_no_fills_yet(bot):

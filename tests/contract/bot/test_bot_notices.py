@@ -8,6 +8,7 @@ import pytest
 from bot_world import EVE, NOW, OWNER, event
 
 from core.model.messages import EventKind
+from ports.store import OutMessage
 from sandbox.telegram.flood import Flood
 from sandbox.telegram.model import Fault
 
@@ -161,3 +162,34 @@ async def test_a_message_about_a_position_hangs_on_its_card(bot):
     await bot.tell(event(EventKind.SELL_STARTED, "NVDA", plan_id="plan1", qty=7, reason="signal_sell"))
     await bot.delivered()
     assert bot.last().reply_to == card.message_id
+
+
+async def test_a_message_that_telegram_cannot_read_arrives_in_plain_words(bot):
+    refused = "Bad Request: can't parse entities: Unsupported start tag"
+    bot.state.faults.append(Fault("sendMessage", 400, refused))
+    await bot.tell(event(EventKind.TROUBLE, where="trader", what="A & B"))
+    await bot.delivered()
+    (only,) = bot.messages()
+    assert "A & B" in only.body.text
+    assert only.body.entities == ()
+
+
+async def test_a_picture_that_fails_does_not_cost_the_message(bot):
+    async def broken(_ticker, _until=None):
+        raise RuntimeError("no bars")
+
+    bot.records.round_trips = broken
+    kept = OutMessage(
+        key="r",
+        chat_id=OWNER,
+        topic="report",
+        thread="",
+        text="리포트",
+        at=NOW,
+        picture='{"type":"report","on":"2026-11-20"}',
+    )
+    await bot.close()
+    await bot.outbox.put([kept])
+    await bot.start()
+    await bot.delivered()
+    assert bot.texts() == ["리포트"]

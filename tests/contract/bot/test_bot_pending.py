@@ -194,3 +194,15 @@ async def test_missed_with_nothing_and_with_the_database_away(bot):
     bot.foregone.down = True
     await bot.say("/missed")
     assert "데이터베이스" in bot.last().body.text
+
+
+async def test_a_trader_that_goes_away_in_the_middle_hides_nothing_that_was_decided(bot):
+    await propose(bot, "NVDA", "AMD")
+    await bot.say("/pending")
+    screen = bot.last()
+    bot.trader.leaves_after = Approve
+    await bot.press(screen, "모두 승인")
+    await bot.until(lambda: "한 번에 결정함" in bot.fresh(screen).body.text)
+    text = bot.fresh(screen).body.text
+    assert "• NVDA: ✅ 매수 시작" in text
+    assert "• AMD: 🔌 매매기가 응답하지 않아요" in text

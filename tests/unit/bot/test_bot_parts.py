@@ -64,6 +64,22 @@ async def test_an_owners_updates_run_in_order_and_panic_passes_them():
     assert order[-2:] == ["slow ends", "orders"]
 
 
+async def test_a_thousand_waiting_updates_do_not_hold_up_panic():
+    processor = PriorityUpdateProcessor(frozenset({OWNER}), GATE.urgent)
+    gate, done = asyncio.Event(), []
+
+    async def note(name):
+        done.append(name)
+
+    waiting = [asyncio.create_task(processor.process_update(update("/status"), gate.wait())) for _ in range(1_000)]
+    panic = asyncio.create_task(processor.process_update(update("/panic"), note("panic")))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert done == ["panic"]
+    gate.set()
+    await asyncio.gather(panic, *waiting)
+
+
 @pytest.mark.parametrize(
     ("words", "name", "args"),
     [
