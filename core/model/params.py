@@ -12,8 +12,9 @@ Percent = Annotated[float, Meta(ge=0.1, le=1000.0, title="%")]
 Fraction = Annotated[float, Meta(ge=0.0, le=20.0, title="%")]
 Period = Annotated[int, Meta(ge=2, le=400, title="bars")]
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
-SPAN = rf"^({_TIME}-{_TIME})?$"
-KstTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", title="HH:MM KST")]
+# \Z and not $, which lets a line break pass
+SPAN = rf"^({_TIME}-{_TIME})?\Z"
+KstTime = Annotated[str, Meta(pattern=rf"^{_TIME}\Z", title="HH:MM KST")]
 
 
 class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,7 +101,7 @@ class ScheduleParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     start_time: KstTime = "18:00"
     active_trading_after: Annotated[
-        str, Meta(pattern=r"^(open\+[0-9]{1,3}m|([01][0-9]|2[0-3]):[0-5][0-9])$", title="open+MINUTESm or HH:MM KST")
+        str, Meta(pattern=rf"^(open\+[0-9]{{1,3}}m|{_TIME})\Z", title="open+MINUTESm or HH:MM KST")
     ] = "open+30m"
     market_close: KstTime = "06:00"
     timezone: Literal["Asia/Seoul"] = "Asia/Seoul"

@@ -3,6 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from core.model.bar import MINUTE_MS, Bar
@@ -87,3 +88,15 @@ def test_a_small_size_is_a_share_of_the_budget() -> None:
     params = TradingParams(asleep_size_pct=30)
     assert size(Decimal(1_000_000), Asleep.SMALL, params) == 300_000
     assert size(Decimal(1_000_000), Asleep.AUTO, params) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("hours", "fits"),
+    [("", True), ("23:30-07:00", True), ("23:30-07:00\n", False), ("24:00-07:00", False), ("2３:30-07:00", False)],
+)
+def test_hours_that_the_trader_could_not_read_are_refused_at_birth(hours: str, fits: bool) -> None:
+    if fits:
+        assert msgspec.convert({"asleep_hours": hours}, TradingParams).asleep_hours == hours
+    else:
+        with pytest.raises(msgspec.ValidationError, match="asleep_hours"):
+            msgspec.convert({"asleep_hours": hours}, TradingParams)
