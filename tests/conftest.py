@@ -14,6 +14,7 @@ WORLDS = (
     "guardian",
     "stops-living",
     "lost-replies",
+    "burst-kill",
     "replay",
     "kill-trader",
     "canary",

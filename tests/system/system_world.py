@@ -234,8 +234,10 @@ class Live:
         ]
 
 
-class CollectorOnly(Live):
-    """Sandbox, Redis and the collector, nothing else."""
+class Alone(Live):
+    """Sandbox, Redis and one of our programs, nothing else."""
+
+    program: tuple[str, str]
 
     async def _start(self) -> None:
         from adapters.db.engine import upgrade
@@ -244,14 +246,37 @@ class CollectorOnly(Live):
         assert self._http is not None
         options = self.options
         _write_config(options)
-        arguments = ["--replay", str(options.replay), "--day", str(options.day)]
-        child = await self.family.start("sandbox", "sandbox", *arguments)
+        child = await self.family.start("sandbox", "sandbox", *self._sandbox_arguments())
         self.story._ready = await self.story._sandbox_ready(self.family, child)
         self.chat = Chat(self._http, self.story._ready["control"])
+        await self.story._greet()
         upgrade(f"sqlite+aiosqlite:///{options.state_dir / 'seohak.db'}")
         self.redis.start()
         self.family.share(self.story._addresses(self.redis.url))
-        await self.family.start("collector", "services.collector")
+        await self.family.start(*self.program)
+
+    def _sandbox_arguments(self) -> list[str]:
+        return []
+
+
+class CollectorOnly(Alone):
+    """A recorded day before the collector."""
+
+    program = ("collector", "services.collector")
+
+    def _sandbox_arguments(self) -> list[str]:
+        return ["--replay", str(self.options.replay), "--day", str(self.options.day)]
+
+
+class BotOnly(Alone):
+    """A chat with nothing but the bot behind it."""
+
+    program = ("bot", "cli.bot")
+
+    async def _start(self) -> None:
+        await super()._start()
+        assert self._http is not None
+        await self.story._bot_listens(self._http, self.family)
 
 
 def ready_line(log: Path) -> Json:
