@@ -26,7 +26,7 @@ class Store:
         self.root = root
         self._path = root / "manifest.json"
         self._next = root / "manifest.next.json"
-        self._staging = root / "staging"
+        self.staging = root / "staging"
         self._verified: set[str] = set()
         if self._next.exists():
             with self._locked():
@@ -112,7 +112,7 @@ class Store:
                 yield Change(self)
             finally:
                 if not self._next.exists():
-                    shutil.rmtree(self._staging, ignore_errors=True)
+                    shutil.rmtree(self.staging, ignore_errors=True)
 
     # -- how a change happens --------------------------------------------------------------------
 
@@ -140,13 +140,13 @@ class Store:
         if self._next.exists():
             manifest = decode(self._next.read_bytes(), str(self._next))
             (self.root / "days").mkdir(exist_ok=True)
-            for staged in sorted(self._staging.glob("*.parquet")):
+            for staged in sorted(self.staging.glob("*.parquet")):
                 if staged.stem in manifest.days:
                     staged.replace(self.root / "days" / staged.name)
             sync_folder(self.root / "days")
             self._next.replace(self._path)
             sync_folder(self.root)
-        shutil.rmtree(self._staging, ignore_errors=True)
+        shutil.rmtree(self.staging, ignore_errors=True)
 
 
 class Change:
@@ -155,7 +155,16 @@ class Change:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._staged: dict[str, Day] = {}
-        store._staging.mkdir(parents=True, exist_ok=True)  # noqa: SLF001  (one class in two halves)
+
+    def read(self, on: dt.date) -> DayBars:
+        """A day as it will be."""
+        store, entry = self._store, self._staged.get(str(on))
+        path = store.staging / f"{on}.parquet"
+        return decoded(on, path.read_bytes(), path) if entry and path.exists() else store.read(on)
+
+    def days(self) -> list[dt.date]:
+        """The dates as they will be."""
+        return sorted({*self._store.days(), *map(dt.date.fromisoformat, self._staged)})
 
     def lay(self, bars: DayBars, *, replace: bool = False, sources: Sequence[str] = ()) -> Merged:
         """Merge one day, once per change, and stage its file."""
@@ -171,7 +180,7 @@ class Change:
             self._staged[name] = msgspec.structs.replace(entry, sources=origin)
             return merged
         data = encoded(merged.day)
-        write_whole(store._staging / f"{name}.parquet", data)  # noqa: SLF001
+        write_whole(store.staging / f"{name}.parquet", data)
         self._staged[name] = Day(
             rows=len(merged.day),
             tickers=len(merged.day.tickers),
@@ -188,6 +197,11 @@ class Change:
         entry = self._staged.get(name) or self._store.manifest.days.get(name)
         if entry is not None:
             self._staged[name] = msgspec.structs.replace(entry, flags=flags)
+
+    def discard(self) -> None:
+        """Forget what was laid since the last commit."""
+        shutil.rmtree(self._store.staging, ignore_errors=True)
+        self._staged = {}
 
     def commit(self, sources: Mapping[str, Source]) -> None:
         """From here on everything laid is in the store, whatever happens to the process."""
