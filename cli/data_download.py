@@ -190,6 +190,7 @@ async def fetched(
 
 
 async def _asked(vendor: ReferenceData, window: Window, pace: Pace) -> Sequence[Bar]:
+    words = ""
     for attempt in range(TRIES):
         if attempt:
             await pace.clock.sleep(WAIT_S)

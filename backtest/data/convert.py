@@ -1,6 +1,7 @@
 """Columns of loose values (text, numbers, timestamps) as the columns of bars, with a reason for every row that fails."""
 
 import datetime as dt
+import re
 import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +21,15 @@ from core.model.bar import MINUTE_MS, FloatArray
 # 1980 and 2100: a number outside them in one unit is a date inside them in another
 EARLIEST_S, LATEST_S = 315_532_800, 4_102_444_800
 NO_TIME = -(2**62)
+# so many rows tell what the times of a file are
+FIRST = 1000
+DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}[ T]|\d{4}-\d{2}-\d{2}$")
+# what may stand around a value: the CSV reader leaves quotes alone where the header has none
+AROUND = ' \t\r"'
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """How the columns of one file become bars; `unit` is found out at the first number."""
+    """How the columns of one file become bars; `unit` and `written` are found out where the times begin."""
 
     path: Path
     layout: Layout
@@ -31,6 +37,7 @@ class Plan(msgspec.Struct, kw_only=True):
     ticker: str = ""
     timezone: str = ""
     unit: Unit | None = None
+    written: bool | None = None
     time_format: str = ""
 
 
@@ -98,7 +105,7 @@ def _tickers(column: pa.Array, count: int) -> tuple[tuple[str, ...], CodeArray, 
     names, bad = [], np.zeros(len(raw) + 1, np.bool_)
     for i, value in enumerate(raw):
         try:
-            names.append((value.decode() if isinstance(value, bytes) else value or "").strip())
+            names.append((value.decode() if isinstance(value, bytes) else value or "").strip(AROUND))
         except UnicodeDecodeError:
             names.append("")
         bad[i] = not names[-1]
@@ -123,14 +130,14 @@ def _text(column: pa.Array) -> pa.Array:
     if not _is_text(column.type):
         column = column.cast(pa.string())
     try:
-        return pc.utf8_trim_whitespace(column.cast(pa.string()))
+        return pc.utf8_trim(column.cast(pa.string()), AROUND)
     except pa.ArrowInvalid:
         return pa.array([_decoded(value) for value in column.to_pylist()], pa.string())
 
 
 def _decoded(value: bytes | str | None) -> str | None:
     try:
-        return value.decode().strip() if isinstance(value, bytes) else value and value.strip()
+        return value.decode().strip(AROUND) if isinstance(value, bytes) else value and value.strip(AROUND)
     except UnicodeDecodeError:
         return None
 
@@ -173,15 +180,21 @@ def _instants(column: pa.Array, plan: Plan) -> tuple[IntArray, BoolArray]:
     text = _text(column)
     if plan.time_format:
         return _stamps(pc.strptime(text, format=plan.time_format, unit="us", error_is_null=True), plan)
-    if plan.unit is None and _looks_like_iso(text):
+    if plan.unit is None and _written_out(text, plan):
         return _written(text, plan)
     return _epochs(_whole_numbers(text), plan)
 
 
-def _looks_like_iso(text: pa.Array) -> bool:
-    """Whether the first time of a column is a date rather than a number."""
-    first = next((value for value in text.to_pylist()[:1000] if value), "")
-    return not first.replace(".", "", 1).isdigit()
+def _written_out(text: pa.Array, plan: Plan) -> bool:
+    """Whether a file's times are dates rather than numbers: what most of its first ones are."""
+    if plan.written is None:
+        head = [value for value in text.to_pylist()[:FIRST] if value]
+        numbers = sum(1 for value in head if value.replace(".", "", 1).isdigit())
+        dates = sum(1 for value in head if DATE.match(value))
+        if not dates and not numbers:
+            return False
+        plan.written = dates > numbers
+    return plan.written
 
 
 def _whole_numbers(text: pa.Array) -> pa.Array:
@@ -193,7 +206,9 @@ def _whole_numbers(text: pa.Array) -> pa.Array:
 
 def _whole(value: str | None) -> int | None:
     number, _, rest = (value or "").partition(".")
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 20 and not rest.strip("0") else None
+    if not (number.isascii() and number.isdigit() and len(number) < 20) or rest.strip("0"):
+        return None
+    return whole if (whole := int(number)) < 2**63 else None
 
 
 def _epochs(column: pa.Array, plan: Plan) -> tuple[IntArray, BoolArray]:
@@ -225,12 +240,14 @@ def _epochs(column: pa.Array, plan: Plan) -> tuple[IntArray, BoolArray]:
 
 
 def _unit_of(numbers: IntArray) -> Unit | None:
-    """The unit in which the first number is an instant of our time; the ranges do not overlap."""
-    for number in numbers[:1000].tolist():
-        for unit, per_second in PER_SECOND.items():
-            if EARLIEST_S * per_second <= number < LATEST_S * per_second:
-                return unit
-    return None
+    """The unit in which most of the first numbers are instants of our time; the units' ranges do not overlap."""
+    head = numbers[:FIRST]
+    counts = {
+        unit: int(np.count_nonzero((head >= EARLIEST_S * per_second) & (head < LATEST_S * per_second)))
+        for unit, per_second in PER_SECOND.items()
+    }
+    unit = max(counts, key=counts.__getitem__)
+    return unit if counts[unit] else None
 
 
 def _stamps(column: pa.Array, plan: Plan) -> tuple[IntArray, BoolArray]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -28,14 +29,14 @@ POLYGON_LAYOUT = Layout(
 
 def read_csv(path: Path, options: ReadOptions, tick: Any) -> tuple[Format, Iterator[Chunk]]:
     """Find out what the header says; the rows come when they are asked for."""
-    names, delimiter = _header(path, options)
+    names, dialect = _header(path, options)
     if options.format is Format.POLYGON or (set(names) == POLYGON_HEADER and options.format is Format.AUTO):
         if set(names) != POLYGON_HEADER:
             raise DataProblem(f"{path.name} is not one of Polygon's minute_aggs_v1 files: its header is another")
         plan = Plan(path=path, layout=POLYGON_LAYOUT, label=Label.START, unit=Unit.NS)
-        return Format.POLYGON, _chunks(path, names, delimiter, plan, options, tick)
+        return Format.POLYGON, _chunks(path, names, dialect, plan, options, tick)
     plan = plan_of(path, layout_of(path, names, options), options)
-    return Format.CSV, _chunks(path, names, delimiter, plan, options, tick)
+    return Format.CSV, _chunks(path, names, dialect, plan, options, tick)
 
 
 def _opened(path: Path) -> tuple[IO[bytes], IO[bytes]]:
@@ -48,14 +49,21 @@ def _opened(path: Path) -> tuple[IO[bytes], IO[bytes]]:
     return raw, raw
 
 
-def _header(path: Path, options: ReadOptions) -> tuple[list[str], str]:
-    """The column names and the delimiter; without a header the names are the columns' numbers, from 1."""
+class Dialect(msgspec.Struct, frozen=True):
+    """What stands between fields, and whether they are quoted: a stray quote must not swallow the rows after it."""
+
+    delimiter: str
+    quoted: bool
+
+
+def _header(path: Path, options: ReadOptions) -> tuple[list[str], Dialect]:
+    """The column names and the dialect; without a header the names are the columns' numbers, from 1."""
     try:
         stream, raw = _opened(path)
         with raw, stream:
             line = stream.readline(HEAD)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataProblem(f"{path.name} can't be read ({_words(error)})") from None
+        raise _trouble(path, error) from None
     if b"\0" in line or len(line) == HEAD:
         raise DataProblem(f"{path.name} is not text with rows: CSV, CSV.gz, Parquet and Lean zips can be imported")
     try:
@@ -64,13 +72,12 @@ def _header(path: Path, options: ReadOptions) -> tuple[list[str], str]:
         raise DataProblem(f"{path.name}: its first row is not UTF-8 text") from None
     delimiter = options.delimiter or next((d for d in (",", ";", "\t", "|") if d in text), ",")
     names = next(csv.reader([text], delimiter=delimiter), [])
-    if not options.header:
-        return [str(i + 1) for i in range(len(names))], delimiter
-    return names, delimiter
+    dialect = Dialect(delimiter, '"' in text)
+    return (names if options.header else [str(i + 1) for i in range(len(names))]), dialect
 
 
 def _chunks(
-    path: Path, names: list[str], delimiter: str, plan: Plan, options: ReadOptions, tick: Any
+    path: Path, names: list[str], dialect: Dialect, plan: Plan, options: ReadOptions, tick: Any
 ) -> Iterator[Chunk]:
     broken = _Broken(first=2 if options.header else 1)
     try:
@@ -82,7 +89,10 @@ def _chunks(
                     use_threads=False, block_size=BLOCK, skip_rows=1 if options.header else 0, column_names=names
                 ),
                 parse_options=pacsv.ParseOptions(
-                    delimiter=delimiter, invalid_row_handler=broken.hear, ignore_empty_lines=False
+                    delimiter=dialect.delimiter,
+                    quote_char='"' if dialect.quoted else False,
+                    invalid_row_handler=broken.hear,
+                    ignore_empty_lines=False,
                 ),
                 convert_options=pacsv.ConvertOptions(
                     check_utf8=False,
@@ -92,15 +102,17 @@ def _chunks(
                 ),
             )
             for batch in reader:
+                if broken.open_quote:
+                    raise DataProblem(
+                        f"{path.name}, row {broken.open_quote}: a quote is not closed: put it right there"
+                    )
                 yield _chunk(batch, plan, broken)
                 tick(raw.tell())
             yield Chunk(no_rows(), broken.heard())
     except StopIteration:
         return
-    except EOFError:
-        raise DataProblem(f"{path.name} is cut off: download or copy it again") from None
-    except (OSError, zlib.error) as error:
-        raise DataProblem(f"{path.name} is damaged ({_words(error)}): download or copy it again") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _trouble(path, error) from None
     except pa.ArrowException as error:
         # a file with nothing but its header
         if "Empty CSV file" in str(error):
@@ -138,10 +150,13 @@ class _Broken:
         self._skipped: set[int] = set()
         self._waiting: list[int] = []
         self._found: list[Finding] = []
+        self.open_quote = 0
 
     def hear(self, row: Any) -> str:
         """The parser's own call: it read a row of the wrong width."""
         number = int(row.number)
+        if "\n" in row.text.strip() and not self.open_quote:
+            self.open_quote = number
         self._skipped.add(number)
         text = f"{row.actual_columns} fields, not {row.expected_columns}: {shown(row.text)}"
         self._found.append(Finding(number, Action.REFUSED, Kind.MALFORMED, text=text))
@@ -176,6 +191,14 @@ class _Broken:
         """What was found since the last call."""
         found, self._found = self._found, []
         return found
+
+
+def _trouble(path: Path, error: Exception) -> DataProblem:
+    if isinstance(error, EOFError):
+        return DataProblem(f"{path.name} is cut off: download or copy it again")
+    if isinstance(error, OSError) and error.strerror:
+        return DataProblem(f"{path} can't be read ({error.strerror})")
+    return DataProblem(f"{path.name} is damaged ({_words(error)}): download or copy it again")
 
 
 def _words(error: BaseException) -> str:
