@@ -6,12 +6,13 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from backtest.data.manifest import DataProblem
 from backtest.data.store import Store
 from cli import data_download, data_import
+from cli.progress import progress
 from config.environment import base, environment
 from config.params import ConfigError
 
@@ -77,8 +78,7 @@ def _verify(options: argparse.Namespace, root: Path) -> int:
         raise DataProblem(f"{root} is not there: import something first, or say --store DIR")
     store = Store(root)
     days = store.days()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress(MofNCompleteColumn()) as bar:
         task = bar.add_task("days", total=len(days))
         problems = store.verify(lambda on: bar.update(task, advance=1, description=str(on)))
     digest = store.data_hash(days)

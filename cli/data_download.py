@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn, MofNCompleteColumn
 
 from adapters.clock import SystemClock
 from adapters.polygon.flatfiles import FlatFile, FlatFiles, FlatFilesUnavailable
@@ -22,6 +21,7 @@ from backtest.data.manifest import DataProblem
 from backtest.data.options import Format, Label, ReadOptions
 from backtest.data.store import Store
 from cli.data_import import import_files, report
+from cli.progress import progress
 from config.environment import FlatFileSettings, environment, flat_files, polygon
 from core.model.bar import Bar
 from core.rules.days import EASTERN, us_date
@@ -147,8 +147,7 @@ def windows_of(tickers: Sequence[str], first: dt.date, last: dt.date) -> Iterato
 
 
 async def _rest(vendor: PolygonReference, windows: list[Window], folder: Path, clock: Clock, calls: int) -> list[Path]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress(MofNCompleteColumn()) as bar:
         task = bar.add_task("Polygon", total=len(windows))
         paths = []
         try:
@@ -229,14 +228,13 @@ def _flat(
 
 
 def _fetch(vendor: FlatFiles, files: list[FlatFile], folder: Path) -> list[Path]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     paths: list[Path] = []
     behind = 0
 
     def tick(done: int) -> None:
         bar.update(task, completed=behind + done)
 
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress(DownloadColumn()) as bar:
         task = bar.add_task("Polygon", total=sum(file.size for file in files) or 1)
         for file in files:
             path = folder / file.name

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn
 
 from adapters.calendar import XnysCalendar, compute
 from backtest.data.importer import FileResult, Importer, Outcome, files_of
@@ -17,6 +16,7 @@ from backtest.data.manifest import DataProblem
 from backtest.data.options import Format, Label, ReadOptions, Unit
 from backtest.data.rows import WORDS, Kind
 from backtest.data.store import Store
+from cli.progress import progress
 
 # before that no minute bars are sold, and after the next months no sessions are announced
 FIRST_SESSIONS, SESSIONS_AHEAD = dt.date(1990, 1, 1), dt.timedelta(days=180)
@@ -84,8 +84,7 @@ def import_files(
 ) -> list[FileResult]:
     """Import with a progress bar."""
     sizes = {path: path.stat().st_size for path in paths}
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress(DownloadColumn()) as bar:
         task = bar.add_task("calendar", total=sum(sizes.values()) or 1)
         behind = 0
 

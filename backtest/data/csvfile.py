@@ -102,15 +102,11 @@ def _chunks(
                 ),
             )
             for batch in reader:
-                if broken.open_quote:
-                    raise DataProblem(
-                        f"{path.name}, row {broken.open_quote}: a quote is not closed: put it right there"
-                    )
+                broken.check(path)
                 yield _chunk(batch, plan, broken)
                 tick(raw.tell())
-            yield Chunk(no_rows(), broken.heard())
-    except StopIteration:
-        return
+            broken.check(path)
+            yield Chunk(no_rows(), broken.ended())
     except (OSError, EOFError, zlib.error) as error:
         raise _trouble(path, error) from None
     except pa.ArrowException as error:
@@ -121,24 +117,21 @@ def _chunks(
 
 
 def _chunk(batch: pa.RecordBatch, plan: Plan, broken: "_Broken") -> Chunk:
-    """One block; rows without any value are empty lines, told only where something follows them."""
+    """One block, without the rows that have no value at all."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     lines = broken.lines(batch.num_rows)
     blank = np.ones(batch.num_rows, np.bool_)
     for column in columns.values():
         offsets = np.frombuffer(column.buffers()[1], np.int32, batch.num_rows + 1, column.offset * 4)
         blank &= np.diff(offsets) == 0
-    filled = np.flatnonzero(~blank)
-    if len(filled) == batch.num_rows:
-        broken.release(None)
-        chunk = chunk_of(columns, lines, plan)
-    else:
+    if blank.any():
         broken.blanks(lines[blank])
-        if not len(filled):
-            return Chunk(no_rows(), broken.heard())
-        broken.release(int(lines[filled[-1]]))
         keep = pa.array(~blank)
-        chunk = chunk_of({name: column.filter(keep) for name, column in columns.items()}, lines[~blank], plan)
+        columns, lines = {name: column.filter(keep) for name, column in columns.items()}, lines[~blank]
+    if not len(lines):
+        return Chunk(no_rows(), broken.heard())
+    broken.last = max(broken.last, int(lines[-1]))
+    chunk = chunk_of(columns, lines, plan)
     return Chunk(chunk.rows, [*chunk.refused, *broken.heard()])
 
 
@@ -148,19 +141,26 @@ class _Broken:
     def __init__(self, first: int) -> None:
         self._next = first
         self._skipped: set[int] = set()
-        self._waiting: list[int] = []
+        self._blanks: list[int] = []
         self._found: list[Finding] = []
-        self.open_quote = 0
+        self._open_quote = 0
+        self.last = 0
 
     def hear(self, row: Any) -> str:
         """The parser's own call: it read a row of the wrong width."""
         number = int(row.number)
-        if "\n" in row.text.strip() and not self.open_quote:
-            self.open_quote = number
+        if "\n" in row.text.strip() and not self._open_quote:
+            self._open_quote = number
         self._skipped.add(number)
+        self.last = max(self.last, number)
         text = f"{row.actual_columns} fields, not {row.expected_columns}: {shown(row.text)}"
         self._found.append(Finding(number, Action.REFUSED, Kind.MALFORMED, text=text))
         return "skip"
+
+    def check(self, path: Path) -> None:
+        """Raises DataProblem where a row swallowed others."""
+        if self._open_quote:
+            raise DataProblem(f"{path.name}, row {self._open_quote}: a quote is not closed: put it right there")
 
     def lines(self, count: int) -> IntArray:
         """The numbers of the next `count` rows that were not skipped; the parser may be a block ahead."""
@@ -178,14 +178,13 @@ class _Broken:
         return numbers
 
     def blanks(self, lines: IntArray) -> None:
-        """Empty rows wait for one that is not."""
-        self._waiting += lines.tolist()
+        """Empty rows; whether anything follows them is known at the end."""
+        self._blanks += lines.tolist()
 
-    def release(self, last: int | None) -> None:
-        """Rows up to `last` (or all so far) are followed by something."""
-        told = [line for line in self._waiting if last is None or line < last]
-        self._waiting = [line for line in self._waiting if last is not None and line >= last]
-        self._found += [Finding(line, Action.REFUSED, Kind.MALFORMED, text="an empty row") for line in told]
+    def ended(self) -> list[Finding]:
+        """What is left to tell: empty rows are rows unless they are the end of the file."""
+        told = [line for line in self._blanks if line < self.last]
+        return [*self.heard(), *(Finding(n, Action.REFUSED, Kind.MALFORMED, text="an empty row") for n in told)]
 
     def heard(self) -> list[Finding]:
         """What was found since the last call."""

@@ -214,8 +214,9 @@ def test_a_stray_quote_costs_its_row_only(tmp_path: Path) -> None:
     assert [(r["line"], r["kind"]) for r in reported(tmp_path / "s", result)] == [("3", "number")]
 
 
-def test_a_quote_that_is_never_closed_among_quoted_rows_is_told(tmp_path: Path) -> None:
-    rows = ["A,1736173800,10,12,9,11,100", '"A,1736173860,10,12,9,11,100'] + ["A,1736173920,10,12,9,11,100"] * 5
+@pytest.mark.parametrize("more", [1, 5])
+def test_a_quote_that_is_never_closed_among_quoted_rows_is_told(tmp_path: Path, more: int) -> None:
+    rows = ["A,1736173800,10,12,9,11,100", '"A,1736173860,10,12,9,11,100'] + ["A,1736173920,10,12,9,11,100"] * more
     path = written(tmp_path / "f.csv", HEAD.replace("ticker", '"ticker"') + "\n".join(rows))
     assert "row 3: a quote is not closed" in problem(tmp_path / "s", path, START)
 
