@@ -70,6 +70,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--first", type=day, required=True, metavar="DAY", help="from this day on, YYYY-MM-DD")
     sub.add_argument("--last", type=day, metavar="DAY", help="to this day (yesterday)")
     sub.add_argument("--plan", choices=["free", "paid"], default="free", help="free: five calls a minute (free)")
+    sub.add_argument("--replace", action="store_true", help="fetch what is in the store again; later bars replace it")
     sub.add_argument("--keep", action="store_true", help="keep the downloaded files after the import")
 
 
@@ -82,9 +83,10 @@ def run(options: argparse.Namespace, root: Path) -> int:
     if options.first > last:
         raise DataProblem(f"--first {options.first} is after {last}: the last day that can be asked for is yesterday")
     store, folder = Store(root), root / "downloads"
+    seen = set() if options.replace else {source.name for source in store.manifest.sources.values()}
     env = environment()
     if options.flat_files:
-        paths, skipped = _flat(flat_files(env), store, folder, options.first, last)
+        paths, skipped = _flat(flat_files(env), seen, folder, options.first, last)
         reading = ReadOptions(format=Format.POLYGON)
     else:
         tickers = _tickers(options.tickers)
@@ -93,11 +95,16 @@ def run(options: argparse.Namespace, root: Path) -> int:
         calls = FREE_CALLS_PER_MIN if options.plan == "free" else 0
         windows = list(windows_of(tickers, options.first, last))
         skipped = len(windows)
-        windows = [window for window in windows if not known(store, window.name)]
+        windows = [window for window in windows if window.name not in seen]
         skipped -= len(windows)
-        paths = asyncio.run(_rest(vendor, windows, folder, clock, calls))
+        if options.replace:
+            for window in windows:
+                (folder / window.name).unlink(missing_ok=True)
+        paths = asyncio.run(_rest(vendor, windows, folder, Pace(clock, calls)))
+        if vendor.refused:
+            print(f"{vendor.refused} impossible bars of the vendor were left out", file=sys.stderr)
         reading = ReadOptions(format=Format.PARQUET, label=Label.START)
-    results = import_files(store, paths, reading) if paths else []
+    results = import_files(store, paths, reading, replace=options.replace) if paths else []
     if not options.keep:
         remove_imported(results)
     if skipped:
@@ -121,11 +128,6 @@ def _tickers(text: str) -> list[str]:
     return list(dict.fromkeys(tickers))
 
 
-def known(store: Store, name: str) -> bool:
-    """Whether a downloaded file of this name has been imported."""
-    return any(source.name == name for source in store.manifest.sources.values())
-
-
 def remove_imported(results: Sequence[FileResult]) -> None:
     """The store has them; what failed stays to be looked at."""
     for result in results:
@@ -146,19 +148,6 @@ def windows_of(tickers: Sequence[str], first: dt.date, last: dt.date) -> Iterato
             start = after
 
 
-async def _rest(vendor: PolygonReference, windows: list[Window], folder: Path, clock: Clock, calls: int) -> list[Path]:
-    with progress(MofNCompleteColumn()) as bar:
-        task = bar.add_task("Polygon", total=len(windows))
-        paths = []
-        try:
-            async for window, path in fetched(vendor, windows, folder, Pace(clock, calls)):
-                bar.update(task, advance=1, description=f"{window.ticker} {window.first:%Y-%m}")
-                paths += [path] if path else []
-        finally:
-            await vendor.close()
-    return paths
-
-
 class Pace:
     """Calls no faster than the plan allows; `calls_per_min` 0 is no limit."""
 
@@ -173,6 +162,19 @@ class Pace:
         if self._next_at is not None and self._next_at > now:
             await self.clock.sleep((self._next_at - now).total_seconds())
         self._next_at = self.clock.now() + self._apart
+
+
+async def _rest(vendor: PolygonReference, windows: list[Window], folder: Path, pace: Pace) -> list[Path]:
+    with progress(MofNCompleteColumn()) as bar:
+        task = bar.add_task("Polygon", total=len(windows))
+        paths = []
+        try:
+            async for window, path in fetched(vendor, windows, folder, pace):
+                bar.update(task, advance=1, description=f"{window.ticker} {window.first:%Y-%m}")
+                paths += [path] if path else []
+        finally:
+            await vendor.close()
+    return paths
 
 
 async def fetched(
@@ -214,12 +216,12 @@ def write_bars(path: Path, bars: Sequence[Bar]) -> Path:
 
 
 def _flat(
-    settings: FlatFileSettings, store: Store, folder: Path, first: dt.date, last: dt.date
+    settings: FlatFileSettings, seen: set[str], folder: Path, first: dt.date, last: dt.date
 ) -> tuple[list[Path], int]:
     try:
         vendor = FlatFiles(settings.access_key, settings.secret_key, settings.url)
         listed = vendor.days(first, last)
-        files = [file for file in listed if not known(store, file.name)]
+        files = [file for file in listed if file.name not in seen]
         return _fetch(vendor, files, folder), len(listed) - len(files)
     except ValueError as error:
         raise DataProblem(f"POLYGON_S3_URL: {error}") from None
@@ -239,7 +241,7 @@ def _fetch(vendor: FlatFiles, files: list[FlatFile], folder: Path) -> list[Path]
         for file in files:
             path = folder / file.name
             bar.update(task, completed=behind, description=file.name)
-            if not path.exists():
+            if not path.exists() or path.stat().st_size != file.size:
                 vendor.fetch(file, path, tick)
             paths.append(path)
             behind += file.size

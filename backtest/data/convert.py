@@ -42,11 +42,12 @@ class Plan(msgspec.Struct, kw_only=True):
 
 
 def plan_of(path: Path, layout: Layout, options: ReadOptions) -> Plan:
-    """Of a generic file. Raises DataProblem where the label was not said."""
+    """Of a generic file. Raises DataProblem where the label is needed and was not said."""
     return Plan(
         path=path,
         layout=layout,
-        label=needs_label(path, options),
+        # a column with the bar's end makes the other one its start
+        label=Label.START if layout.end else needs_label(path, options),
         ticker=options.ticker_of(path),
         timezone=options.timezone,
         unit=options.time_unit,
@@ -86,7 +87,7 @@ def chunk_of(columns: dict[str, pa.Array], lines: IntArray, plan: Plan) -> Chunk
             ticker = names[code[i]] if code[i] >= 0 else ""
             findings.append(Finding(int(lines[i]), Action.REFUSED, kind, shown(ticker, 32), text=said))
         refused |= mask
-    if plan.label is Label.END and not layout.end:
+    if plan.label is Label.END:
         start = start - MINUTE_MS
     rows = Rows(names, code, start, lines, *values)
     return Chunk(rows.take(~refused) if findings else rows, findings)

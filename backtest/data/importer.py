@@ -17,13 +17,15 @@ from backtest.data.manifest import DataProblem, Source, source_id
 from backtest.data.options import SUFFIXES, Format, ReadOptions
 from backtest.data.pending import Pending, Waiting
 from backtest.data.reports import Report, write_day_report
-from backtest.data.rows import Action, Finding, Kind, Rows
+from backtest.data.rows import Action, Finding, Kind, Rows, first_rows
 from backtest.data.store import Change, Store
 from ports.clock import Calendar, CalendarRange
 
 # files are committed together until they hold this many rows, or a quarter of what their days have (see `_full`)
 MOST_ROWS = 4_000_000
 MOST_FILES = 5_000
+# a holiday beside a weekend; prices further apart say nothing about a split over night
+LONGEST_BREAK = dt.timedelta(days=5)
 
 
 class Outcome(enum.StrEnum):
@@ -206,7 +208,7 @@ class Importer:
             merged = change.lay(waiting.bars, replace=self._replace, sources=[ids[n] for n in present])
             laid.append(on)
             self._report(waiting, merged.conflict, Action.REFUSED, Kind.CONFLICT)
-            self._report(waiting, merged.duplicate, Action.DUPLICATE, Kind.SAME)
+            self._report_known(waiting, merged.duplicate)
             for n in present:
                 mine, reading = waiting.source == n, self._batch[n]
                 reading.stored += int(np.count_nonzero(merged.stored & mine))
@@ -257,6 +259,16 @@ class Importer:
         for n, finding in findings():
             self._batch[n].report.add([finding])
 
+    def _report_known(self, waiting: Waiting, mask: BoolArray) -> None:
+        """Bars that were there, one line per file and ticker."""
+        bars = waiting.bars
+        rows = Rows(bars.tickers, bars.ticker, bars.start_ms, waiting.line, *bars.values())
+        for n in np.unique(waiting.source[mask]).tolist():
+            positions = np.flatnonzero(mask & (waiting.source == n))
+            first, count = first_rows(bars.ticker[positions])
+            for i, times in zip(positions[first].tolist(), count.tolist(), strict=True):
+                self._batch[n].report.add([row_finding(rows, i, Action.DUPLICATE, Kind.SAME, times)])
+
     # -- days as a whole -------------------------------------------------------------------------
 
     def _flag(self, change: Change, laid: list[dt.date]) -> None:
@@ -267,7 +279,8 @@ class Importer:
             if on not in after and on not in laid:
                 continue
             bars = change.read(on)
-            before = self._last_prices(change, days[i - 1]) if i else {}
+            near = i and on - days[i - 1] <= LONGEST_BREAK
+            before = self._last_prices(change, days[i - 1]) if near else {}
             try:
                 session, known = self._calendar.session_on(on), True
             except CalendarRange:

@@ -1,6 +1,7 @@
 """What the store says about itself: its days, where each came from, and what was found wrong."""
 
 import datetime as dt
+import hashlib
 
 import msgspec
 
@@ -34,8 +35,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def source_id(sha256: str, form: str, options: dict[str, str]) -> str:
-    """The manifest's key of a source."""
-    return " ".join([sha256, form, *(f"{name}={options[name]}" for name in sorted(options))])
+    """The manifest's key of a source; short, because a store can have many."""
+    words = [sha256, form, *(f"{name}={options[name]}" for name in sorted(options))]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

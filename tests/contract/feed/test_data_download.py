@@ -5,6 +5,7 @@ import asyncio
 import datetime as dt
 import json
 
+import msgspec
 import pytest
 
 from backtest.data.manifest import DataProblem
@@ -105,6 +106,18 @@ async def test_flat_files_and_rest_give_the_same_bars(seohak, capsys, tmp_path):
     code, facts = await seohak(capsys, *arguments)
     assert (code, facts["stored"], facts["refused"]) == (0, 0, {})
     assert facts["duplicates"] == len(store(tmp_path).read(DAY, ["HELI", "QBIT"]))
+
+
+@pytest.mark.parametrize("what", [["--flat-files"], ["--tickers", "HELI", "--plan", "paid"]])
+async def test_with_replace_what_is_in_the_store_is_fetched_again_and_wins(seohak, capsys, tmp_path, what):
+    arguments = ("download", *what, "--first", "2026-11-18")
+    await seohak(capsys, *arguments)
+    day = store(tmp_path).read(DAY, ["HELI"])
+    later = msgspec.structs.replace(day, volume=day.volume + 1)
+    store(tmp_path).write_day(later, replace=True)
+    code, facts = await seohak(capsys, *arguments, "--replace")
+    assert (code, facts["replaced"]) == (0, len(day))
+    assert store(tmp_path).read(DAY, ["HELI"]).volume.tolist() == day.volume.tolist()
 
 
 async def test_days_without_bars_are_said_to_have_none(seohak, capsys):

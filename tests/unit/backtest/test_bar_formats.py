@@ -162,7 +162,7 @@ def test_an_end_beside_the_start_shows_bars_of_another_length(tmp_path: Path) ->
     head = "ticker,time,end,open,high,low,close,volume\n"
     rows = "A,1736173800,1736173860,10,12,9,11,100\nA,1736173860,1736174160,10,12,9,11,100\n"
     path = written(tmp_path / "f.csv", head + rows)
-    options = ReadOptions(label=Label.START, columns={"end": "end"})
+    options = ReadOptions(columns={"end": "end"})
     (result,) = imported(tmp_path / "s", path, options=options)
     assert [bar[1] for bar in bars(tmp_path / "s")] == ["2025-01-06 09:30"]
     assert [(row["line"], row["kind"]) for row in reported(tmp_path / "s", result)] == [("3", "length")]

@@ -55,8 +55,8 @@ def test_bars_that_are_there_count_as_duplicates_and_different_ones_are_refused(
     source = result.source
     assert source is not None
     assert (source.rows, source.stored, source.duplicates, source.refused) == (4, 1, 2, {"conflict": 1})
-    found = [(r["line"], r["action"], r["kind"]) for r in reported(tmp_path / "s", result)]
-    assert sorted(found) == [("2", "duplicate", "same"), ("3", "refused", "conflict"), ("5", "duplicate", "same")]
+    found = [(r["line"], r["action"], r["kind"], r["rows"]) for r in reported(tmp_path / "s", result)]
+    assert sorted(found) == [("2", "duplicate", "same", "2"), ("3", "refused", "conflict", "1")]
     assert [bar[2] for bar in bars(tmp_path / "s")] == [10.0, 10.0, 10.0]
 
 
