@@ -1,5 +1,6 @@
 """How a file is to be read, where it does not say so itself."""
 
+import datetime as dt
 import enum
 import fnmatch
 import re
@@ -77,6 +78,14 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
                 raise DataProblem(
                     f"--timezone: {self.timezone!r} is not a time zone like America/New_York or UTC"
+                ) from None
+        if self.time_format:
+            now = dt.datetime(2025, 1, 6, 9, 30, tzinfo=dt.UTC)
+            try:
+                dt.datetime.strptime(now.strftime(self.time_format), self.time_format)  # noqa: DTZ007
+            except (ValueError, re.error):
+                raise DataProblem(
+                    f"--time-format: {self.time_format!r} is not a format like '%m/%d/%Y %H:%M'"
                 ) from None
         if self.ticker and self.ticker_from_name:
             raise DataProblem("--ticker and --ticker-from-name exclude each other")

@@ -129,6 +129,29 @@ def test_columns_of_any_name_order_and_delimiter(tmp_path: Path) -> None:
     assert bars(tmp_path / "s") == [("A", "2025-01-06 09:30", 11.0, 100.0)]
 
 
+@pytest.mark.parametrize(
+    ("format_", "moments"),
+    [
+        ("%m/%d/%Y %H:%M", ["02/30/2025 09:30", "13/01/2025 09:30", "01/06/2025 09:30x", "1/6", ""]),
+        ("", ["2025-02-30 09:30", "2025-01-06 24:01", "2025-01-06 9.30", "soon", ""]),
+    ],
+)
+def test_days_that_do_not_exist_are_refused(tmp_path: Path, format_: str, moments: list[str]) -> None:
+    good = "01/06/2025 09:30" if format_ else "2025-01-06 09:30"
+    text = HEAD + "".join(f"A,{moment},10,12,9,11,100\n" for moment in (good, *moments))
+    options = ReadOptions(label=Label.START, timezone="America/New_York", time_format=format_)
+    (result,) = imported(tmp_path / "s", written(tmp_path / "f.csv", text), options=options)
+    assert [bar[1] for bar in bars(tmp_path / "s")] == ["2025-01-06 09:30"]
+    found = [(int(r["line"]), r["kind"]) for r in reported(tmp_path / "s", result)]
+    assert found == [(line, "time") for line in range(3, 3 + len(moments))]
+
+
+def test_an_offset_in_a_format_counts(tmp_path: Path) -> None:
+    path = written(tmp_path / "f.csv", f"{HEAD}A,06.01.2025 15:30 +0100,10,12,9,11,100\n")
+    imported(tmp_path / "s", path, options=ReadOptions(label=Label.START, time_format="%d.%m.%Y %H:%M %z"))
+    assert [bar[1] for bar in bars(tmp_path / "s")] == ["2025-01-06 09:30"]
+
+
 def test_date_and_time_in_two_columns(tmp_path: Path) -> None:
     path = written(tmp_path / "AAPL.txt", "01/06/2025,09:31,10,12,9,11,100\n")
     options = ReadOptions(
@@ -269,6 +292,8 @@ def test_a_file_that_cant_be_meant_is_one_line_that_says_what_to_do(tmp_path: Pa
         {"columns": {"price": "x"}},
         {"timezone": "New York"},
         {"timezone": "../../etc/passwd"},
+        {"time_format": "%s"},
+        {"time_format": "%d %d"},
         {"ticker": "A", "ticker_from_name": "{ticker}"},
         {"ticker_from_name": "minute"},
         {"delimiter": ";;"},
