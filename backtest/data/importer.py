@@ -145,7 +145,7 @@ class Importer:
                 self._told(FileResult(path=str(path), outcome=Outcome.SKIPPED, source=found))
                 return
             form, chunks = read_file(path, self._options, lambda done: self._tick(path, done))
-            report = Report(self._rejects, path, digest)
+            report = Report(self._rejects, path, source_id(digest, form.value, spelled))
         except (DataProblem, OSError) as problem:
             self._told(FileResult(path=str(path), outcome=Outcome.FAILED, problem=_words(problem)))
             return

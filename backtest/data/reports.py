@@ -20,9 +20,9 @@ AT_ONCE = 2000
 class Report:
     """What was found in one file; written as it comes, named at the end."""
 
-    def __init__(self, folder: Path, file: Path, digest: str) -> None:
+    def __init__(self, folder: Path, file: Path, source: str) -> None:
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", file.name)[:80]
-        self.path = folder / f"{stem}-{digest[:8]}.csv"
+        self.path = folder / f"{stem}-{source[:8]}.csv"
         self._part = folder / f".{self.path.name}.part"
         self._file = file
         self._lines: list[tuple[object, ...]] = []
