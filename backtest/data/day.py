@@ -118,7 +118,6 @@ def merge(old: DayBars, new: DayBars, *, replace: bool = False) -> Merged:
         head = order[first]
         kept = (sources[head] & same[first])[run]
         wins = np.where(kept, first, wins)
-        winner = np.where(sources[head] & same[first], head, winner)
     masks = np.zeros((3, len(order)), np.bool_)
     masks[0, order], masks[1, order], masks[2, order] = wins, same & ~wins, ~same
     fresh = masks[:, len(old) :]

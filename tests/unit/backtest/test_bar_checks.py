@@ -63,7 +63,7 @@ def test_a_bad_row_is_refused_with_its_line_and_the_others_are_stored(tmp_path: 
 def test_what_is_odd_but_possible_is_stored_and_flagged_once_per_ticker(tmp_path: Path) -> None:
     rows = [
         flat_row("A", "09:32"), flat_row("A", "09:30"), flat_row("A", "09:31"), flat_row("A", "09:29"),
-        flat_row("B", "09:30", volume=0.5), flat_row("B", "09:31", volume=2), flat_row("B", "09:32", volume=1.25),
+        flat_row("B", "09:28", volume=0.5), flat_row("B", "09:31", volume=2), flat_row("B", "09:32", volume=1.25),
     ]  # fmt: skip
     (result,) = imported(tmp_path / "s", flat_file(tmp_path / "f.csv.gz", *rows))
     assert result.source is not None
@@ -150,6 +150,13 @@ def test_a_suspected_split_is_flagged_whichever_day_comes_first(tmp_path: Path, 
     for on in order:
         imported(tmp_path, flat_file(tmp_path / f"{on}.csv.gz", *rows[on]))
     assert day_report(tmp_path, NEXT) == [("split", "A", "opens at 10 after 40: a 4:1 split?")]
+
+
+def test_prices_weeks_apart_are_no_split(tmp_path: Path) -> None:
+    later = DAY + dt.timedelta(days=14)
+    imported(tmp_path, flat_file(tmp_path / "a.csv.gz", row("A", f"{ms('15:59')}000000", "40", "40", "40", "40")))
+    imported(tmp_path, flat_file(tmp_path / "b.csv.gz", flat_row("A", "09:30", on=later)))
+    assert Store(tmp_path).manifest.days[str(later)].flags == {}
 
 
 @pytest.mark.parametrize(

@@ -366,6 +366,13 @@ def test_a_lean_zip_says_everything_itself(tmp_path: Path) -> None:
     assert found == [("2", "prices"), ("3", "malformed"), ("4", "time"), ("5", "time")]
 
 
+def test_a_lean_zip_counts_wall_clock_time_on_the_day_the_clocks_change(tmp_path: Path) -> None:
+    path = tmp_path / "equity" / "usa" / "minute" / "a" / "20250309_trade.zip"
+    lean(path, "36000000,10000,10000,10000,10000,1", "20250309_a_minute_trade.csv")
+    imported(tmp_path / "s", path)
+    assert [bar[1] for bar in bars(tmp_path / "s")] == ["2025-03-09 10:00"]
+
+
 @pytest.mark.parametrize(
     ("place", "member", "words"),
     [

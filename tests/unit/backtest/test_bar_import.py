@@ -1,5 +1,7 @@
 """An import can be repeated and interrupted: what is there is skipped, what was unfinished is done again."""
 
+import datetime as dt
+import gzip
 import os
 import signal
 import subprocess
@@ -7,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from bar_files import bars, flat_file, flat_row, imported, reported, written
+from bar_files import DAY, Weekdays, bars, flat_file, flat_row, imported, reported, written
 
 from backtest.data.importer import Importer, Outcome
 from backtest.data.manifest import DataProblem
 from backtest.data.options import Label, ReadOptions
+from backtest.data.pending import Pending
 from backtest.data.store import Change, Store
 
 HERE = Path(__file__).parent
@@ -74,21 +77,22 @@ def test_strict_stores_nothing_of_a_file_with_a_bad_row_and_all_of_the_others(tm
     bad = flat_file(tmp_path / "bad.csv.gz", flat_row("A", "09:30"), flat_row("A", "03:00"))
     good = file_of(tmp_path / "good.csv.gz", "10:00")
     conflict = file_of(tmp_path / "conflict.csv.gz", "10:00", "10:01", close=13)
-    results = imported(tmp_path / "s", bad, good, conflict, strict=True)
-    assert outcomes(results) == ["bad.csv.gz refused", "good.csv.gz imported", "conflict.csv.gz refused"]
+    other_day = flat_file(tmp_path / "other.csv.gz", flat_row("A", "10:00", on=DAY + dt.timedelta(days=1)))
+    results = imported(tmp_path / "s", bad, good, conflict, other_day, strict=True)
+    assert outcomes(results) == [
+        "bad.csv.gz refused", "good.csv.gz imported", "conflict.csv.gz refused", "other.csv.gz imported",
+    ]  # fmt: skip
     assert "1 outside_hours" in results[0].problem
     assert "1 conflict" in results[2].problem
     assert [(r["line"], r["kind"]) for r in reported(tmp_path / "s", results[2])] == [("2", "conflict")]
-    assert [bar[1][11:] for bar in bars(tmp_path / "s")] == ["10:00"]
-    assert len(Store(tmp_path / "s").manifest.sources) == 1
+    assert [bar[1] for bar in bars(tmp_path / "s")] == ["2025-01-06 10:00", "2025-01-07 10:00"]
+    assert len(Store(tmp_path / "s").manifest.sources) == 2
     assert Store(tmp_path / "s").verify() == []
 
 
 def test_a_file_that_fails_half_way_leaves_nothing_and_the_others_go_on(tmp_path: Path) -> None:
     text = "".join(f"A,{1736173800 + 60 * i},10,12,9,11,100\n" for i in range(300))
     whole = written(tmp_path / "b.csv", HEAD + text.replace("A,", "B,"))
-    import gzip
-
     cut = written(tmp_path / "a.csv.gz", gzip.compress((HEAD + text).encode())[:-9])
     results = imported(tmp_path / "s", cut, whole, options=ReadOptions(label=Label.START))
     assert outcomes(results) == ["a.csv.gz failed", "b.csv imported"]
@@ -109,27 +113,24 @@ def test_small_files_are_committed_together_once_their_day_is_long(tmp_path: Pat
 
 def test_rows_beyond_memory_wait_on_disk(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("backtest.data.csvfile.BLOCK", 2048)
-    monkeypatch.setattr("backtest.data.pending.MOST_ROWS", 100)
     rows = [
         f"{ticker},{1736173800 + 86_400 * day + 60 * minute},10,12,9,{11 - minute / 1000},100\n"
         for ticker in "ABCD" for day in range(3) for minute in range(60)
     ]  # fmt: skip
+    rows.append("A,1736173800,10,12,9,11.5,100\n")
     path = written(tmp_path / "f.csv", HEAD + "".join(rows))
     spilled = []
-    from backtest.data.pending import Pending
-
     real = Pending._spill
     monkeypatch.setattr(Pending, "_spill", lambda self: (spilled.append(1), real(self)))
     options = ReadOptions(label=Label.START)
     store = Store(tmp_path / "s")
-    from bar_files import Weekdays
-
     importer = Importer(store, options, Weekdays())
     importer._pending._most = 100
     (result,) = importer.run([path])
     assert spilled
     assert result.source is not None
-    assert (result.source.rows, result.source.stored, result.source.days) == (720, 720, 3)
+    assert (result.source.rows, result.source.stored, result.source.days) == (721, 720, 3)
+    assert [(r["line"], r["kind"]) for r in reported(tmp_path / "s", result)][-1] == ("722", "conflict")
     assert len(bars(tmp_path / "s")) == 720
     assert not (tmp_path / "s" / "incoming").exists()
 

@@ -12,6 +12,7 @@ import pytest
 
 import backtest.data.store as store_module
 from backtest.data.day import DayBars, day_bounds_ms
+from backtest.data.files import decoded, encoded
 from backtest.data.manifest import DataProblem, Source
 from backtest.data.store import Store
 
@@ -112,6 +113,31 @@ def test_a_changed_file_is_told_and_never_read(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataProblem, match="can't be read"):
         Store(tmp_path).read(DAY)
+
+
+def test_another_days_bars_under_this_days_name_are_never_read(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_day(day_of(("A", 0, 2.0)))
+    store.day_path(DAY).write_bytes(encoded(day_of(("A", 0, 3.0))))
+    with pytest.raises(DataProblem, match="hash differs"):
+        Store(tmp_path).read(DAY)
+
+
+def test_names_in_any_order_are_sorted_when_they_are_read() -> None:
+    day = DayBars(
+        DAY, ("B", "A"), *(getattr(day_of(("A", 0, 2.0), ("B", 0, 3.0)), n) for n in DayBars.__struct_fields__[2:])
+    )
+    found = decoded(DAY, encoded(day), Path("x"))
+    assert found.tickers == ("A", "B")
+    assert found.ticker.tolist() == [1, 0]
+
+
+def test_a_day_knows_every_file_it_came_from(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    files = [Source(name=name, sha256=name, format="csv") for name in "fg"]
+    for minute, file in enumerate(files):
+        store.write_day(day_of(("A", minute, 2.0)), file)
+    assert Store(tmp_path).manifest.days[str(DAY)].sources == (files[0].id, files[1].id)
 
 
 def test_a_file_that_nobody_imported_is_told(tmp_path: Path) -> None:
