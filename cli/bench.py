@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import chart, panic, stops
+from benchmarks import bars, chart, panic, stops
 from simulation.faults import LEVELS
 from simulation.many import Totals, total
 from simulation.run import run_seed
@@ -36,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = benches.add_parser("stops", help=words, description=words)
     stops.add_arguments(sub)
     sub.set_defaults(play=stops.run)
+    words = "하루치 분봉을 가져오고 읽는 속도를 잽니다 / how fast a whole-market day is imported and read"
+    sub = benches.add_parser("bars", help=words, description=words)
+    bars.add_arguments(sub)
+    sub.set_defaults(play=bars.run)
     words = "차트 속도와 메모리를 잽니다 / how long a chart takes, and what it holds up"
     sub = benches.add_parser("chart", help=words, description=words)
     chart.add_arguments(sub)

@@ -43,6 +43,14 @@ class PolygonSettings(msgspec.Struct, frozen=True, kw_only=True):
     rest_url: str
 
 
+class FlatFileSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whole days of market data over S3; the keys are others than that of the REST API."""
+
+    access_key: str
+    secret_key: str
+    url: str
+
+
 class KisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The broker. `base_url` is where orders go, `quote_url` where prices come from (always the real host)."""
 
@@ -111,6 +119,15 @@ def polygon(env: Mapping[str, str]) -> PolygonSettings:
         key=_required(env, "POLYGON_API_KEY", "MASSIVE_API_KEY"),
         ws_url=env.get("POLYGON_WS_URL", "wss://socket.polygon.io/stocks"),
         rest_url=env.get("POLYGON_REST_URL", "https://api.polygon.io"),
+    )
+
+
+def flat_files(env: Mapping[str, str]) -> FlatFileSettings:
+    """Keys and address of Polygon's flat files."""
+    return FlatFileSettings(
+        access_key=_required(env, "POLYGON_S3_ACCESS_KEY"),
+        secret_key=_required(env, "POLYGON_S3_SECRET_KEY"),
+        url=env.get("POLYGON_S3_URL", "https://files.polygon.io"),
     )
 
 

@@ -1,10 +1,11 @@
-"""Polygon's stream and REST API on one port."""
+"""Polygon's stream, REST API and flat files on one port."""
 
 from aiohttp import web
 
 from sandbox.clock import SandboxClock
 from sandbox.faults import Faults
 from sandbox.market import Market
+from sandbox.polygon.flatfiles import FlatFiles
 from sandbox.polygon.rest import Rest, fault_response, key_middleware
 from sandbox.polygon.stream import Stream
 from sandbox.wire import fault_middleware
@@ -19,5 +20,6 @@ def create_polygon_app(
 ) -> web.Application:
     app = web.Application(middlewares=[fault_middleware(faults, ("polygon",), fault_response), key_middleware(key)])
     app.add_routes(Rest(market, clock).routes())
+    app.add_routes(FlatFiles(market, clock).routes())
     app.router.add_get("/stocks", stream.handle)
     return app

@@ -22,6 +22,7 @@ PRODUCT = (
     "charts",
     "services",
     "bot",
+    "backtest",
     "cli",
     "sandbox",
     "simulation",
