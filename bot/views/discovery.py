@@ -7,6 +7,7 @@ from telegram import InlineKeyboardMarkup
 from bot import keyboards
 from bot.card import CardModel, Phase, PlanFacts
 from bot.i18n import Markup, Translator, mark
+from bot.views import buttons
 from bot.views.base import RULE, View, full_name, levels, lines, titled
 from bot.views.status import clocks
 from bot.views.words import ENDINGS, REFUSALS, word
@@ -122,13 +123,13 @@ def keyboard(card: CardModel, t: Translator) -> InlineKeyboardMarkup | None:
     """The buttons of the card's phase; none once it is final."""
     plan = card.plan
     if card.phase is Phase.WATCH:
-        return keyboards.rows([keyboards.mute_button(t, card.ticker)])
+        return keyboards.rows([buttons.mute_button(t, card.ticker)])
     if plan is None:
         return None
     if card.phase is Phase.PROPOSED:
-        return keyboards.approve(t, plan.plan_id, plan.nonce, card.ticker)
+        return buttons.approve(t, plan.plan_id, plan.nonce, card.ticker)
     if card.phase is Phase.RUNNING:
-        build = keyboards.auto_running if card.auto else keyboards.running
+        build = buttons.auto_running if card.auto else buttons.running
         return build(t, plan.plan_id, plan.nonce)
     return None
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from telegram import InlineKeyboardMarkup
 
-from bot import keyboards
 from bot.i18n import Translator, mark
 from bot.question import Kind, Question, Stage
+from bot.views import buttons
 from bot.views.base import RULE, View, distance, full_name, lines
 from bot.views.words import REFUSALS, plain_word, word
 from core.model.order import Side
@@ -31,7 +31,7 @@ def question(q: Question, t: Translator) -> View:
 
 
 def _keyboard(q: Question, t: Translator) -> InlineKeyboardMarkup | None:
-    build = {Kind.MANUAL: keyboards.manual, Kind.FROZEN: keyboards.frozen, Kind.MATCHING: keyboards.matching}
+    build = {Kind.MANUAL: buttons.manual, Kind.FROZEN: buttons.frozen, Kind.MATCHING: buttons.matching}
     return build[q.kind](t, q.nonce) if q.open else None
 
 

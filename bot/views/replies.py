@@ -7,6 +7,7 @@ from decimal import Decimal
 from bot import keyboards
 from bot.i18n import Markup, Translator, mark
 from bot.values import Values, decimal, text, whole
+from bot.views import buttons
 from bot.views.base import RULE, View, bounded, lines, titled
 from bot.views.words import MODES, PLAN_STATES, REFUSALS, plain_word, word
 from core.model.commands import Reply, ReplyKey, TraderStatus
@@ -87,7 +88,7 @@ def panicked(reply: Reply, nonce: str, t: Translator) -> View:
                 t("The emergency stop is on since before; nothing is bought."),
                 t("Stops and sells go on. /resume allows buying again."),
             ),
-            keyboards.panic_first(t, nonce),
+            buttons.panic_first(t, nonce),
         )
     stopped = whole(reply.values, "stopped")
     return View(
@@ -97,7 +98,7 @@ def panicked(reply: Reply, nonce: str, t: Translator) -> View:
             t("Plans and orders stopped: {count}", count=stopped) if stopped else None,
             t("Stops and sells go on. /resume allows buying again."),
         ),
-        keyboards.panic_first(t, nonce),
+        buttons.panic_first(t, nonce),
     )
 
 
@@ -139,7 +140,7 @@ def panic_preview(s: TraderStatus, session: MarketSession, now: dt.datetime, t: 
             typed if coded else t("To sell, type <b>{word}</b>.", word=word),
             t("It counts once, within a minute, and can't be undone."),
         ),
-        keyboards.panic_second(t),
+        buttons.panic_second(t),
     )
 
 
@@ -166,7 +167,7 @@ def sell_preview(position: Position, percent: int, nonce: str, now: dt.datetime,
             t("Last: {price} ({age})", price=t.usd(position.last_price), age=t.age(position.priced_at, now)),
             t("Return: {pct}", pct=t.pct(position.pnl_pct)),
         ),
-        keyboards.sell_confirm(t, nonce),
+        buttons.sell_confirm(t, nonce),
     )
 
 
@@ -187,9 +188,7 @@ def proposed(ticker: str, reply: Reply, t: Translator) -> View:
 
 
 def resume_question(nonce: str, t: Translator) -> View:
-    return View(
-        lines(t("🛑 <b>Emergency stop is on</b>"), t("Allow buying again?")), keyboards.resume_confirm(t, nonce)
-    )
+    return View(lines(t("🛑 <b>Emergency stop is on</b>"), t("Allow buying again?")), buttons.resume_confirm(t, nonce))
 
 
 def resumed(reply: Reply, t: Translator) -> View:

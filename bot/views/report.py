@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import msgspec
 
-from bot import keyboards
 from bot.i18n import Markup, Translator, mark
 from bot.reporting import Period
+from bot.views import buttons
 from bot.views.base import RULE, View, bounded, lines, titled
 from bot.views.words import PURPOSES, SIGNALS, word
 from core.model.position import Position, RoundTrip
@@ -92,7 +92,7 @@ def split_line(trips: Sequence[RoundTrip], t: Translator) -> str | None:
 def report(model: ReportModel, t: Translator) -> View:
     """Text beside the picture; short enough for a caption."""
     title = t(TITLES[model.period], day=t.day(model.on))
-    keyboard = keyboards.periods(t, model.period)
+    keyboard = buttons.periods(t, model.period)
     trips, result = model.trips, model.result
     if not trips:
         return View(lines(title, RULE, t("No position was closed in this period."), *_held(model, t)), keyboard)

@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from bot import keyboards
 from bot.i18n import ET, Markup, Translator
+from bot.views import buttons
 from bot.views.alarms import BY_FILE, how_to_go_on, reasons
 from bot.views.base import RULE, View, bounded, distance, lines, titled
 from bot.views.words import (
@@ -132,7 +132,7 @@ def status(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Transla
             *bounded(held, t, 8),
             *([plan_row(p, t) for p in s.plans[:5] if p.open]),
         ),
-        keyboards.refresh(t, "status"),
+        buttons.refresh(t, "status"),
     )
 
 
@@ -158,11 +158,11 @@ def positions(
     """Holdings; `known_at` marks a list from the database while the trader is out of reach."""
     old = t("⚠️ The trader does not answer. Last known state{age}", age=_known(known_at, now, t)) if known_at else None
     if not held:
-        return View(lines(old, t("💼 No positions.")), keyboards.refresh(t, "positions"))
+        return View(lines(old, t("💼 No positions.")), buttons.refresh(t, "positions"))
     rows = [position_lines(p, now, t) for p in held]
     total = sum((p.unrealized_usd for p in held), Decimal(0))
     title = t("💼 <b>Positions</b> · {count} · {pnl}", count=len(held), pnl=t.usd_signed(total))
-    return View(lines(old, title, RULE, *bounded(rows, t, 8)), keyboards.refresh(t, "positions"))
+    return View(lines(old, title, RULE, *bounded(rows, t, 8)), buttons.refresh(t, "positions"))
 
 
 def _known(at: dt.datetime, now: dt.datetime, t: Translator) -> Markup:
@@ -188,8 +188,8 @@ def orders(s: TraderStatus, now: dt.datetime, t: Translator) -> View:
     open_plans = [plan_row(p, t) for p in s.plans if p.open]
     rows = [*(order_row(o, now, t) for o in s.orders), *open_plans]
     if not rows:
-        return View(t("🧾 No open orders."), keyboards.refresh(t, "orders"))
-    return View(lines(t("🧾 <b>Open orders</b>"), RULE, *bounded(rows, t)), keyboards.refresh(t, "orders"))
+        return View(t("🧾 No open orders."), buttons.refresh(t, "orders"))
+    return View(lines(t("🧾 <b>Open orders</b>"), RULE, *bounded(rows, t)), buttons.refresh(t, "orders"))
 
 
 def balance(s: TraderStatus, t: Translator) -> View:
@@ -213,7 +213,7 @@ def balance(s: TraderStatus, t: Translator) -> View:
                 count=s.round_trips_today,
             ),
         ),
-        keyboards.refresh(t, "balance"),
+        buttons.refresh(t, "balance"),
     )
 
 
@@ -257,7 +257,7 @@ def health(
             None if trader is None else t("🟢 Broker: OK") if trader.broker_ok else t("🔴 Broker: no answer"),
             t("🔴 Telegram: another process uses this bot's token") if conflict else None,
         ),
-        keyboards.refresh(t, "health"),
+        buttons.refresh(t, "health"),
     )
 
 
