@@ -1,0 +1,137 @@
+"""Proposals, fills, questions about shares, replies to commands, the second factor, selling everything."""
+
+from decimal import Decimal
+
+from bot_samples import NOW, a_status, event, position
+
+from bot.question import Kind, Question, Stage
+from bot.secondfactor import Verdict
+from bot.views import (
+    confirm,
+    fills,
+    liquidation,
+    pending,
+    questions,
+    replies,
+)
+from bot.views.liquidation import Liquidation, Sale
+from bot.views.pending import Waiting
+from core.model.commands import Reply, ReplyKey
+from core.model.messages import EventKind
+from view_samples.world import BOUGHT, DONE, PLAN, REFUSED, SESSION, SOLD, SOON, Samples
+
+FILLED = event(
+    EventKind.TRANCHE_FILLED,
+    tranche=3,
+    of=10,
+    qty=1,
+    price="142.6",
+    total_qty=3,
+    avg_price="142.55",
+    invested_krw="598710",
+    stop_price="121.17",
+    target_price="185.32",
+)
+
+
+def asked(kind: Kind, **changes: object) -> Question:
+    base: dict[str, object] = {
+        "key": "k",
+        "nonce": "n1",
+        "kind": kind,
+        "ticker": "NVDA",
+        "subject": "s",
+        "at": NOW,
+        "events": (),
+        "name": "NVIDIA Corp",
+        "name_ko": "엔비디아",
+        "qty": 3,
+        "price": Decimal("142.50"),
+        "held": 70,
+        "expected": 7,
+        "side": "BUY",
+    }
+    return Question(**(base | changes))
+
+
+SAMPLES: Samples = {
+    "confirm.code_wanted": confirm.code_wanted,
+    **{
+        f"confirm.code_refused-{v.value}": (lambda t, v=v: confirm.code_refused(v, t))
+        for v in Verdict
+        if v is not Verdict.GOOD
+    },
+    "confirm.locked": confirm.locked,
+    "confirm.secret_unreadable": confirm.secret_unreadable,
+    "confirm.word_wrong": confirm.word_wrong,
+    "fills.progress": lambda t: fills.progress(FILLED, t),
+    "fills.progress_end": lambda t: fills.progress_end("NVDA", 4, 10, complete=False, t=t),
+    "fills.buy_complete": lambda t: fills.buy_complete(BOUGHT, t),
+    "fills.sold": lambda t: fills.sold(SOLD, t),
+    "fills.sale_reason": lambda t: fills.sale_reason(SOLD.values, t),
+    "liquidation.liquidation": lambda t: liquidation.liquidation(
+        Liquidation(
+            started_at=NOW,
+            sales=(
+                Sale(ticker="NVDA", name_ko="엔비디아", qty=7, pnl_krw=Decimal(317_200)),
+                Sale(ticker="AMD", qty=2),
+                Sale(ticker="TSLA", qty=1, waits=True),
+            ),
+        ),
+        t,
+    ),
+    "liquidation.nothing_held": liquidation.nothing_held,
+    "pending.pending": lambda t: pending.pending([Waiting(plan=PLAN, worst_case_krw=Decimal(150_000))] * 2, "n1", t),
+    "pending.pending-empty": lambda t: pending.pending([], "n1", t),
+    "pending.several": lambda t: pending.several(2, t),
+    "pending.decided": lambda t: pending.decided(
+        [("NVDA", Reply(ok=True, key=ReplyKey.APPROVED)), ("AMD", REFUSED)], t
+    ),
+    "pending.outcome": lambda t: pending.outcome(Reply(ok=False, key=ReplyKey.EXPIRED), t),
+    **{
+        f"questions.question-{k.value}": (
+            lambda t, k=k: questions.question(asked(k, reason="split" if k is Kind.FROZEN else ""), t)
+        )
+        for k in Kind
+    },
+    **{
+        f"questions.question-{s.value}": (
+            lambda t, s=s: questions.question(asked(Kind.MANUAL, stage=s, decided_at=NOW), t)
+        )
+        for s in Stage
+        if s is not Stage.OPEN
+    },
+    "questions.more_bought": lambda t: questions.more_bought(asked(Kind.MANUAL), 2, t),
+    "questions.toast": lambda t: questions.toast(asked(Kind.MANUAL, stage=Stage.ADOPTED, decided_at=NOW), t),
+    "questions.told_late": lambda t: questions.told_late(asked(Kind.MANUAL, stage=Stage.ADOPTED, decided_at=NOW), t),
+    **{
+        f"replies.toast-{key.value}": (lambda t, key=key: replies.toast(Reply(ok=False, key=key), t))
+        for key in ReplyKey
+    },
+    "replies.outcome": lambda t: replies.outcome(REFUSED, t),
+    **{
+        f"replies.{f.__name__}": f
+        for f in (
+            replies.unreachable,
+            replies.unreachable_toast,
+            replies.checking,
+            replies.stale_button,
+            replies.dismissed,
+        )
+    },
+    "replies.panicked": lambda t: replies.panicked(
+        Reply(ok=True, key=ReplyKey.DONE, values={"stopped": 1}, status=a_status()), "n1", t
+    ),
+    "replies.panic_unreachable": lambda t: replies.panic_unreachable(t, halted=True),
+    "replies.panic_preview": lambda t: replies.panic_preview(a_status(), SESSION, NOW, t, coded=True),
+    "replies.sell_preview": lambda t: replies.sell_preview(position(), 50, "n1", NOW, t),
+    "replies.selling": lambda t: replies.selling("NVDA", DONE, t),
+    "replies.not_held": lambda t: replies.not_held("NVDA", t),
+    "replies.proposed": lambda t: replies.proposed("NVDA", DONE, t),
+    "replies.resume_question": lambda t: replies.resume_question("n1", t),
+    "replies.resumed": lambda t: replies.resumed(DONE, t),
+    "replies.paused": lambda t: replies.paused(DONE, t),
+    "replies.mode": lambda t: replies.mode("approve", t),
+    "replies.mode_set": lambda t: replies.mode_set("auto", DONE, t),
+    "replies.muted": lambda t: replies.muted("NVDA", SOON, t),
+}
