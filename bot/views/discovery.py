@@ -61,10 +61,10 @@ def plan_lines(plan: PlanFacts, t: Translator) -> list[str]:
     if plan.budget_krw is not None:
         shown.append(
             t(
-                "Plan: {budget} in {tranches} tranches, about {qty} shares",
+                "Plan: {budget} in {tranches} tranches, about {qty}",
                 budget=t.krw(plan.budget_krw),
                 tranches=plan.tranches,
-                qty=plan.planned_qty,
+                qty=t.shares(plan.planned_qty),
             )
         )
     shown += levels(plan.target_price, plan.stop_price, plan.price, t)
@@ -99,7 +99,7 @@ def state_line(card: CardModel, t: Translator) -> str | None:
             why = word(ENDINGS, card.reason or "owner", t)
             return t("✋ <b>Stopped</b> at {done}/{of} tranches · {reason}", done=done, of=of, reason=why)
         case Phase.WATCH:
-            return t("👀 Watching only")
+            return t("👀 Told only · no buy signal")
         case Phase.FOUND:
             return None
 

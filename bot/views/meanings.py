@@ -71,9 +71,9 @@ MEANINGS: Mapping[str, str] = {
         "In approve mode, what happens to proposals in these hours is decided by “Proposals while asleep”."
     ),
     "trading.asleep_policy": mark(
-        "ask: as by day. ignore: nothing is bought. small: a smaller amount by itself. auto: the whole amount by itself."
+        "Ask: as by day. Don't buy: it is dropped. Buy less: a part is bought by itself. Auto: the whole amount is."
     ),
-    "trading.asleep_size_pct": mark("With “small”, this share of the usual budget is bought."),
+    "trading.asleep_size_pct": mark("With “buy less by itself”, this share of the usual budget is bought."),
     "trading.stop_cooldown_min": mark("A stock that was stopped out is not bought again for so long."),
     "trading.trend_timeout_sec": mark(
         "At the target the trend is asked for; with no answer in this time everything is sold."
@@ -114,9 +114,9 @@ MEANINGS: Mapping[str, str] = {
     "notification.telegram_enabled": mark("Off: no notices at all in the chat. Commands go on working."),
     "notification.report_time": mark("The daily report comes at this time."),
     "notification.alert_on_buy": mark("Whether purchases are told."),
-    "notification.alert_on_sell": mark("Whether sales are told."),
+    "notification.alert_on_sell": mark("Whether sales are told. Stops are always told."),
     "notification.alert_on_discovery": mark("Whether finds are told."),
-    "notification.alert_on_error": mark("Whether trouble is told."),
+    "notification.alert_on_error": mark("Whether trouble is told. Safety alarms always are."),
     "notification.language": mark("The language of people who have not chosen one with /lang."),
     "tax.cost_method": mark("How the cost of sold shares is counted in the estimate of /tax."),
     "tax.settlement_days": mark("US trading days from a fill to its settlement, whose exchange rate counts for /tax."),

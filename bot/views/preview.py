@@ -30,7 +30,7 @@ from core.rules.preview import (
 
 BLIND: Mapping[Unknown, str] = {
     Unknown.TRADER: mark("The trader does not answer, so nothing can be said about holdings and today's sums."),
-    Unknown.FINDS: mark("The database does not answer, so today's finds can't be counted."),
+    Unknown.FINDS: mark("The database does not answer, so recent finds can't be counted."),
 }
 
 
@@ -158,10 +158,10 @@ def _sizing(fact: Sizing, t: Translator) -> list[str]:
             span=t.span(fact.duration),
         ),
         t(
-            "• A stock of {price} ({share}): {qty} shares in all",
+            "• A stock of {price} ({share}): {qty} in all",
             price=t.usd(fact.price_usd),
             share=t.krw(share),
-            qty=fact.qty,
+            qty=t.shares(fact.qty),
         ),
     ]
     if not fact.buys_a_day:

@@ -48,7 +48,7 @@ class ReportModel(msgspec.Struct, frozen=True, kw_only=True):
 def held_row(position: Position, now: dt.datetime, t: Translator) -> str:
     """An open position with its unrealised result and how long it has been held."""
     return t(
-        "• {title} {pct} · {amount} · {span}",
+        "• {title} {pct} · {amount} · held {span}",
         title=titled(position.ticker, position.name, position.name_ko, t),
         pct=t.pct(position.pnl_pct),
         amount=t.usd_signed(position.unrealized_usd),
@@ -86,7 +86,7 @@ def split_line(trips: Sequence[RoundTrip], t: Translator) -> str | None:
         fx=t.krw_signed(sums.fx_krw),
         fees=t.krw_signed(sums.fee_krw),
     )
-    return line + " " + t("({count} older ones unknown)", count=sums.unsplit) if sums.unsplit else line
+    return line + " " + t("(older, unknown: {count})", count=sums.unsplit) if sums.unsplit else line
 
 
 def report(model: ReportModel, t: Translator) -> View:

@@ -22,9 +22,10 @@ def _value(condition: Condition, i: Indicators, p: AnalyzerParams, t: Translator
     """What a condition looked at, and the threshold beside it."""
     match condition:
         case Condition.UPTREND:
-            return _pair("EMA", i.ema_fast, ">" if (i.ema_fast or 0) > (i.ema_slow or 0) else "≤", i.ema_slow)
+            sign = ">" if (i.ema_fast or 0) > (i.ema_slow or 0) else "≤"
+            return _pair(f"EMA{p.ema_fast}", i.ema_fast, f"{sign} EMA{p.ema_slow}", i.ema_slow)
         case Condition.EMA_CROSS_DOWN:
-            return _pair("EMA", i.ema_fast, "/", i.ema_slow)
+            return _pair(f"EMA{p.ema_fast}", i.ema_fast, f"/ EMA{p.ema_slow}", i.ema_slow)
         case Condition.MACD_CROSS_UP:
             return _pair("MACD", i.macd, "/", i.macd_signal)
         case Condition.MACD_TURNED_NEGATIVE:
@@ -111,7 +112,6 @@ def why(
             RULE,
             *(_condition("✅", each, verdict, params, t) for each in verdict.met),
             *(_condition("❌", each, verdict, params, t) for each in verdict.unmet),
-            RULE,
-            *story,
+            *((RULE, *story) if story else ()),
         )
     )

@@ -32,7 +32,7 @@ PARTS = {
 CAPTIONS = {"discovery.discovery", "report.report", "chart.caption", "export.caption"}
 # words that a reader of English is given on purpose
 KOREAN = re.compile("엔비디아|엔비|한국어")
-KOREAN_IN_ENGLISH = {"help.help_": "plain words to type"}
+KOREAN_IN_ENGLISH = {"help.help_": "plain words to type", "notices.notice-order_rejected": "the broker's own words"}
 
 
 def drawn(shown: Shown) -> str:

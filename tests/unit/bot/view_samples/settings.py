@@ -49,7 +49,7 @@ HELD = Level(
     target=Decimal("186.16"),
 )
 BUYING = msgspec.structs.replace(
-    HELD, ticker="AMD", name="AMD", name_ko="", next_stop=Decimal(129), next_target=Decimal(180)
+    HELD, ticker="AMD", name="Advanced Micro Devices", name_ko="AMD", next_stop=Decimal(129), next_target=Decimal(180)
 )
 HIT = msgspec.structs.replace(BUYING, ticker="TSLA", name="Tesla", name_ko="테슬라", next_stop=Decimal(151), sells=True)
 OVER = msgspec.structs.replace(
