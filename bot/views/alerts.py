@@ -120,4 +120,4 @@ def headline(text: str) -> str:
 
 def repeated(view: View, t: Translator) -> View:
     """Telegram's answer was lost: the person may have the message already."""
-    return View(lines(Markup(view.text), t("🔁 Sent again: it may have reached you before.")), view.keyboard)
+    return View(lines(Markup(view.text), t("🔁 Sent again: you may have had it already.")), view.keyboard)

@@ -99,7 +99,7 @@ def state_line(card: CardModel, t: Translator) -> str | None:
             why = word(ENDINGS, card.reason or "owner", t)
             return t("✋ <b>Stopped</b> at {done}/{of} tranches · {reason}", done=done, of=of, reason=why)
         case Phase.WATCH:
-            return t("👀 Told only · no buy signal")
+            return t("👀 Notice only · no buy signal")
         case Phase.FOUND:
             return None
 
@@ -115,7 +115,7 @@ def _open_line(card: CardModel, t: Translator) -> str | None:
         shown.append(t("⚠️ <b>The price changed</b>: {before} → {after}", before=before, after=after))
         shown.append(t("Please press again if you still want it."))
     if plan and plan.expires_at:
-        shown.append(t("Decide until {time}", time=t.time(plan.expires_at)))
+        shown.append(t("Decide by {time}", time=t.time(plan.expires_at)))
     return lines(*shown) if shown else None
 
 

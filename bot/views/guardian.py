@@ -51,7 +51,7 @@ def guardian(beats: Beats | None, guard: Guard | None, t: Translator) -> View:
     present: list[str] = [t("The guardian can't be seen from here.")]
     if beats is not None:
         present = [
-            t(NOW[guard]) if guard is not None else t("🟡 Just changing: please look again in a few seconds."),
+            t(NOW[guard]) if guard is not None else t("🟡 Changing hands: please look again in a few seconds."),
             t("Trader: {age}", age=_seconds(beats.trader_age_s, t))
             + (t(" · waits for the watch") if beats.standby else ""),
             t("Guardian: {age}", age=_seconds(beats.guardian_age_s, t)),
@@ -63,7 +63,7 @@ def guardian(beats: Beats | None, guard: Guard | None, t: Translator) -> View:
 
 def line(guard: Guard | None, t: Translator) -> str:
     """The guardian's row of /health."""
-    return t(NOW[guard]) if guard is not None else t("🟡 Just changing: please look again in a few seconds.")
+    return t(NOW[guard]) if guard is not None else t("🟡 Changing hands: please look again in a few seconds.")
 
 
 def _held(standing: Standing | None, now: dt.datetime, t: Translator) -> list[str]:

@@ -76,9 +76,9 @@ def _fact(fact: Fact, now: dt.datetime, t: Translator) -> list[str]:
         case LooserScreen():
             return [t("• More stocks pass from the next bar. How many can't be told in advance.")]
         case ScreenChanges():
-            return [t("• Finds come differently from the next bar. How many can't be told in advance.")]
+            return [t("• From the next bar on other stocks are found. How many can't be told in advance.")]
         case SignalsChange():
-            return [t("• Signals come differently from the next bar. How many can't be told in advance.")]
+            return [t("• From the next bar on other signals come. How many can't be told in advance.")]
         case Approvals(0):
             return [t("• Applies to the next proposal.")]
         case Approvals(count):

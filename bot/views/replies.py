@@ -92,7 +92,7 @@ def panicked(reply: Reply, nonce: str, t: Translator) -> View:
         return View(
             lines(
                 t("🛑 <b>Stopped already</b>"),
-                t("The emergency stop is on since before; nothing is bought."),
+                t("The emergency stop was on already; nothing is bought."),
                 t("Stops and sells go on. /resume allows buying again."),
             ),
             buttons.panic_first(t, nonce),

@@ -55,7 +55,7 @@ def _condition(sign: str, condition: Condition, verdict: Verdict, p: AnalyzerPar
 def decision(card: CardModel | None, owners: frozenset[int], t: Translator) -> list[str]:
     """The trader's answer: its plan or its refusal, who decided and when."""
     if card is None:
-        return [t("The trader made nothing of it that the chat knows of.")]
+        return [t("The chat knows of no purchase from this signal.")]
     line = state_line(card, t)
     who = None
     if card.auto:
@@ -85,7 +85,7 @@ def afterwards(
     return t("Afterwards: {price} ({pct})", price=t.usd(last), pct=t.pct(Decimal(str((last / then - 1) * 100))))
 
 
-NO_PICTURE = mark("(The bars of that time can't be had now, so there is no chart.)")
+NO_PICTURE = mark("(The bars of that time are not available now, so there is no chart.)")
 
 
 def why(
