@@ -78,8 +78,11 @@ class Translator:
         return format_decimal(rounded, format=f"$#,##{places};-$#,##{places}", locale=_CLDR[self.locale])
 
     def usd_signed(self, amount: Decimal) -> str:
-        """+$12.30"""
-        return ("+" if amount > 0 else "") + self.usd(amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
+        """+$12.30, -$0.27: a sum of money, in cents whatever its size"""
+        cents = amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+        return ("+" if cents > 0 else "") + format_decimal(
+            cents, format="$#,##0.00;-$#,##0.00", locale=_CLDR[self.locale]
+        )
 
     def pct(self, value: Decimal | float) -> str:
         """A change in percent with its sign: +31.6%"""

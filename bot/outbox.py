@@ -63,9 +63,10 @@ def choose(waiting: Sequence[OutMessage], room: int) -> Sequence[OutMessage]:
 
 @dataclass(slots=True)
 class _Lane:
-    """One chat's messages. `told` are the instants of its newest chatter."""
+    """One chat's messages. `told` are the instants of its newest chatter, `closing` what arrived and is not recorded."""
 
     waiting: list[OutMessage] = field(default_factory=list)
+    closing: deque[tuple[Sequence[int], int | None]] = field(default_factory=deque)
     told: deque[dt.datetime] = field(default_factory=deque)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -102,7 +103,6 @@ class Outbox:
         self.paint: Paint | None = None
         self._sleep = sleep
         self._lanes = {owner: _Lane() for owner in deps.owners}
-        self._closing: list[tuple[Sequence[int], int | None]] = []
         self._homeless: dict[tuple[str, int], asyncio.Event] = {}
         # what was put before the database answered what a former life left behind
         self._early: set[tuple[str, int]] | None = set()
@@ -196,7 +196,7 @@ class Outbox:
             arrived = self._homeless.pop((message.key, chat_id), None)
             if arrived is not None:
                 arrived.set()
-        await self._close(ids, sent)
+        await self._close(lane, ids, sent)
 
     async def _until_sent(self, chat_id: int, batch: Sequence[OutMessage]) -> Sent | None:
         """Repeat until Telegram takes it or refuses it; a repetition that may be one says so."""
@@ -245,14 +245,14 @@ class Outbox:
             view = View(first.text, _keyboard(first.keyboard))
         return views.repeated(view, t) if unsure else view
 
-    async def _close(self, ids: Sequence[int], sent: Sent | None) -> None:
-        """Write down what arrived; what can't be written now is written with the next."""
+    async def _close(self, lane: _Lane, ids: Sequence[int], sent: Sent | None) -> None:
+        """Write down what arrived; what can't be written now is written with the chat's next."""
         if ids:
-            self._closing.append((ids, sent.message_id if sent else None))
+            lane.closing.append((ids, sent.message_id if sent else None))
         try:
-            while self._closing:
-                await self._deps.outbox.sent(*self._closing[0], self._deps.clock.now())
-                del self._closing[0]
+            while lane.closing:
+                await self._deps.outbox.sent(*lane.closing[0], self._deps.clock.now())
+                lane.closing.popleft()
         except StoreUnavailable as trouble:
             log.warning("what arrived is not recorded yet: %s", trouble)
 

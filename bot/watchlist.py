@@ -1,6 +1,8 @@
 """The watch list: kept in the database, told to the services whenever it changes and each time the bot starts."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 
 from bot.deps import BotDeps
 from core.model.instrument import Instrument
@@ -19,15 +21,24 @@ class WatchList:
     def __init__(self, deps: BotDeps) -> None:
         self._deps = deps
         self._owed = False
+        self._changing = asyncio.Lock()
 
     async def tickers(self) -> tuple[str, ...]:
         """In the order they were added. Raises StoreUnavailable."""
         return watched_of(await self._deps.chat.preference(EVERYBODY, WATCH_LIST))
 
-    async def put(self, tickers: tuple[str, ...]) -> None:
-        """Keep the list and tell the services. Raises StoreUnavailable; a bus that is away hears of it later."""
-        await self._deps.chat.set_preference(EVERYBODY, WATCH_LIST, ",".join(tickers))
-        await self._tell(tickers)
+    async def change(self, how: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[tuple[str, ...], bool]:
+        """Make a new list of the present one, keep it and tell the services; returns the list and whether it changed.
+
+        One at a time: two owners may change it at once. Raises StoreUnavailable; a bus that is away hears of it later.
+        """
+        async with self._changing:
+            before = await self.tickers()
+            after = how(before)
+            if after != before:
+                await self._deps.chat.set_preference(EVERYBODY, WATCH_LIST, ",".join(after))
+                await self._tell(after)
+            return after, after != before
 
     async def announce(self) -> None:
         """Tell the services what the database has; what can't be had or said now is owed."""

@@ -25,6 +25,7 @@ from core.model.params import Params
 from ports.bus import Bus, BusUnavailable
 from ports.store import ChatStore, StoreUnavailable
 from services.fence import hold_alone, process_started
+from services.looptime import LoopTime
 
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
@@ -43,6 +44,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     env: dict[str, str]
     stop: asyncio.Event
     progress: dict[str, str]
+    loop: LoopTime = msgspec.field(default_factory=LoopTime)
     monotonic: Callable[[], float] = time.monotonic
 
     def note(self, **fields: object) -> None:
@@ -89,7 +91,8 @@ class Runtime(msgspec.Struct, kw_only=True):
         if "pid" not in self.progress:
             pid = os.getpid()
             self.note(pid=pid, started=process_started(pid))
-        self.note(mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
+            self.loop.forget()
+        self.note(**self.loop.facts(), mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
         path = self.settings.state_dir / "beats" / self.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +150,9 @@ def run(name: str, main: Callable[[Runtime], Awaitable[None]], secrets: tuple[st
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         params = load_params(settings.config_path)
         with only_instance(name, settings.state_dir):
-            return asyncio.run(_run(name, main, settings, params, env))
+            timed = LoopTime()
+            with asyncio.Runner(loop_factory=timed.loop) as runner:
+                return runner.run(_run(name, main, settings, params, env, timed))
     except ConfigError as error:
         print(f"seohak {name}: {error}", file=sys.stderr)  # noqa: T201  (one line for the person at the terminal)
         return 2
@@ -159,7 +164,12 @@ def run(name: str, main: Callable[[Runtime], Awaitable[None]], secrets: tuple[st
 
 
 async def _run(
-    name: str, main: Callable[[Runtime], Awaitable[None]], settings: Base, params: Params, env: dict[str, str]
+    name: str,
+    main: Callable[[Runtime], Awaitable[None]],
+    settings: Base,
+    params: Params,
+    env: dict[str, str],
+    timed: LoopTime,
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -175,6 +185,7 @@ async def _run(
         env=env,
         stop=stop,
         progress={},
+        loop=timed,
     )
     try:
         log.info("%s started", name)

@@ -154,17 +154,18 @@ class Trader:
         """Answer one command of the bot or the terminal; protective ones overtake everything."""
         quote = power = None
         exchange = Exchange.NASD
+        name, name_ko = self._board.names(getattr(command, "ticker", ""))
         match command:
             case Approve(plan_id=plan_id):
                 plan = self._stage.book.plans.get(plan_id)
                 if plan is not None and plan.open:
                     quote, power = await self._watch.entry_facts(plan.ticker, plan.exchange)
             case Buy(ticker=ticker):
-                exchange = self._board.exchange(ticker)
+                exchange = self._board.exchange(ticker) or command.exchange or Exchange.NASD
+                name, name_ko = name or command.name, name_ko or command.name_ko
                 quote, power = await self._watch.entry_facts(ticker, exchange)
             case _:
                 pass
-        name, name_ko = self._board.names(getattr(command, "ticker", ""))
         message = CommandArrived(
             at=self._runtime.clock.now(),
             command=command,

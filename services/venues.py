@@ -46,9 +46,9 @@ class PriceBoard:
         """English and Korean name, empty where unknown."""
         return self._names.get(ticker, ("", ""))
 
-    def exchange(self, ticker: str) -> Exchange:
-        """KIS's venue code, NASD where unknown."""
-        return self._exchanges.get(ticker, Exchange.NASD)
+    def exchange(self, ticker: str) -> Exchange | None:
+        """KIS's venue code, None where unknown."""
+        return self._exchanges.get(ticker)
 
 
 def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Broker:

@@ -9,6 +9,7 @@ settings.load_profile("repeatable")
 # Groups that play worlds of real processes, the longest first: they mostly wait, and what computes fills the time.
 WORLDS = (
     "demo",
+    "journeys",
     "stops-dying",
     "guardian",
     "stops-living",
@@ -32,3 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return min((WORLDS.index(name) for name in marks if name in WORLDS), default=len(WORLDS))
 
     items.sort(key=turn)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured, below their results."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"measured: {name} = {value}")

@@ -41,15 +41,16 @@ class Pending:
 class CommandWord(filters.MessageFilter):
     """Messages that are a command by name or plain word: they are never taken for a value."""
 
-    def __init__(self, specs: dict[str, CommandSpec], name: str = "") -> None:
+    def __init__(self, specs: dict[str, CommandSpec], name: str = "", *, bare: bool = False) -> None:
         super().__init__("CommandWord")
         self._specs = specs
         self._only = name
+        self._bare = bare
 
     def filter(self, message: Message) -> bool:
-        """Whether the message is this command, or any."""
+        """Whether the message is this command (with `bare`: and nothing behind it), or any."""
         found = command_of(message, self._specs)
-        return found is not None and self._only in {"", found[0].name}
+        return found is not None and self._only in {"", found[0].name} and not (self._bare and found[1])
 
 
 def pending_of(context: AppContext) -> Pending | None:

@@ -301,17 +301,21 @@ async def _history(update: Update, context: AppContext, page: str) -> int | None
 
 async def _close(update: Update, context: AppContext) -> int:
     await answer(update.callback_query)
-    return await cancelled(update, context)
+    return await _closed(update, context)
 
 
 async def cancelled(update: Update, context: AppContext) -> int:
-    """/cancel while the dialogue is open closes it and nothing else."""
+    """A bare /cancel where a value is asked for takes the question back; elsewhere /cancel is about open buys."""
+    return await _closed(update, context, by_command=True)
+
+
+async def _closed(update: Update, context: AppContext, *, by_command: bool = False) -> int:
     remember(context, None)
     try:
         changes = await _changes(context)
     except StoreUnavailable:
         changes = []
-    await context.show(update, history_views.closed(changes[:NEWEST], context.t))
+    await context.show(update, history_views.closed(changes[:NEWEST], context.t, by_command=by_command))
     return END
 
 
@@ -360,7 +364,7 @@ BUTTONS: Mapping[str, Move] = {
 WORDS: Mapping[str, Move] = {
     "/settings": Move(begin, OPEN),
     "value": Move(typed, (Step.TYPE,), where=(Step.TYPE,)),
-    "/cancel": Move(cancelled, (END,), where=OPEN),
+    "/cancel": Move(cancelled, (END,), where=(Step.TYPE,)),
     "time-out": Move(timed_out, (END,), where=OPEN),
 }
 
@@ -392,10 +396,10 @@ def conversation(specs: dict[str, CommandSpec]) -> ConversationHandler[AppContex
             entry_points=[MessageHandler(CommandWord(specs, "settings"), begin), buttons],
             states={
                 Step.CHOOSE: [buttons],
-                Step.TYPE: [buttons, value],
+                Step.TYPE: [buttons, value, MessageHandler(CommandWord(specs, "cancel", bare=True), cancelled)],
                 ConversationHandler.TIMEOUT: [TypeHandler(Update, timed_out)],
             },
-            fallbacks=[MessageHandler(CommandWord(specs, "cancel"), cancelled)],
+            fallbacks=[],
             allow_reentry=True,
             conversation_timeout=TIMEOUT_S,
         )

@@ -16,7 +16,7 @@ from bot.views import help as help_views
 from bot.views import replies as views
 from bot.views import status as status_views
 from bot.views.words import MODES
-from core.model.commands import Buy, CancelOrders, Ignore, Pause, Resume, Sell, SetMode, Unlock
+from core.model.commands import MOST_NAME, Buy, CancelOrders, Ignore, Pause, Resume, Sell, SetMode, Unlock
 from core.model.position import Plan
 
 UNITS = {"": 1, "만": 10_000, "만원": 10_000, "원": 1, "k": 1_000, "m": 1_000_000}
@@ -121,7 +121,16 @@ async def buy(update: Update, context: AppContext, args: Sequence[str]) -> None:
     if rest and amount is None:
         await context.say(update, help_views.usage(spec_of(context, "buy"), context.t))
         return
-    command = Buy(by=str(context.who), nonce=secrets.token_hex(8), ticker=ticker, amount_krw=amount)
+    known = context.desk.tickers.known(ticker)
+    command = Buy(
+        by=str(context.who),
+        nonce=secrets.token_hex(8),
+        ticker=ticker,
+        amount_krw=amount,
+        exchange=known.exchange if known else None,
+        name=known.name[:MOST_NAME] if known else "",
+        name_ko=known.name_ko[:MOST_NAME] if known else "",
+    )
     await context.say(update, views.proposed(ticker, await ask.send(context, command), context.t))
 
 

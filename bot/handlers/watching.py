@@ -20,15 +20,14 @@ async def watch(update: Update, context: AppContext, args: Sequence[str]) -> Non
         return
     ticker, _ = meant
     desk = context.desk
-    tickers = await desk.watched.tickers()
     title = views.title(ticker, desk.tickers.known(ticker), context.t)
-    if ticker in tickers:
+    tickers, added = await desk.watched.change(lambda now: now if ticker in now or len(now) >= MOST else (*now, ticker))
+    if added:
+        await context.say(update, views.added(title, len(tickers), MOST, context.t))
+    elif ticker in tickers:
         await context.say(update, views.already(title, context.t))
-    elif len(tickers) >= MOST:
-        await context.say(update, views.full(MOST, context.t))
     else:
-        await desk.watched.put((*tickers, ticker))
-        await context.say(update, views.added(title, len(tickers) + 1, MOST, context.t))
+        await context.say(update, views.full(MOST, context.t))
 
 
 async def unwatch(update: Update, context: AppContext, args: Sequence[str]) -> None:
@@ -38,13 +37,9 @@ async def unwatch(update: Update, context: AppContext, args: Sequence[str]) -> N
         return
     ticker, _ = meant
     desk = context.desk
-    tickers = await desk.watched.tickers()
     title = views.title(ticker, desk.tickers.known(ticker), context.t)
-    if ticker not in tickers:
-        await context.say(update, views.absent(title, context.t))
-        return
-    await desk.watched.put(tuple(each for each in tickers if each != ticker))
-    await context.say(update, views.removed(title, context.t))
+    _, removed = await desk.watched.change(lambda now: tuple(each for each in now if each != ticker))
+    await context.say(update, views.removed(title, context.t) if removed else views.absent(title, context.t))
 
 
 async def _show(update: Update, context: AppContext) -> None:

@@ -68,8 +68,8 @@ def value(key: str, kept: Value, t: Translator) -> str:
     return settings.shown(fields()[key], kept, t) if key in fields() else str(kept)
 
 
-def closed(changes: Sequence[Override], t: Translator) -> View:
-    """The last screen: the newest changes."""
+def closed(changes: Sequence[Override], t: Translator, *, by_command: bool = False) -> View:
+    """The last screen: the newest changes; who typed /cancel may have meant something else."""
     rows = [
         t(
             "• <b>{label}</b> {old} → {new} · {time}",
@@ -80,4 +80,5 @@ def closed(changes: Sequence[Override], t: Translator) -> View:
         )
         for change in changes
     ]
-    return View(lines(t("⚙️ Settings closed."), *([t("Newest changes"), *rows] if rows else [])))
+    meant = t("Open buys are as they were: /cancel once more cancels them.") if by_command else None
+    return View(lines(t("⚙️ Settings closed."), meant, *([t("Newest changes"), *rows] if rows else [])))

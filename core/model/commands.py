@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from core.model.instrument import Exchange
 from core.model.messages import Value
 from core.model.order import Intent
 from core.model.position import Plan, Position
 from core.model.safety import Block, TradingState
+
+MOST_NAME = 200
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
@@ -61,10 +64,16 @@ class Sell(Command, frozen=True, kw_only=True, tag="sell"):
 
 
 class Buy(Command, frozen=True, kw_only=True, tag="buy"):
-    """Propose a buy by hand; it passes the same checks as a signal."""
+    """Propose a buy by hand; it passes the same checks as a signal.
+
+    Venue and names as the person's side knows them: a stock that was not screened today the trader has not met.
+    """
 
     ticker: str
     amount_krw: Annotated[int, Meta(ge=10_000)] | None = None
+    exchange: Exchange | None = None
+    name: Annotated[str, Meta(max_length=MOST_NAME)] = ""
+    name_ko: Annotated[str, Meta(max_length=MOST_NAME)] = ""
 
 
 class CancelOrders(Command, frozen=True, kw_only=True, tag="cancel_orders"):

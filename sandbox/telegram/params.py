@@ -11,7 +11,7 @@ from sandbox.telegram.model import Json
 
 TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
-_SUMMARY_LIMIT = 4096
+_SUMMARY_LIMIT = 16_384
 
 
 @dataclass(frozen=True, slots=True)

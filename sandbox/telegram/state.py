@@ -36,7 +36,7 @@ MAX_OUTBOX = 5_000
 MAX_QUERIES = 1_000
 MAX_FAULTS = 100
 Listener = Callable[[Json], None]
-MAX_RESULT = 4_000
+MAX_RESULT = 16_384
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 
 

@@ -301,11 +301,25 @@ async def test_settings_that_nobody_can_hear_of_are_not_kept(bot):
     assert (await bot.chat.overrides())["notification.alert_on_discovery"] is None
 
 
-async def test_cancel_inside_the_dialogue_closes_only_the_dialogue(bot):
-    await bot.say("/settings")
+async def test_a_bare_cancel_takes_back_the_question_for_a_value_and_says_that_open_buys_are_as_they_were(bot):
+    await bot.say("/settings max_positions")
     await bot.say("/cancel")
-    assert bot.last().body.text == "⚙️ 설정을 닫았어요."
+    assert bot.last().body.text.startswith("⚙️ 설정을 닫았어요.\n미체결 매수는 그대로예요.")
     assert kinds(bot) == []
+    await bot.say("/cancel")
+    assert kinds(bot) == ["CancelOrders"]
+
+
+@pytest.mark.parametrize("words", ["/cancel NVDA", "취소 NVDA"])
+async def test_cancelling_the_buys_of_a_ticker_never_ends_in_the_settings(bot, words):
+    """An emergency does not wait for a dialogue that somebody left open."""
+    await bot.say("/settings max_positions")
+    await bot.say(words)
+    assert [c.ticker for c in bot.trader.commands if type(c).__name__ == "CancelOrders"] == ["NVDA"]
+
+
+async def test_cancel_with_a_list_of_settings_on_the_screen_cancels_buys(bot):
+    await bot.say("/settings")
     await bot.say("/cancel")
     assert kinds(bot) == ["CancelOrders"]
 

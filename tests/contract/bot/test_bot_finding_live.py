@@ -157,6 +157,13 @@ async def test_a_whole_name_sells_after_the_preview(market):
     assert "수량: 7주 중 3주 (50%)" in market.last().body.text
 
 
+async def test_a_buy_by_hand_tells_the_trader_where_the_stock_is_listed_and_what_it_is_called(market):
+    """The trader has met only what was screened today; KIS has no price for a ticker on the wrong venue."""
+    await market.say("/buy GOOG")
+    (command,) = market.trader.commands
+    assert (command.exchange, command.name, command.name_ko) == (Exchange.NYSE, "Alphabet Inc Class C", "알파벳 C")
+
+
 async def test_an_unknown_name_says_what_to_do(market):
     await market.say("차트 없는회사")
     assert market.last().body.text == "없는회사: 모르는 종목이에요. NVDA 같은 티커로 다시 보내 주세요."

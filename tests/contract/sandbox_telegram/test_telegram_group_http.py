@@ -5,7 +5,7 @@ import base64
 from aiogram import methods
 from pydantic import TypeAdapter
 from telegram_sandbox_support import EVE, OWNER, Sandbox, png
-from test_telegram_aiogram import unknown_keys
+from telegram_schema import unknown_keys
 
 CLUB = -1002026112801
 KEYBOARD = {"inline_keyboard": [[{"text": "승인", "callback_data": "a:1"}]]}

@@ -77,7 +77,7 @@ def test_money_and_changes():
     assert KO.krw_signed(Decimal(0)) == "₩0"
     assert KO.usd(Decimal("142.5")) == EN.usd(142.5) == "$142.50"
     assert KO.usd(Decimal("0.1234")) == "$0.1234"
-    assert KO.usd_signed(Decimal("0.5")) == "+$0.5000"
+    assert KO.usd_signed(Decimal("0.5")) == "+$0.50"
     assert KO.usd_signed(Decimal("-1234.567")) == "-$1,234.57"
     assert [KO.pct(x) for x in (31.63, Decimal(-5), 0, Decimal("-0.04"), 1234.5)] == [
         "+31.6%",

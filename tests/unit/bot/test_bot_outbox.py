@@ -1,13 +1,17 @@
 """What is sent next, and which notices a person wants."""
 
+import asyncio
 import datetime as dt
+from types import SimpleNamespace
 
 import httpx
+import msgspec
 import pytest
 from bot_samples import EN, KO, NOW, seen
 
 from bot.alerts import BUDGET, CHATTER, CHOICES, Alerts, Level, QuietHours, Topic, decode, encode, quiet_hours
-from bot.outbox import IN_DIGEST, NEVER_SENT, choose
+from bot.messenger import Sent
+from bot.outbox import IN_DIGEST, NEVER_SENT, Outbox, choose
 from bot.views import alerts as views
 from bot.views.base import TEXT_LIMIT, View
 from ports.store import OutMessage
@@ -157,3 +161,45 @@ def test_every_topic_has_its_words_and_its_button(t):
         assert t.plain(name) in view.text
         assert any(t.plain(name) in label for label in labels) == (len(CHOICES[topic]) > 1)
     assert set(views.TOPICS) == set(Topic)
+
+
+class SlowStore:
+    """A database whose every answer takes a turn of the event loop."""
+
+    def __init__(self, messages):
+        self.kept = messages
+        self.arrived = []
+
+    async def waiting(self):
+        return self.kept
+
+    async def handed_over(self, ids):
+        await asyncio.sleep(0)
+
+    async def sent(self, ids, message_id, at):
+        await asyncio.sleep(0)
+        self.arrived += ids
+
+
+class Letters:
+    """A messenger that delivers at once."""
+
+    async def send(self, chat_id, view, **how):
+        await asyncio.sleep(0)
+        return Sent(chat_id, 1)
+
+
+async def test_two_owners_who_hear_the_same_at_the_same_time_are_both_recorded():
+    """Each chat writes down its own arrivals: neither ends the bot, neither is sent again after a restart."""
+    messages = [
+        msgspec.structs.replace(m, chat_id=chat, id=m.id * 10 + chat) for m in waiting(*["sell"] * 5) for chat in (1, 2)
+    ]
+    store = SlowStore(messages)
+    deps = SimpleNamespace(owners={1, 2}, outbox=store, clock=SimpleNamespace(now=lambda: NOW))
+    outbox = Outbox(deps, Letters(), lambda _: KO, lambda _: Alerts(), root=None)
+    running = asyncio.create_task(outbox.run())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not running.done()
+    running.cancel()
+    assert sorted(store.arrived) == sorted(m.id for m in messages)

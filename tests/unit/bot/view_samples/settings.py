@@ -173,5 +173,6 @@ SAMPLES: Samples = {
     **{f"history.refused-{r.value}": (lambda t, r=r: history.refused(r, t)) for r in Refusal},
     "history.value": lambda t: history.value(STOP.key, None, t),
     "history.closed": lambda t: history.closed(CHANGES[:3], t),
+    "history.closed-by_command": lambda t: history.closed((), t, by_command=True),
     "history.closed-nothing": lambda t: history.closed((), t),
 }
