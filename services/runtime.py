@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -91,6 +92,9 @@ class Runtime(msgspec.Struct, kw_only=True):
         if "pid" not in self.progress:
             pid = os.getpid()
             self.note(pid=pid, started=process_started(pid))
+            # what the start has made stays: no later collection of garbage has to walk through it
+            gc.collect()
+            gc.freeze()
             self.loop.forget()
         self.note(**self.loop.facts(), mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
         path = self.settings.state_dir / "beats" / self.name

@@ -9,6 +9,8 @@ from aiogram.methods.base import TelegramMethod
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 Json = dict[str, Any]
+# python-telegram-bot sends its default along with this method, which takes it inside `media` only; Telegram ignores it
+IGNORED = frozenset({("editmessagemedia", "parse_mode")})
 METHODS: dict[str, type[TelegramMethod[Any]]] = {
     name.lower(): model for name, model in vars(methods).items() if isinstance(model, type)
 }
@@ -37,7 +39,8 @@ def _asked(method: str, params: Json) -> list[str]:
     """What is wrong with a request. Uploads stand in the log by their size, numbers of a text as numbers."""
     model = METHODS[method]
     known = set(model.model_fields)
-    wrong = [f"unknown parameter {name}" for name in params if name not in known and not name.startswith("attach")]
+    strange = [name for name in params if name not in known and not name.startswith("attach")]
+    wrong = [f"unknown parameter {name}" for name in strange if (method, name) not in IGNORED]
     given = {name: value for name, value in params.items() if name in known}
     for name in ("text", "caption"):
         if name in given and not isinstance(given[name], str):

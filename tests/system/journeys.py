@@ -35,16 +35,16 @@ class Person:
             self.said.add(text.split(maxsplit=1)[0][1:])
         return found
 
-    async def presses(self, head: str, expected: str, *, on: str = "") -> str:
-        """Press the newest button whose data begins with `head`, on a message about `on`; returns what came of it.
+    async def presses(self, data: str, expected: str, *, on: str = "") -> str:
+        """Press the newest button whose data begin with the pattern, on a message about `on`; returns what came of it.
 
         That is a toast, the message changed by the press, or a new one: the first that has `expected` in it.
         """
-        message, data = await self._until(f"a button {head} of {on!r}", lambda: self._button(head, on))
+        message, pressed = await self._until(f"a button {data} of {on!r}", lambda: self._button(data, on))
         number, shown = message["message_id"], _face(message)
         toasts = len(await self.world.chat.answers(self.user))
         newest = (await self.world.chat.messages(self.user))[-1]["message_id"]
-        await self.world.chat.tap(number, data, self.user)
+        await self.world.chat.tap(number, pressed, self.user)
 
         async def came() -> str:
             found = [a["text"] for a in (await self.world.chat.answers(self.user))[toasts:]]
@@ -54,8 +54,8 @@ class Person:
                     found.append(_face(each))
             return next((text for text in found if re.search(expected, text)), "")
 
-        what = await self._until(f"pressed {data}: {expected!r}", came)
-        self.pressed.add(data.split(":")[0])
+        what = await self._until(f"pressed {pressed}: {expected!r}", came)
+        self.pressed.add(pressed.split(":")[0])
         return what
 
     async def _until(self, what: str, look: Callable[[], Awaitable[T]]) -> T:
@@ -67,11 +67,11 @@ class Person:
             trouble.add_note("\n---\n".join(seen[-6:]))
             raise
 
-    async def _button(self, head: str, on: str) -> tuple[Json, str] | None:
+    async def _button(self, pattern: str, on: str) -> tuple[Json, str] | None:
         for message in reversed(await self.world.chat.messages(self.user)):
             for button in buttons(message):
                 data = str(button.get("callback_data", ""))
-                if data.startswith(head) and on in body(message):
+                if re.match(pattern, data) and on in body(message):
                     return message, data
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import telegram_schema
 from bot_world import EVE, OWNER, World, world
 
 from charts.worker import ChartWorker
@@ -26,6 +27,8 @@ async def idle_bot(charts: ChartWorker) -> AsyncIterator[World]:
     yield made
     await made.close()
     await runner.cleanup()
+    # whatever a test was about: a second client must understand all of it
+    assert telegram_schema.complaints(call.to_json() for call in made.state.outbox) == []
 
 
 @pytest.fixture
