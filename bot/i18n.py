@@ -99,6 +99,10 @@ class Translator:
         """15,200"""
         return format_decimal(int(value), format="#,##0", locale=_CLDR[self.locale])
 
+    def shares(self, qty: int) -> str:
+        """7주, 7 shares, 1 share"""
+        return self(mark("1 share")) if qty == 1 else self(mark("{qty} shares"), qty=self.count(qty))
+
     def cap(self, value: float | None) -> str:
         """A market capitalisation: $3.5T"""
         if value is None:

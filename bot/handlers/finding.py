@@ -13,6 +13,7 @@ from bot.handlers import ask
 from bot.keyboards import decode as decode_press
 from bot.messenger import Picture, Sent
 from bot.pictures import draw
+from bot.views import buttons
 from bot.views import chart as chart_views
 from bot.views import discovery as discovery_views
 from bot.views import help as help_views
@@ -177,7 +178,7 @@ async def _chart(
         return chart_views.overlay_failed(overlays, len(bars), t), None
     if picture is None:
         return help_views.charts_busy(t), None
-    keyboard = keyboards.chart(t, ticker, timeframe, overlays, theme)
+    keyboard = buttons.chart(t, ticker, timeframe, overlays, theme)
     return View(chart_views.caption(ticker, name, bars[-1], before, shown_at, now, t), keyboard), picture
 
 

@@ -92,6 +92,8 @@ def pnl(span: Span, day: str, sums: Results, t: Translator) -> View:
         (t.krw_signed(sums.fx_krw), t.plain("Exchange rate")),
         (t.krw_signed(sums.fee_krw), t.plain("Fees")),
     ]
+    if sums.unsplit == sums.trips:
+        parts.clear()
     if sums.unsplit:
         parts.append((t.krw_signed(sums.unsplit_krw), t.plain("Parts unknown ({count})", count=sums.unsplit)))
     parts.append((t.krw_signed(sums.pnl_krw), t.plain("Realised")))
@@ -150,7 +152,7 @@ def tax(found: TaxEstimate, params: TaxParams, t: Translator) -> View:
             t("Settlement T+{days}; estimated with the fill day's rate", days=params.settlement_days)
             if found.estimated
             else t("Settlement T+{days}, at the settlement date's rate", days=params.settlement_days),
-            t("⚠️ {count} sales are left out: their rate, fee or cost is not known.", count=found.unknown)
+            t("⚠️ Sales left out: {count}. Their rate, fee or cost is not known.", count=found.unknown)
             if found.unknown
             else None,
             "",

@@ -36,7 +36,7 @@ def state_changed(event: Event, t: Translator) -> str | None:
     if state == TradingState.ACTIVE:
         if not keys:
             return None
-        gone = t("The HALT file is gone.") if BY_FILE in keys else t("Over: {reasons}", reasons=reasons(keys, t))
+        gone = t("The HALT file is gone.") if BY_FILE in keys else t("No longer: {reasons}", reasons=reasons(keys, t))
         return lines(head, gone, t("Buying is possible again, as far as the other checks allow."))
     return lines(
         head,
@@ -71,7 +71,7 @@ def unwatched(event: Event, standing: Standing | None, t: Translator) -> str:
 
 
 def watched(event: Event, t: Translator) -> str:
-    return t("👀 {ticker}: the price is seen again, its stop is watched.", ticker=event.ticker)
+    return t("👀 {ticker}: its price is seen again and its stop is guarded.", ticker=event.ticker)
 
 
 def exit_waits(event: Event, t: Translator) -> str:
@@ -81,26 +81,33 @@ def exit_waits(event: Event, t: Translator) -> str:
             "🌙 <b>A sale waits for the market</b> · {title}",
             title=titled(event.ticker, text(v, "name"), text(v, "name_ko"), t),
         ),
-        t("{qty} shares · {reason}", qty=whole(v, "qty"), reason=word(PURPOSES, text(v, "reason"), t)),
+        t("{qty} · {reason}", qty=t.shares(whole(v, "qty")), reason=word(PURPOSES, text(v, "reason"), t)),
         t("No orders are taken now. The sale goes on by itself at the next opening (/schedule)."),
     )
 
 
+def order_line(event: Event, t: Translator) -> str | None:
+    """The order that an event is about; None where it does not say."""
+    v = event.values
+    if not whole(v, "qty"):
+        return None
+    side = t("🟠 Sell") if text(v, "side") == Side.SELL else t("🔵 Buy")
+    return t("{side} {qty}, limit {price}", side=side, qty=t.shares(whole(v, "qty")), price=t.usd(amount(v, "limit")))
+
+
 def order_unknown(event: Event, t: Translator) -> str:
     """The broker's answer was lost. A buy is never repeated; a sale is, within what is still sellable."""
-    v = event.values
-    selling = text(v, "side") == Side.SELL
-    side = t("🟠 Sell") if selling else t("🔵 Buy")
-    order = t("{side} {qty} shares, limit {price}", side=side, qty=whole(v, "qty"), price=t.usd(amount(v, "limit")))
-    if selling:
-        then = t("I ask the broker. What is still sellable is sold again; more than that the broker refuses by itself.")
-    elif text(v, "reason") == RESTART:
-        then = t("I ask the broker. Until the order is found or ruled out, nothing more of it is bought.")
+    if text(event.values, "side") == Side.SELL:
+        then = t(
+            "I am asking the broker. What is still sellable is sold again; more than that the broker refuses by itself."
+        )
+    elif text(event.values, "reason") == RESTART:
+        then = t("I am asking the broker. Until the order is found or ruled out, nothing more of it is bought.")
     else:
-        then = t("I ask the broker. For safety this stock is closed for buying for the rest of the session.")
+        then = t("I am asking the broker. For safety this stock is closed for buying for the rest of the session.")
     return lines(
         t("❓ <b>An order's fate is unknown</b> · {ticker}", ticker=event.ticker),
-        order if whole(v, "qty") else None,
+        order_line(event, t),
         t("The broker's answer was lost: it may have arrived or not. This order is never sent twice."),
         then,
     )
@@ -113,7 +120,7 @@ def manual_sold(event: Event, t: Translator) -> str:
     rest = (
         t("The bot's own was not touched.")
         if not ours
-        else t("The bot has {left} shares left. Their stop stays and now counts for these.", left=left)
+        else t("The bot has {left} left. The stop stays where it is and guards what is left.", left=t.shares(left))
         if left
         else t("The bot has none left, so there is nothing more to guard.")
     )
@@ -122,8 +129,8 @@ def manual_sold(event: Event, t: Translator) -> str:
             "🙋 <b>You seem to have sold in the KIS app</b> · {title}",
             title=titled(event.ticker, text(v, "name"), text(v, "name_ko"), t),
         ),
-        t("Sold by hand: {qty} shares at {price}", qty=qty, price=t.usd(amount(v, "price"))),
-        t("Your own: {own} · the bot's: {ours}", own=qty - ours, ours=ours),
+        t("Sold by hand: {qty} at {price}", qty=t.shares(qty), price=t.usd(amount(v, "price"))),
+        t("Your own: {own} · the bot's: {ours}", own=t.shares(qty - ours), ours=t.shares(ours)),
         rest,
     )
 
@@ -138,10 +145,10 @@ def guardian_sold(event: Event, t: Translator) -> str:
     """A sale that the guardian had sent, as the trader finds it in the guardian's record."""
     v = event.values
     qty = whole(v, "qty")
-    sale = t("{ticker} {qty} shares, limit {price}", ticker=event.ticker, qty=qty, price=t.usd(amount(v, "price")))
+    sale = t("{ticker} {qty}, limit {price}", ticker=event.ticker, qty=t.shares(qty), price=t.usd(amount(v, "price")))
     return lines(
-        t("🛡 <b>The guardian has sold</b>"),
-        t("While the trader was away, the guardian sent a protective sale. The trader has taken it over:"),
+        t("🛡 <b>The guardian sent a protective sale</b>"),
+        t("It did so while the trader was away. The trader has taken it over:"),
         sale if qty else None,
     )
 

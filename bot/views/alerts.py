@@ -110,7 +110,7 @@ def bad_hours(given: str, t: Translator) -> str:
 def digest(told: Sequence[tuple[dt.datetime, str]], t: Translator) -> View:
     """Many notices as one message: the first line of each, with its time."""
     rows = [t("• {time} {line}", time=t.clock(at), line=headline(text)) for at, text in told]
-    return View(lines(t("📚 <b>Put together</b> · {count} notices", count=len(told)), RULE, *rows))
+    return View(lines(t("📚 <b>Digest</b> · {count} (KST)", count=len(told)), RULE, *rows))
 
 
 def headline(text: str) -> str:
@@ -120,4 +120,4 @@ def headline(text: str) -> str:
 
 def repeated(view: View, t: Translator) -> View:
     """Telegram's answer was lost: the person may have the message already."""
-    return View(lines(Markup(view.text), t("🔁 Sent again: it may have reached you before.")), view.keyboard)
+    return View(lines(Markup(view.text), t("🔁 Sent again: you may have had it already.")), view.keyboard)

@@ -52,7 +52,7 @@ def full_name(name: str, name_ko: str, t: Translator) -> str:
 def titled(ticker: str, name: str, name_ko: str, t: Translator) -> str:
     """NVDA 엔비디아, for lists."""
     short = (name_ko if t.locale == "ko" else "") or name
-    return f"{ticker} {clip(short, 24)}".strip()
+    return ticker if short == ticker else f"{ticker} {clip(short, 24)}".strip()
 
 
 def distance(level: Decimal, base: Decimal, t: Translator) -> str:

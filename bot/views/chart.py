@@ -228,7 +228,7 @@ def too_many_overlays(most: int, t: Translator) -> View:
 def overlay_failed(names: Sequence[str], count: int, t: Translator) -> View:
     return View(
         t(
-            "{names} can't be drawn on {count} bars. Please try a shorter length or none.",
+            "{names} can't be drawn: too few bars ({count}). Please try a shorter length, or leave it out.",
             names=", ".join(names),
             count=count,
         )

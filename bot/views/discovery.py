@@ -7,6 +7,7 @@ from telegram import InlineKeyboardMarkup
 from bot import keyboards
 from bot.card import CardModel, Phase, PlanFacts
 from bot.i18n import Markup, Translator, mark
+from bot.views import buttons
 from bot.views.base import RULE, View, full_name, levels, lines, titled
 from bot.views.status import clocks
 from bot.views.words import ENDINGS, REFUSALS, word
@@ -60,10 +61,10 @@ def plan_lines(plan: PlanFacts, t: Translator) -> list[str]:
     if plan.budget_krw is not None:
         shown.append(
             t(
-                "Plan: {budget} in {tranches} tranches, about {qty} shares",
+                "Plan: {budget} in {tranches} tranches, about {qty}",
                 budget=t.krw(plan.budget_krw),
                 tranches=plan.tranches,
-                qty=plan.planned_qty,
+                qty=t.shares(plan.planned_qty),
             )
         )
     shown += levels(plan.target_price, plan.stop_price, plan.price, t)
@@ -98,7 +99,7 @@ def state_line(card: CardModel, t: Translator) -> str | None:
             why = word(ENDINGS, card.reason or "owner", t)
             return t("✋ <b>Stopped</b> at {done}/{of} tranches · {reason}", done=done, of=of, reason=why)
         case Phase.WATCH:
-            return t("👀 Watching only")
+            return t("👀 Notice only · no buy signal")
         case Phase.FOUND:
             return None
 
@@ -114,7 +115,7 @@ def _open_line(card: CardModel, t: Translator) -> str | None:
         shown.append(t("⚠️ <b>The price changed</b>: {before} → {after}", before=before, after=after))
         shown.append(t("Please press again if you still want it."))
     if plan and plan.expires_at:
-        shown.append(t("Decide until {time}", time=t.time(plan.expires_at)))
+        shown.append(t("Decide by {time}", time=t.time(plan.expires_at)))
     return lines(*shown) if shown else None
 
 
@@ -122,13 +123,13 @@ def keyboard(card: CardModel, t: Translator) -> InlineKeyboardMarkup | None:
     """The buttons of the card's phase; none once it is final."""
     plan = card.plan
     if card.phase is Phase.WATCH:
-        return keyboards.rows([keyboards.mute_button(t, card.ticker)])
+        return keyboards.rows([buttons.mute_button(t, card.ticker)])
     if plan is None:
         return None
     if card.phase is Phase.PROPOSED:
-        return keyboards.approve(t, plan.plan_id, plan.nonce, card.ticker)
+        return buttons.approve(t, plan.plan_id, plan.nonce, card.ticker)
     if card.phase is Phase.RUNNING:
-        build = keyboards.auto_running if card.auto else keyboards.running
+        build = buttons.auto_running if card.auto else buttons.running
         return build(t, plan.plan_id, plan.nonce)
     return None
 

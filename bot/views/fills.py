@@ -29,10 +29,10 @@ def progress(event: Event, t: Translator) -> View:
         lines(
             t("⏳ <b>Buying in tranches</b> · {ticker}", ticker=event.ticker),
             bar(whole(v, "tranche"), whole(v, "of")),
-            t("Last: {qty} shares at {price}", qty=whole(v, "qty"), price=t.usd(amount(v, "price"))),
+            t("Last: {qty} at {price}", qty=t.shares(whole(v, "qty")), price=t.usd(amount(v, "price"))),
             t(
-                "Total: {qty} shares · average {price}",
-                qty=whole(v, "total_qty"),
+                "Total: {qty} · average {price}",
+                qty=t.shares(whole(v, "total_qty")),
                 price=t.usd(average or Decimal(0)),
             ),
             t("Invested: {amount}", amount=t.krw(amount(v, "invested_krw"))),
@@ -54,11 +54,11 @@ def buy_complete(event: Event, t: Translator) -> View:
     v = event.values
     average = amount(v, "avg_price")
     quantity = (
-        t("Bought: {qty} shares ({tranches} tranches, complete)", qty=whole(v, "qty"), tranches=whole(v, "of"))
+        t("Bought: {qty} ({tranches} tranches, complete)", qty=t.shares(whole(v, "qty")), tranches=whole(v, "of"))
         if flag(v, "complete")
         else t(
-            "Bought: {qty} shares (stopped at {tranches}/{of} tranches)",
-            qty=whole(v, "qty"),
+            "Bought: {qty} (stopped at {tranches}/{of} tranches)",
+            qty=t.shares(whole(v, "qty")),
             tranches=whole(v, "tranches"),
             of=whole(v, "of"),
         )
@@ -92,9 +92,9 @@ def sold(event: Event, t: Translator) -> View:
             t("🚨 <b>Stopped out</b>") if urgent(v) else t("💰 <b>Sold</b>"),
             RULE,
             t("Ticker: {ticker}", ticker=event.ticker),
-            t("Sold: {qty} shares (part, {left} left)", qty=qty, left=left)
+            t("Sold: {qty} (part, {left} left)", qty=t.shares(qty), left=left)
             if left
-            else t("Sold: {qty} shares (all at once)", qty=qty),
+            else t("Sold: {qty} (all at once)", qty=t.shares(qty)),
             t("Sell price: {price}", price=t.usd(amount(v, "sell_price"))),
             t("Return: {pct}", pct=t.pct(amount(v, "pnl_pct"))),
             t("Realised: {amount}", amount=t.krw_signed(amount(v, "pnl_krw"))),

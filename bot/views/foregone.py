@@ -55,7 +55,7 @@ def summary(cause: Cause, mine: Entries, t: Translator) -> str:
     if numbers is None:
         return t("{cause}: {count}", cause=name, count=len(mine))
     return t(
-        "{cause}: {count} · mean {mean} · {rose} up · {targets} at the target, {stops} at the stop",
+        "{cause}: {count} · mean {mean} · up {rose} · target reached {targets} · stopped out {stops}",
         cause=name,
         count=len(mine),
         mean=t.pct(numbers.mean_pct),
@@ -89,7 +89,7 @@ def morning(entries: Entries, t: Translator) -> View | None:
     asked = [e for e in entries if e[0].cause in {Cause.EXPIRED, Cause.IGNORED} or e[0].reason == "asleep"]
     if not asked:
         return None
-    return View(_body(t("🌅 <b>What I wanted to ask, and what came after</b>"), asked, t))
+    return View(_body(t("🌅 <b>Not bought last night, and what became of it</b>"), asked, t))
 
 
 def week(entries: Entries, t: Translator) -> View:

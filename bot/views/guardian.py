@@ -3,9 +3,9 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from bot import keyboards
 from bot.beats import Beats, Guard
 from bot.i18n import Markup, Translator, mark
+from bot.views import buttons
 from bot.views.base import RULE, View, lines
 from bot.views.pinned import Standing, rows
 
@@ -51,19 +51,19 @@ def guardian(beats: Beats | None, guard: Guard | None, t: Translator) -> View:
     present: list[str] = [t("The guardian can't be seen from here.")]
     if beats is not None:
         present = [
-            t(NOW[guard]) if guard is not None else t("🟡 Just changing: please look again in a few seconds."),
+            t(NOW[guard]) if guard is not None else t("🟡 Changing hands: please look again in a few seconds."),
             t("Trader: {age}", age=_seconds(beats.trader_age_s, t))
             + (t(" · waits for the watch") if beats.standby else ""),
             t("Guardian: {age}", age=_seconds(beats.guardian_age_s, t)),
         ]
     keeps = guard is Guard.GUARDIAN_KEEPS
     text = lines(t("🛡 <b>Guardian</b>"), RULE, *present, RULE, t("<b>What is promised</b>"), *promises(t))
-    return View(text, keyboards.guardian(t, keeps=keeps))
+    return View(text, buttons.guardian(t, keeps=keeps))
 
 
 def line(guard: Guard | None, t: Translator) -> str:
     """The guardian's row of /health."""
-    return t(NOW[guard]) if guard is not None else t("🟡 Just changing: please look again in a few seconds.")
+    return t(NOW[guard]) if guard is not None else t("🟡 Changing hands: please look again in a few seconds.")
 
 
 def _held(standing: Standing | None, now: dt.datetime, t: Translator) -> list[str]:
@@ -122,7 +122,7 @@ def changed(last: Guard, now: Guard, standing: Standing | None, at: dt.datetime,
                     t("Stops are guarded; buying stays closed until you give the watch back."),
                     t("Please see first why the trader failed: /health, and the log on the server."),
                 ),
-                keyboards.handback_ask(t),
+                buttons.handback_ask(t),
             )
         case Guard.TRADER_ALONE:
             return View(
@@ -155,7 +155,7 @@ def handback_question(nonce: str, t: Translator) -> View:
             t("The trader guards the stops then. If it fails again, the guardian takes over again."),
             t("The button works once, for a minute."),
         ),
-        keyboards.handback_confirm(t, nonce),
+        buttons.handback_confirm(t, nonce),
     )
 
 

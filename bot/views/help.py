@@ -37,7 +37,7 @@ def help_(specs: Sequence[CommandSpec], t: Translator) -> View:
     for group, title in GROUPS.items():
         shown += ["", t("<b>{title}</b>", title=t.plain(title))]
         shown += [_line(spec, t) for spec in specs if spec.group is group]
-    words = t("Plain words work too: {words}", words=", ".join(_examples(specs)))
+    words = t("Korean words work too: {words}", words=", ".join(_examples(specs)))
     return View(lines(t("❓ <b>Help</b>"), *shown, "", words))
 
 

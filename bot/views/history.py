@@ -49,7 +49,7 @@ def history(changes: Sequence[Override], page: int, undoable: Collection[str], m
 
 
 def _entry(change: Override, me: str, t: Translator) -> list[str]:
-    who = t.plain("you") if change.by == me else change.by
+    who = t.plain("you") if change.by == me else t.plain("user {id}", id=change.by)
     return [
         t(
             "• <b>{label}</b> {old} → {new}",
@@ -64,7 +64,7 @@ def _entry(change: Override, me: str, t: Translator) -> list[str]:
 def value(key: str, kept: Value, t: Translator) -> str:
     """A kept value in words; nothing kept means that config.yaml decides."""
     if kept is None:
-        return "config.yaml"
+        return t.plain("as in config.yaml")
     return settings.shown(fields()[key], kept, t) if key in fields() else str(kept)
 
 
@@ -72,9 +72,9 @@ def closed(changes: Sequence[Override], t: Translator, *, by_command: bool = Fal
     """The last screen: the newest changes; who typed /cancel may have meant something else."""
     rows = [
         t(
-            "• {time} <code>{key}</code> {old} → {new}",
+            "• <b>{label}</b> {old} → {new} · {time}",
+            label=settings.label(change.key, t),
             time=Markup(t.when(change.at)),
-            key=change.key,
             old=value(change.key, change.old, t),
             new=value(change.key, change.new, t),
         )

@@ -48,7 +48,7 @@ LABELS: Mapping[str, str] = {
     "trading.approval_drift_pct": mark("Ask again when the price moved"),
     "trading.asleep_hours": mark("Hours of sleep"),
     "trading.asleep_policy": mark("Proposals while asleep"),
-    "trading.asleep_size_pct": mark("Size while asleep"),
+    "trading.asleep_size_pct": mark("Share of the budget while asleep"),
     "trading.stop_cooldown_min": mark("Rest after a stop"),
     "trading.trend_timeout_sec": mark("Wait for the trend answer"),
     "trading.max_data_age_sec": mark("Oldest data to buy on"),
@@ -94,7 +94,7 @@ LABELS: Mapping[str, str] = {
 UNITS: Mapping[str, str] = {
     "USD": mark("USD"),
     "KRW": mark("KRW"),
-    "KRW, 0 = none": mark("KRW (0 = none)"),
+    "KRW, 0 = none": mark("KRW (0 = no limit)"),
     "KRW per USD": mark("KRW per USD"),
     "shares": mark("shares"),
     "trading days": mark("trading days"),
@@ -109,9 +109,24 @@ UNITS: Mapping[str, str] = {
     "times": mark("times"),
     "of 3": mark("of 3"),
     "of 4": mark("of 4"),
-    "HH:MM-HH:MM KST, empty = none": mark("HH:MM-HH:MM, Korean time"),
-    "HH:MM KST": mark("HH:MM, Korean time"),
+    "HH:MM-HH:MM KST, empty = none": mark("HH:MM-HH:MM in Korean time, or none"),
+    "HH:MM KST": mark("HH:MM in Korean time"),
     "open+MINUTESm or HH:MM KST": mark("open+30m, or HH:MM in Korean time"),
+}
+
+# one of them, in languages that say it otherwise
+ONE: Mapping[str, str] = {
+    "shares": mark("share"),
+    "trading days": mark("trading day"),
+    "stops, 0 = no limit": mark("stop (0 = no limit)"),
+    "minutes": mark("minute"),
+    "minutes, 0 = no limit": mark("minute (0 = no limit)"),
+    "seconds": mark("second"),
+    "tranches": mark("tranche"),
+    "positions": mark("position"),
+    "orders": mark("order"),
+    "bars": mark("bar"),
+    "times": mark("time"),
 }
 
 CHOICES: Mapping[str, str] = {

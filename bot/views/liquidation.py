@@ -35,10 +35,10 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True):
 def _row(s: Sale, t: Translator) -> str:
     title = titled(s.ticker, s.name, s.name_ko, t)
     if s.pnl_krw is not None:
-        return t("✅ {title} {qty} shares · {amount}", title=title, qty=s.qty, amount=t.krw_signed(s.pnl_krw))
+        return t("✅ {title} {qty} · {amount}", title=title, qty=t.shares(s.qty), amount=t.krw_signed(s.pnl_krw))
     if s.waits:
-        return t("🌙 {title} {qty} shares · goes on at the next opening", title=title, qty=s.qty)
-    return t("⏳ {title} {qty} shares · being sold", title=title, qty=s.qty)
+        return t("🌙 {title} {qty} · goes on at the next opening", title=title, qty=t.shares(s.qty))
+    return t("⏳ {title} {qty} · being sold", title=title, qty=t.shares(s.qty))
 
 
 def liquidation(run: Liquidation, t: Translator) -> View:

@@ -17,7 +17,7 @@ MEANINGS: Mapping[str, str] = {
     "scanner.timeframe": mark("The rise is measured over this time. Longer: slower moves are found too."),
     "scanner.volume_timeframe": mark("The bar whose volume is compared. Only one-minute bars are there."),
     "scanner.volume_lookback": mark(
-        "The average volume is taken over so many minutes before. Longer: calmer, later after the first bar."
+        "The average volume is taken over this many minutes before. Longer: calmer, later after the first bar."
     ),
     "scanner.max_reference_age_min": mark(
         "After a trading halt an old price is no base for a rise. Higher or 0: such jumps count too."
@@ -26,18 +26,20 @@ MEANINGS: Mapping[str, str] = {
         "What happens to stocks whose size nobody knows. Letting them through finds riskier ones too."
     ),
     "scanner.security_types": mark("Only these kinds are found; with none ticked, all of them."),
-    "scanner.discovery_cooldown_min": mark("The same stock is not announced again for so long. Lower: more messages."),
+    "scanner.discovery_cooldown_min": mark(
+        "The same stock is not announced again for this long. Lower: more messages."
+    ),
     "trading.venue": mark("The account that orders go to."),
     "trading.mode": mark("Whether a signal buys by itself, asks first, or only tells."),
     "trading.total_buy_amount": mark(
-        "So much is spent on one stock, over all tranches. Higher: every loss is larger too."
+        "This much is spent on one stock, over all tranches. Higher: every loss is larger too."
     ),
     "trading.split_count": mark(
-        "A purchase is divided into so many parts. More: a smoother average price, but slower."
+        "A purchase is divided into this many parts. More: a smoother average price, but slower."
     ),
     "trading.split_interval_sec": mark("The time between two tranches. Longer: the purchase spreads out more."),
     "trading.max_positions": mark(
-        "No new stock is bought while so many are held. Higher: more money is at risk at once."
+        "No new stock is bought while this many are held. Higher: more money is at risk at once."
     ),
     "trading.take_profit_pct": mark(
         "From this gain on the trend is checked, and a broken one sells. Higher: waits for more."
@@ -60,10 +62,10 @@ MEANINGS: Mapping[str, str] = {
     "trading.entry_slippage_pct": mark("How far over the ask the limit goes. Higher: fills sooner, a little dearer."),
     "trading.max_divergence_pct": mark("Where the feed and the broker's price differ by more, nothing is bought."),
     "trading.max_stops_per_day": mark(
-        "After so many stops buying ends for the day. Higher or 0: it goes on longer on a bad day."
+        "After this many stops buying ends for the day. Higher or 0: it goes on longer on a bad day."
     ),
     "trading.unfilled_cancel_sec": mark("A buy that is not filled after this is cancelled."),
-    "trading.approval_ttl_sec": mark("A proposal waits so long for your tap and then expires."),
+    "trading.approval_ttl_sec": mark("A proposal waits this long for your tap and then expires."),
     "trading.approval_drift_pct": mark(
         "When the price has moved more than this since the proposal, you are asked again."
     ),
@@ -71,10 +73,10 @@ MEANINGS: Mapping[str, str] = {
         "In approve mode, what happens to proposals in these hours is decided by “Proposals while asleep”."
     ),
     "trading.asleep_policy": mark(
-        "ask: as by day. ignore: nothing is bought. small: a smaller amount by itself. auto: the whole amount by itself."
+        "Ask: as by day. Don't buy: it is dropped. Buy less: a part is bought by itself. Auto: the whole amount is."
     ),
-    "trading.asleep_size_pct": mark("With “small”, this share of the usual budget is bought."),
-    "trading.stop_cooldown_min": mark("A stock that was stopped out is not bought again for so long."),
+    "trading.asleep_size_pct": mark("With “buy less by itself”, this share of the usual budget is bought."),
+    "trading.stop_cooldown_min": mark("A stock that was stopped out is not bought again for this long."),
     "trading.trend_timeout_sec": mark(
         "At the target the trend is asked for; with no answer in this time everything is sold."
     ),
@@ -85,25 +87,25 @@ MEANINGS: Mapping[str, str] = {
     "analyzer.timeframe": mark("The bar that the trend is judged on. Only one-minute bars are there."),
     "analyzer.ema_fast": mark("The fast average of the trend. Smaller: reacts sooner and errs more often."),
     "analyzer.ema_slow": mark("The slow average of the trend. Larger: only longer trends count."),
-    "analyzer.rsi_period": mark("RSI looks back so many bars. Smaller: more nervous."),
-    "analyzer.rsi_overbought": mark("RSI from here on is overheated; falling from it is a reason to sell."),
+    "analyzer.rsi_period": mark("RSI looks back this many bars. Smaller: more nervous."),
+    "analyzer.rsi_overbought": mark("From here on RSI counts as overheated; falling from it is a reason to sell."),
     "analyzer.rsi_oversold": mark("RSI under this is oversold; rising out of it is a reason to buy."),
     "analyzer.macd_fast": mark("MACD's fast average. Smaller: reacts sooner."),
     "analyzer.macd_slow": mark("MACD's slow average. Larger: calmer."),
     "analyzer.macd_signal": mark("The average that MACD must cross. Larger: crosses later."),
-    "analyzer.bollinger_period": mark("The bands look back so many bars."),
+    "analyzer.bollinger_period": mark("The bands look back this many bars."),
     "analyzer.bollinger_deviations": mark("How wide the bands are. Wider: breakouts are rarer."),
-    "analyzer.volume_lookback": mark("Relative volume compares with the average of so many bars."),
+    "analyzer.volume_lookback": mark("Relative volume compares with the average of this many bars."),
     "analyzer.breakout_relative_volume": mark(
-        "A breakout counts only on so many times the usual volume. Higher: fewer buys."
+        "A breakout counts only on this many times the usual volume. Higher: fewer buys."
     ),
     "analyzer.surge_relative_volume": mark(
-        "So many times the usual volume is a surge, a reason to buy. Higher: fewer buys."
+        "This many times the usual volume counts as a surge, a reason to buy. Higher: fewer buys."
     ),
-    "analyzer.signal_window_bars": mark("A crossing counts for so many bars. More: later signals are accepted too."),
-    "analyzer.min_signals_for_buy": mark("So many reasons must meet besides the uptrend. More: fewer, surer buys."),
-    "analyzer.min_signals_for_sell": mark("So many reasons must meet to sell on a signal. More: sells later."),
-    "analyzer.signal_valid_sec": mark("A signal older than this is not bought on."),
+    "analyzer.signal_window_bars": mark("A crossing counts for this many bars. More: later signals are accepted too."),
+    "analyzer.min_signals_for_buy": mark("This many reasons must be met besides the uptrend. More: fewer, surer buys."),
+    "analyzer.min_signals_for_sell": mark("This many reasons must be met to sell on a signal. More: sells later."),
+    "analyzer.signal_valid_sec": mark("Nothing is bought on a signal older than this."),
     "schedule.start_time": mark("From this time on the market is watched."),
     "schedule.active_trading_after": mark("Buying begins then. Earlier: the wild first minutes are traded too."),
     "schedule.market_close": mark("For information; the exchange's calendar decides about the close."),
@@ -114,9 +116,9 @@ MEANINGS: Mapping[str, str] = {
     "notification.telegram_enabled": mark("Off: no notices at all in the chat. Commands go on working."),
     "notification.report_time": mark("The daily report comes at this time."),
     "notification.alert_on_buy": mark("Whether purchases are told."),
-    "notification.alert_on_sell": mark("Whether sales are told."),
+    "notification.alert_on_sell": mark("Whether sales are told. Stops are always told."),
     "notification.alert_on_discovery": mark("Whether finds are told."),
-    "notification.alert_on_error": mark("Whether trouble is told."),
+    "notification.alert_on_error": mark("Whether trouble is told. Safety alarms always are."),
     "notification.language": mark("The language of people who have not chosen one with /lang."),
     "tax.cost_method": mark("How the cost of sold shares is counted in the estimate of /tax."),
     "tax.settlement_days": mark("US trading days from a fill to its settlement, whose exchange rate counts for /tax."),

@@ -10,7 +10,7 @@ from bot.values import amount, text, whole
 from bot.views import alarms, fills
 from bot.views.base import View, lines
 from bot.views.pinned import Standing
-from bot.views.words import MODES, PLACES, PURPOSES, REFUSALS, TROUBLES, word
+from bot.views.words import MODES, PLACES, PURPOSES, TROUBLES, word
 from core.model.messages import Event, EventKind
 from core.model.order import Purpose
 from core.model.params import NotificationParams
@@ -131,23 +131,21 @@ def _selling(event: Event, t: Translator) -> str:
             ),
         )
     return t(
-        "📤 Selling {ticker}: {qty} shares · {reason}",
+        "📤 Selling {ticker}: {qty} · {reason}",
         ticker=event.ticker,
-        qty=whole(v, "qty"),
+        qty=t.shares(whole(v, "qty")),
         reason=word(PURPOSES, text(v, "reason"), t),
     )
 
 
 def _order_trouble(event: Event, t: Translator) -> str:
-    v = event.values
-    detail = text(v, "detail") or text(v, "message")
     if event.kind is EventKind.ORDER_UNKNOWN:
         return alarms.order_unknown(event, t)
-    reason = text(v, "reason")
+    said = " ".join(filter(None, (text(event.values, "code"), text(event.values, "message"))))
     return lines(
         t("⛔ <b>The broker refused an order</b> · {ticker}", ticker=event.ticker),
-        t("Reason: {reason}", reason=word(REFUSALS, reason, t)) if reason else None,
-        t("Detail: {detail}", detail=detail) if detail else None,
+        alarms.order_line(event, t),
+        t("Broker's answer: {answer}", answer=said[:300]) if said else None,
     )
 
 
@@ -198,6 +196,7 @@ def _trouble(event: Event, t: Translator) -> str:
     place = t("{where} · {ticker}", where=where, ticker=event.ticker) if event.ticker else where
     title = t("⚠️ <b>Trouble</b> · {where}", where=place)
     if what in TROUBLES:
-        return lines(title, t(TROUBLES[what], qty=whole(v, "qty"), seconds=whole(v, "seconds")))
+        qty = whole(v, "qty")
+        return lines(title, t(TROUBLES[what], shares=t.shares(qty), count=qty, seconds=whole(v, "seconds")))
     detail = what or text(v, "detail")
     return lines(title, t("Detail: {detail}", detail=detail[:300]) if detail else None)

@@ -47,7 +47,7 @@ def pending(waiting: Sequence[Waiting], nonce: str, t: Translator) -> View:
     worst = [w.worst_case_krw for w in waiting if w.worst_case_krw is not None]
     return View(
         lines(
-            t("📋 <b>Waiting for you</b> · {count} proposals", count=len(waiting)),
+            t("📋 <b>Waiting for your approval</b> · {count}", count=len(waiting)),
             RULE,
             *bounded(rows, t),
             RULE,

@@ -36,9 +36,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 def row(p: Held, t: Translator) -> str:
     """• NVDA 엔비디아 7주 · 손절가 $121.72"""
     text = t(
-        "• {title} {qty} shares · stop <b>{stop}</b>",
+        "• {title} {qty} · stop <b>{stop}</b>",
         title=titled(p.ticker, p.name, p.name_ko, t),
-        qty=p.qty,
+        qty=t.shares(p.qty),
         stop=t.usd(p.stop_price),
     )
     return lines(text, t("   🧊 check needed: {reason}", reason=word(FROZEN, p.frozen, t)) if p.frozen else None)
@@ -60,7 +60,7 @@ def pinned(s: Standing, t: Translator) -> View:
             RULE,
             *(rows(s.held, t) or [t("💼 No positions.")]),
             RULE,
-            t("As of {time}, Korean time.", time=t.when(s.at)),
+            t("As of {time}.", time=t.when(s.at)),
             t(
                 "While something is held, this time moves on about every 10 minutes. "
                 "If it stands still for longer, please check the server and guard the stops yourself in the KIS app."

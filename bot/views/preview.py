@@ -30,7 +30,7 @@ from core.rules.preview import (
 
 BLIND: Mapping[Unknown, str] = {
     Unknown.TRADER: mark("The trader does not answer, so nothing can be said about holdings and today's sums."),
-    Unknown.FINDS: mark("The database does not answer, so today's finds can't be counted."),
+    Unknown.FINDS: mark("The database does not answer, so recent finds can't be counted."),
 }
 
 
@@ -76,9 +76,9 @@ def _fact(fact: Fact, now: dt.datetime, t: Translator) -> list[str]:
         case LooserScreen():
             return [t("• More stocks pass from the next bar. How many can't be told in advance.")]
         case ScreenChanges():
-            return [t("• Finds come differently from the next bar. How many can't be told in advance.")]
+            return [t("• From the next bar on other stocks are found. How many can't be told in advance.")]
         case SignalsChange():
-            return [t("• Signals come differently from the next bar. How many can't be told in advance.")]
+            return [t("• From the next bar on other signals come. How many can't be told in advance.")]
         case Approvals(0):
             return [t("• Applies to the next proposal.")]
         case Approvals(count):
@@ -158,10 +158,10 @@ def _sizing(fact: Sizing, t: Translator) -> list[str]:
             span=t.span(fact.duration),
         ),
         t(
-            "• A stock of {price} ({share}): {qty} shares in all",
+            "• A stock of {price} ({share}): {qty} in all",
             price=t.usd(fact.price_usd),
             share=t.krw(share),
-            qty=fact.qty,
+            qty=t.shares(fact.qty),
         ),
     ]
     if not fact.buys_a_day:

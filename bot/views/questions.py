@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 from telegram import InlineKeyboardMarkup
 
-from bot import keyboards
 from bot.i18n import Translator, mark
 from bot.question import Kind, Question, Stage
+from bot.views import buttons
 from bot.views.base import RULE, View, distance, full_name, lines
 from bot.views.words import REFUSALS, plain_word, word
 from core.model.order import Side
 
 ENDINGS: Mapping[Stage, str] = {
-    Stage.ADOPTED: mark("🤖 <b>The bot guards them</b> · {qty} shares · {time}"),
+    Stage.ADOPTED: mark("🤖 <b>The bot guards them</b> · {qty} · {time}"),
     Stage.LEFT: mark("🙋 <b>Left alone</b> · the bot will not sell these shares · {time}"),
     Stage.DECIDED: mark("☑️ <b>Already decided before</b> · {time}"),
     Stage.GONE: mark("▫️ <b>Nothing to guard any more</b> · these shares are not in the account · {time}"),
-    Stage.SETTLED: mark("✅ <b>Settled with the broker's count</b> · the bot holds {qty} shares · {time}"),
+    Stage.SETTLED: mark("✅ <b>Settled with the broker's count</b> · the bot holds {qty} · {time}"),
     Stage.RESOLVED: mark("✅ <b>Resolved</b> · the share count agrees again · {time}"),
     Stage.CLOSED: mark("▫️ <b>Over</b> · replaced by a newer message, or the position is closed · {time}"),
     Stage.OURS: mark("✅ <b>Taken as the bot's order</b> · its fills are booked and guarded · {time}"),
@@ -31,7 +31,7 @@ def question(q: Question, t: Translator) -> View:
 
 
 def _keyboard(q: Question, t: Translator) -> InlineKeyboardMarkup | None:
-    build = {Kind.MANUAL: keyboards.manual, Kind.FROZEN: keyboards.frozen, Kind.MATCHING: keyboards.matching}
+    build = {Kind.MANUAL: buttons.manual, Kind.FROZEN: buttons.frozen, Kind.MATCHING: buttons.matching}
     return build[q.kind](t, q.nonce) if q.open else None
 
 
@@ -46,8 +46,8 @@ def _manual(q: Question, t: Translator) -> list[str | None]:
         t("🙋 <b>You seem to have bought in the KIS app</b>"),
         RULE,
         *_named(q, t),
-        t("Bought by hand: {qty} shares at {price}", qty=q.qty, price=t.usd(price) if price is not None else "?"),
-        t("The bot's own beside it: {held} shares", held=q.held),
+        t("Bought by hand: {qty} at {price}", qty=t.shares(q.qty), price=t.usd(price) if price is not None else "?"),
+        t("The bot's own: {qty}", qty=t.shares(q.held)),
         t("Seen: {time}", time=t.when(q.at)),
         RULE,
     ]
@@ -56,7 +56,7 @@ def _manual(q: Question, t: Translator) -> list[str | None]:
 def _frozen(q: Question, t: Translator) -> list[str | None]:
     split = q.reason == "split"
     title = (
-        mark("🧊 <b>Check needed: stock split or merger?</b>")
+        mark("🧊 <b>Check needed: split or reverse split?</b>")
         if split
         else mark("🧊 <b>Check needed: shares are missing</b>")
     )
@@ -64,8 +64,8 @@ def _frozen(q: Question, t: Translator) -> list[str | None]:
         t(title),
         RULE,
         *_named(q, t),
-        t("In the account: {held} shares (expected {expected})", held=q.held, expected=q.expected),
-        t("The bot's own: {qty} shares", qty=q.qty) if q.open else None,
+        t("In the account: {held} (expected {expected})", held=t.shares(q.held), expected=t.shares(q.expected)),
+        t("The bot's own: {qty}", qty=t.shares(q.qty)) if q.open else None,
         t("Seen: {time}", time=t.when(q.at)),
         RULE,
     ]
@@ -74,16 +74,16 @@ def _frozen(q: Question, t: Translator) -> list[str | None]:
 def _change(q: Question, t: Translator) -> str:
     """× 10, or ÷ 4: what the count of shares was multiplied or divided by."""
     if q.held and q.expected and q.held % q.expected == 0:
-        return t("The share count is × {factor}.", factor=q.held // q.expected)
+        return t("There are {factor} times as many shares.", factor=q.held // q.expected)
     if q.held and q.expected % q.held == 0:
-        return t("The share count is ÷ {factor}.", factor=q.expected // q.held)
+        return t("There are only 1/{factor} of the shares.", factor=q.expected // q.held)
     return t("The share count went from {expected} to {held}.", expected=q.expected, held=q.held)
 
 
 def _matching(q: Question, t: Translator) -> list[str | None]:
     side = t("🔵 Buy") if q.side == Side.BUY else t("🟠 Sell")
     order = (
-        t("Our order: {side} {qty} shares, limit {price}", side=side, qty=q.qty, price=t.usd(q.price))
+        t("Our order: {side} {qty}, limit {price}", side=side, qty=t.shares(q.qty), price=t.usd(q.price))
         if q.side and q.price is not None
         else None
     )
@@ -101,7 +101,7 @@ def _tail(q: Question, t: Translator) -> list[str | None]:
     """What to do while it is open, how it ended afterwards."""
     if not q.open:
         at = t.time(q.decided_at) if q.decided_at else ""
-        return [t(ENDINGS[q.stage], qty=q.qty, time=at), *_levels(q, t)]
+        return [t(ENDINGS[q.stage], qty=t.shares(q.qty), time=at), *_levels(q, t)]
     blocked = t("⛔ Not possible now: {reason}", reason=word(REFUSALS, q.obstacle, t)) if q.obstacle else None
     return [*_advice(q, t), blocked]
 
@@ -152,22 +152,22 @@ def more_bought(q: Question, qty: int, t: Translator) -> View:
     """An order that was decided already was filled further."""
     return View(
         lines(
-            t("🙋 {ticker}: {qty} more shares of your own order were filled.", ticker=q.ticker, qty=qty),
+            t("🙋 {ticker}: your own order was filled further · {qty}", ticker=q.ticker, qty=t.shares(qty)),
             t("They are your own: the bot leaves them alone."),
         )
     )
 
 
 TOASTS: Mapping[Stage, str] = {
-    Stage.ADOPTED: mark("Done: the bot guards these shares."),
-    Stage.LEFT: mark("Done: the bot leaves them alone."),
+    Stage.ADOPTED: mark("The bot guards these shares now."),
+    Stage.LEFT: mark("The bot leaves these shares alone."),
     Stage.DECIDED: mark("This was decided already."),
     Stage.GONE: mark("These shares are not in the account any more."),
-    Stage.SETTLED: mark("Done: the broker's count was taken."),
+    Stage.SETTLED: mark("The broker's count was taken."),
     Stage.RESOLVED: mark("There is nothing to settle any more."),
     Stage.CLOSED: mark("This is over already."),
-    Stage.OURS: mark("Done: taken as the bot's order."),
-    Stage.NOT_OURS: mark("Done: not the bot's order."),
+    Stage.OURS: mark("Taken as the bot's order."),
+    Stage.NOT_OURS: mark("Taken as not the bot's order."),
 }
 QUIET_TOASTS = frozenset({Stage.ADOPTED, Stage.LEFT, Stage.SETTLED, Stage.OURS, Stage.NOT_OURS})
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from bot import keyboards
 from bot.i18n import Markup, Translator, mark
 from bot.values import Values, decimal, text, whole
+from bot.views import buttons
 from bot.views.base import RULE, View, bounded, lines, titled
 from bot.views.words import MODES, PLAN_STATES, REFUSALS, plain_word, word
 from core.model.commands import Reply, ReplyKey, TraderStatus
@@ -28,6 +29,11 @@ TOASTS: Mapping[ReplyKey, str] = {
     ReplyKey.NOTHING_TO_DO: mark("There is nothing to do."),
     ReplyKey.INVALID: mark("The trader did not accept that."),
 }
+# the same where the trader gives no state or reason
+BARE: Mapping[ReplyKey, str] = {
+    ReplyKey.ALREADY_DECIDED: mark("Already decided."),
+    ReplyKey.REFUSED: mark("Not bought."),
+}
 SELL_ALL = ("청산", "LIQUIDATE")
 QUIET_TOASTS = frozenset({ReplyKey.DONE, ReplyKey.APPROVED, ReplyKey.IGNORED})
 
@@ -35,6 +41,8 @@ QUIET_TOASTS = frozenset({ReplyKey.DONE, ReplyKey.APPROVED, ReplyKey.IGNORED})
 def toast(reply: Reply, t: Translator) -> str:
     """Plain text of at most 200 characters for a callback answer, or for a message without formatting."""
     v = reply.values
+    if reply.key in BARE and not (text(v, "state") or text(v, "reason")):
+        return t.plain(BARE[reply.key])
     return t.plain(
         TOASTS[reply.key],
         state=plain_word(PLAN_STATES, text(v, "state"), t),
@@ -84,10 +92,10 @@ def panicked(reply: Reply, nonce: str, t: Translator) -> View:
         return View(
             lines(
                 t("🛑 <b>Stopped already</b>"),
-                t("The emergency stop is on since before; nothing is bought."),
+                t("The emergency stop was on already; nothing is bought."),
                 t("Stops and sells go on. /resume allows buying again."),
             ),
-            keyboards.panic_first(t, nonce),
+            buttons.panic_first(t, nonce),
         )
     stopped = whole(reply.values, "stopped")
     return View(
@@ -97,7 +105,7 @@ def panicked(reply: Reply, nonce: str, t: Translator) -> View:
             t("Plans and orders stopped: {count}", count=stopped) if stopped else None,
             t("Stops and sells go on. /resume allows buying again."),
         ),
-        keyboards.panic_first(t, nonce),
+        buttons.panic_first(t, nonce),
     )
 
 
@@ -121,7 +129,7 @@ def panic_preview(s: TraderStatus, session: MarketSession, now: dt.datetime, t: 
     opens = None
     if session.phase(now) is not Phase.REGULAR:
         opens_at = session.open_at
-        opens = t("🌙 The US market is closed: it is sold at the opening · {time}", time=t.when(opens_at))
+        opens = t("🌙 The US market is closed: everything is sold at the opening · {time}", time=t.when(opens_at))
     word = SELL_ALL[0] if t.locale == "ko" else SELL_ALL[1]
     typed = t("🔐 To sell, type the 6-digit code of your authenticator app. I delete it at once.")
     return View(
@@ -136,18 +144,18 @@ def panic_preview(s: TraderStatus, session: MarketSession, now: dt.datetime, t: 
             t("Open buys and plans that end: {count}", count=buys) if buys else None,
             opens,
             RULE,
-            typed if coded else t("To sell, type <b>{word}</b>.", word=word),
+            typed if coded else t("To sell, type this word: <b>{word}</b>", word=word),
             t("It counts once, within a minute, and can't be undone."),
         ),
-        keyboards.panic_second(t),
+        buttons.panic_second(t),
     )
 
 
 def _to_sell(p: Position, now: dt.datetime, t: Translator) -> Markup:
     return t(
-        "• {title} {qty} shares {pct} · about {price} = {usd} ({age})",
+        "• {title} {qty} × {price} ≈ {usd} · {pct} ({age})",
         title=titled(p.ticker, p.name, p.name_ko, t),
-        qty=p.qty,
+        qty=t.shares(p.qty),
         pct=t.pct(p.pnl_pct),
         price=t.usd(p.last_price),
         usd=t.usd(p.last_price * p.qty),
@@ -162,11 +170,11 @@ def sell_preview(position: Position, percent: int, nonce: str, now: dt.datetime,
         lines(
             t("💰 <b>Sell {title}?</b>", title=titled(position.ticker, position.name, position.name_ko, t)),
             RULE,
-            t("Quantity: {qty} of {all} shares ({percent}%)", qty=qty, all=position.qty, percent=percent),
+            t("Quantity: {qty} of {all} ({percent}%)", qty=qty, all=t.shares(position.qty), percent=percent),
             t("Last: {price} ({age})", price=t.usd(position.last_price), age=t.age(position.priced_at, now)),
             t("Return: {pct}", pct=t.pct(position.pnl_pct)),
         ),
-        keyboards.sell_confirm(t, nonce),
+        buttons.sell_confirm(t, nonce),
     )
 
 
@@ -187,9 +195,7 @@ def proposed(ticker: str, reply: Reply, t: Translator) -> View:
 
 
 def resume_question(nonce: str, t: Translator) -> View:
-    return View(
-        lines(t("🛑 <b>Emergency stop is on</b>"), t("Allow buying again?")), keyboards.resume_confirm(t, nonce)
-    )
+    return View(lines(t("🛑 <b>Emergency stop is on</b>"), t("Allow buying again?")), buttons.resume_confirm(t, nonce))
 
 
 def resumed(reply: Reply, t: Translator) -> View:

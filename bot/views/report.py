@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import msgspec
 
-from bot import keyboards
 from bot.i18n import Markup, Translator, mark
 from bot.reporting import Period
+from bot.views import buttons
 from bot.views.base import RULE, View, bounded, lines, titled
 from bot.views.words import PURPOSES, SIGNALS, word
 from core.model.position import Position, RoundTrip
@@ -48,7 +48,7 @@ class ReportModel(msgspec.Struct, frozen=True, kw_only=True):
 def held_row(position: Position, now: dt.datetime, t: Translator) -> str:
     """An open position with its unrealised result and how long it has been held."""
     return t(
-        "• {title} {pct} · {amount} · {span}",
+        "• {title} {pct} · {amount} · held {span}",
         title=titled(position.ticker, position.name, position.name_ko, t),
         pct=t.pct(position.pnl_pct),
         amount=t.usd_signed(position.unrealized_usd),
@@ -86,13 +86,13 @@ def split_line(trips: Sequence[RoundTrip], t: Translator) -> str | None:
         fx=t.krw_signed(sums.fx_krw),
         fees=t.krw_signed(sums.fee_krw),
     )
-    return line + " " + t("({count} older ones unknown)", count=sums.unsplit) if sums.unsplit else line
+    return line + " " + t("(older, unknown: {count})", count=sums.unsplit) if sums.unsplit else line
 
 
 def report(model: ReportModel, t: Translator) -> View:
     """Text beside the picture; short enough for a caption."""
     title = t(TITLES[model.period], day=t.day(model.on))
-    keyboard = keyboards.periods(t, model.period)
+    keyboard = buttons.periods(t, model.period)
     trips, result = model.trips, model.result
     if not trips:
         return View(lines(title, RULE, t("No position was closed in this period."), *_held(model, t)), keyboard)

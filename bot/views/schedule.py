@@ -31,14 +31,17 @@ def schedule(
 ) -> View:
     """The present or next session."""
     current = session.pre_open_at <= now
+    first, *later = session_times(session, window_at, report_at, t)
+    watch = t("{time} Watch begins", time=params.schedule.start_time)
     title = t("📅 <b>Today's session</b>") if current else t("📅 <b>Next session</b>")
     return View(
         lines(
             title,
-            t("{day} (US date), times in Korea", day=t.day(session.on)),
+            t("US session of {day} · times in Korea", day=t.day(session.on)),
             RULE,
-            t("{time} Watch begins", time=params.schedule.start_time),
-            *session_times(session, window_at, report_at, t),
+            # in summer the pre-market begins before the watch
+            *sorted((first, watch)),
+            *later,
         )
     )
 

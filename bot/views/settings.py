@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import keyboards
@@ -10,7 +11,7 @@ from bot.i18n import Translator, mark
 from bot.keyboards import Act, button
 from bot.settings import Field, Problem
 from bot.views.base import RULE, View, lines
-from bot.views.keys import CHOICES, LABELS, SECTIONS, UNITS
+from bot.views.keys import CHOICES, LABELS, ONE, SECTIONS, UNITS
 from bot.views.meanings import MEANINGS
 from bot.views.preview import effect
 from config.caps import FILE
@@ -52,9 +53,9 @@ def shown(field: Field, value: Value, t: Translator) -> str:
     if isinstance(value, str):
         return t.plain(CHOICES[value]) if value in CHOICES else value
     if value is None:
-        return "config.yaml"
+        return t.plain("as in config.yaml")
     number = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
-    unit = unit_of(field, t)
+    unit = t.plain(ONE[field.unit]) if value == 1 and field.unit in ONE else unit_of(field, t)
     gap = "" if t.locale == "ko" or unit == "%" else " "
     return f"{number}{gap}{unit}".rstrip()
 
@@ -66,17 +67,25 @@ def unit_of(field: Field, t: Translator) -> str:
 def limits(field: Field, t: Translator) -> str | None:
     """What may be entered."""
     if field.low is not None and field.high is not None:
-        # a note such as "(0 = none)" belongs to the unit: once is enough
-        unit = unit_of(field, t)
-        note = unit[unit.index(" (") :] if " (" in unit else ""
-        low, high = (shown(field, _exact(field, bound), t).removesuffix(note) for bound in (field.low, field.high))
-        return t("Allowed: {low} to {high}", low=low, high=high + note)
-    if field.choices or field.kind == "bool":
-        names = field.choices or ("on", "off")
-        return t("Choices: {choices}", choices=", ".join(names))
+        # the unit once, at the end; a percent sign is part of the number
+        unit = "%" if field.unit == "%" else ""
+        low = shown(msgspec.structs.replace(field, unit=unit), _exact(field, field.low), t)
+        return t("Allowed: {low} to {high}", low=low, high=shown(field, _exact(field, field.high), t))
+    if options := _options(field):
+        return t("Choices: {choices}", choices=", ".join(_typed(field, each, t) for each in options))
     if field.pattern:
         return t("Form: {form}", form=unit_of(field, t))
     return None
+
+
+def _options(field: Field) -> tuple[str, ...]:
+    return field.choices or (("on", "off") if field.kind == "bool" else ())
+
+
+def _typed(field: Field, option: str, t: Translator) -> str:
+    """What to type for a choice, and what that means where the one does not say the other."""
+    name = shown_choice(field, option, t)
+    return name if field.kind in {"bool", "list"} or option == name else f"{option} ({name})"
 
 
 def _exact(field: Field, bound: float) -> Value:
@@ -104,7 +113,7 @@ def found(words: str, several: Sequence[Field], t: Translator) -> View:
     """Several keys answer to the words."""
     buttons = [button(label(f.key, t), Act.SETTINGS, "key", f.key) for f in several if not f.elsewhere][:MOST_FOUND]
     return View(
-        lines(t("🔎 <b>{words}</b> · {count}", words=words[:40], count=len(several)), t("Which one do you mean?")),
+        lines(t("🔎 <b>{words}</b> · {count}", words=words[:40], count=len(buttons)), t("Which one do you mean?")),
         keyboards.rows(*_split(buttons, 2), [back(t, "top"), close(t)]),
     )
 
@@ -126,7 +135,7 @@ def keys(section: str, fields: Sequence[Field], values: Mapping[str, Value], t: 
     rows = [t("• {label}: <b>{value}</b>", label=label(f.key, t), value=shown(f, values[f.key], t)) for f in fields]
     buttons = [button(label(f.key, t), Act.SETTINGS, "key", f.key) for f in fields if not f.elsewhere]
     pairs = [buttons[i : i + 2] for i in range(0, len(buttons), 2)]
-    title = t("⚙️ <b>{section}</b>", section=t.plain(SECTIONS[section]))
+    title = t("<b>{section}</b>", section=t.plain(SECTIONS[section]))
     return View(lines(title, RULE, *rows), keyboards.rows(*pairs, [back(t, "top"), close(t)]))
 
 
@@ -156,7 +165,11 @@ def key(
     """
     choices = _choices(field, value if chosen is None else chosen, t)
     reset = (
-        [button(t.plain("↺ Default: {value}", value=shown(field, written, t)), Act.SETTINGS, "def", field.key)]
+        [
+            button(
+                t.plain("↺ As in config.yaml: {value}", value=shown(field, written, t)), Act.SETTINGS, "def", field.key
+            )
+        ]
         if written is not None
         else []
     )
@@ -170,7 +183,7 @@ def key(
             RULE,
             t("Now: <b>{value}</b>", value=shown(field, value, t)),
             t("Default: {value}", value=shown(field, field.default, t)),
-            limits(field, t),
+            None if choices else limits(field, t),
             capped(field, cap, t) if cap is not None else None,
             RULE,
             t(ELSEWHERE[field.elsewhere]) if field.elsewhere else ask,
@@ -190,12 +203,14 @@ def _choices(field: Field, now: Value, t: Translator) -> list[list[InlineKeyboar
             for o in field.choices
         ]
         return [*_split(ticks, 2), [button(t.plain("Done"), Act.SETTINGS, "list", field.key, style="success")]]
-    options = field.choices or (("on", "off") if field.kind == "bool" else ())
-    return _split([button(shown_choice(field, o, t), Act.SETTINGS, "val", field.key, o) for o in options], 3)
+    named = [button(shown_choice(field, o, t), Act.SETTINGS, "val", field.key, o) for o in _options(field)]
+    return _split(named, 3)
 
 
 def shown_choice(field: Field, option: str, t: Translator) -> str:
-    return shown(field, option == "on", t) if field.kind == "bool" else shown(field, option, t)
+    if field.kind == "bool":
+        return t.plain("On") if option == "on" else t.plain("Off")
+    return shown(field, option, t)
 
 
 def trouble(problem: Problem, t: Translator) -> list[str]:
@@ -295,7 +310,7 @@ def timed_out(field: Field, t: Translator) -> View:
     """Nobody answered for long."""
     return View(
         t(
-            "⏱ The settings closed because nothing came for 10 minutes. {label} was not changed.",
+            "⏱ The settings closed because nothing came for 10 minutes. {label}: not changed.",
             label=label(field.key, t),
         )
     )

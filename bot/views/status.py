@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from bot import keyboards
 from bot.i18n import ET, Markup, Translator
+from bot.views import buttons
 from bot.views.alarms import BY_FILE, how_to_go_on, reasons
 from bot.views.base import RULE, View, bounded, distance, lines, titled
 from bot.views.words import (
@@ -56,20 +56,20 @@ def aged(at: dt.datetime, now: dt.datetime, t: Translator) -> str:
 def position_lines(p: Position, now: dt.datetime, t: Translator) -> str:
     """Two or three lines of one holding."""
     head = t(
-        "<b>{title}</b> · {qty} shares · {pct}{age}",
+        "<b>{title}</b> · {qty} · {pct}{age}",
         title=titled(p.ticker, p.name, p.name_ko, t),
-        qty=p.qty,
+        qty=t.shares(p.qty),
         pct=t.pct(p.pnl_pct),
         age=Markup(aged(p.priced_at, now, t)),
     )
     prices = t("   {average} → {last} · {pnl}", average=t.usd(p.avg_price), last=t.usd(p.last_price), pnl=pnl_usd(p, t))
     guards = t(
-        "   Stop {stop} ({below}) · Target {target}",
+        "   Stop {stop} ({below} from the price) · Target {target}",
         stop=t.usd(p.stop_price),
         below=distance(p.stop_price, p.last_price, t),
         target=t.usd(p.target_price),
     )
-    own = t("   Your own beside it: {qty} shares", qty=p.own_qty) if p.own_qty else None
+    own = t("   Your own: {qty}", qty=t.shares(p.own_qty)) if p.own_qty else None
     frozen = t("   🧊 check needed: {reason}", reason=word(FROZEN, p.frozen, t)) if p.frozen else None
     return lines(head, prices, guards, own, frozen)
 
@@ -110,8 +110,6 @@ def block_row(block: Block, now: dt.datetime, t: Translator) -> str:
 def status(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Translator) -> View:
     """The whole state on one screen."""
     invested = sum((p.cost_krw for p in s.positions), Decimal(0))
-    checked = s.broker_checked_at
-    broker = t("OK") if s.broker_ok else t("no answer")
     held = [position_row(p, now, t) for p in s.positions]
     return View(
         lines(
@@ -120,27 +118,33 @@ def status(s: TraderStatus, session: MarketSession, now: dt.datetime, t: Transla
             RULE,
             *switches(s, now, t),
             t("{venue} · {mode}", venue=word(VENUES, s.venue, t), mode=word(MODES, s.mode, t)),
-            t("Broker: {state}", state=broker) + (aged(checked, now, t) if checked else ""),
+            _broker(s, now, t),
             t(
-                "Realised today: {amount} ({count} round trips)",
+                "Realised today: {amount} (round trips: {count})",
                 amount=t.krw_signed(s.realized_today_krw),
                 count=s.round_trips_today,
             ),
             t("Bought today: {amount}", amount=t.krw(s.bought_today_krw)),
             RULE,
-            t("Positions: {count} · {amount}", count=len(s.positions), amount=t.krw(invested)),
+            t("Positions: {count} · cost {amount}", count=len(s.positions), amount=t.krw(invested)),
             *bounded(held, t, 8),
             *([plan_row(p, t) for p in s.plans[:5] if p.open]),
         ),
-        keyboards.refresh(t, "status"),
+        buttons.refresh(t, "status"),
     )
+
+
+def _broker(s: TraderStatus, now: dt.datetime, t: Translator) -> str:
+    """Whether the broker answers, and how old its last answer is."""
+    state = t("OK") if s.broker_ok else t("no answer")
+    return t("Broker: {state}", state=state) + (aged(s.broker_checked_at, now, t) if s.broker_checked_at else "")
 
 
 def position_row(p: Position, now: dt.datetime, t: Translator) -> str:
     return t(
-        "• {title} {qty} shares {pct}{age}",
+        "• {title} {qty} {pct}{age}",
         title=titled(p.ticker, p.name, p.name_ko, t),
-        qty=p.qty,
+        qty=t.shares(p.qty),
         pct=t.pct(p.pnl_pct),
         age=Markup(aged(p.priced_at, now, t)),
     )
@@ -158,11 +162,11 @@ def positions(
     """Holdings; `known_at` marks a list from the database while the trader is out of reach."""
     old = t("⚠️ The trader does not answer. Last known state{age}", age=_known(known_at, now, t)) if known_at else None
     if not held:
-        return View(lines(old, t("💼 No positions.")), keyboards.refresh(t, "positions"))
+        return View(lines(old, t("💼 No positions.")), buttons.refresh(t, "positions"))
     rows = [position_lines(p, now, t) for p in held]
     total = sum((p.unrealized_usd for p in held), Decimal(0))
     title = t("💼 <b>Positions</b> · {count} · {pnl}", count=len(held), pnl=t.usd_signed(total))
-    return View(lines(old, title, RULE, *bounded(rows, t, 8)), keyboards.refresh(t, "positions"))
+    return View(lines(old, title, RULE, *bounded(rows, t, 8)), buttons.refresh(t, "positions"))
 
 
 def _known(at: dt.datetime, now: dt.datetime, t: Translator) -> Markup:
@@ -188,13 +192,14 @@ def orders(s: TraderStatus, now: dt.datetime, t: Translator) -> View:
     open_plans = [plan_row(p, t) for p in s.plans if p.open]
     rows = [*(order_row(o, now, t) for o in s.orders), *open_plans]
     if not rows:
-        return View(t("🧾 No open orders."), keyboards.refresh(t, "orders"))
-    return View(lines(t("🧾 <b>Open orders</b>"), RULE, *bounded(rows, t)), keyboards.refresh(t, "orders"))
+        return View(t("🧾 No open orders."), buttons.refresh(t, "orders"))
+    return View(lines(t("🧾 <b>Open orders</b>"), RULE, *bounded(rows, t)), buttons.refresh(t, "orders"))
 
 
 def balance(s: TraderStatus, t: Translator) -> View:
     """Buying power, what is invested, and today's sums."""
     power, rate = s.buying_power_usd, s.krw_per_usd
+    priced = [p.priced_at for p in s.positions]
     worth_usd = sum((p.last_price * p.qty for p in s.positions), Decimal(0))
     return View(
         lines(
@@ -202,18 +207,19 @@ def balance(s: TraderStatus, t: Translator) -> View:
             RULE,
             t("Buying power: {usd}", usd=t.usd(power)) if power is not None else t("Buying power: not known yet"),
             t("   about {krw}", krw=t.krw(power * rate)) if power is not None and rate else None,
-            t("Shares: {usd}", usd=t.usd(worth_usd)),
+            t("Shares: {usd}", usd=t.usd(worth_usd)) + (aged(min(priced), s.at, t) if priced else ""),
             t("   about {krw}", krw=t.krw(worth_usd * rate)) if rate and worth_usd else None,
             t("Exchange rate: {krw} per dollar", krw=t.krw(rate)) if rate else None,
+            _broker(s, s.at, t),
             RULE,
             t("Bought today: {amount}", amount=t.krw(s.bought_today_krw)),
             t(
-                "Realised today: {amount} ({count} round trips)",
+                "Realised today: {amount} (round trips: {count})",
                 amount=t.krw_signed(s.realized_today_krw),
                 count=s.round_trips_today,
             ),
         ),
-        keyboards.refresh(t, "balance"),
+        buttons.refresh(t, "balance"),
     )
 
 
@@ -257,7 +263,7 @@ def health(
             None if trader is None else t("🟢 Broker: OK") if trader.broker_ok else t("🔴 Broker: no answer"),
             t("🔴 Telegram: another process uses this bot's token") if conflict else None,
         ),
-        keyboards.refresh(t, "health"),
+        buttons.refresh(t, "health"),
     )
 
 

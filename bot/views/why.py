@@ -22,9 +22,10 @@ def _value(condition: Condition, i: Indicators, p: AnalyzerParams, t: Translator
     """What a condition looked at, and the threshold beside it."""
     match condition:
         case Condition.UPTREND:
-            return _pair("EMA", i.ema_fast, ">" if (i.ema_fast or 0) > (i.ema_slow or 0) else "≤", i.ema_slow)
+            sign = ">" if (i.ema_fast or 0) > (i.ema_slow or 0) else "≤"
+            return _pair(f"EMA{p.ema_fast}", i.ema_fast, f"{sign} EMA{p.ema_slow}", i.ema_slow)
         case Condition.EMA_CROSS_DOWN:
-            return _pair("EMA", i.ema_fast, "/", i.ema_slow)
+            return _pair(f"EMA{p.ema_fast}", i.ema_fast, f"/ EMA{p.ema_slow}", i.ema_slow)
         case Condition.MACD_CROSS_UP:
             return _pair("MACD", i.macd, "/", i.macd_signal)
         case Condition.MACD_TURNED_NEGATIVE:
@@ -54,7 +55,7 @@ def _condition(sign: str, condition: Condition, verdict: Verdict, p: AnalyzerPar
 def decision(card: CardModel | None, owners: frozenset[int], t: Translator) -> list[str]:
     """The trader's answer: its plan or its refusal, who decided and when."""
     if card is None:
-        return [t("The trader made nothing of it that the chat knows of.")]
+        return [t("The chat knows of no purchase from this signal.")]
     line = state_line(card, t)
     who = None
     if card.auto:
@@ -84,7 +85,7 @@ def afterwards(
     return t("Afterwards: {price} ({pct})", price=t.usd(last), pct=t.pct(Decimal(str((last / then - 1) * 100))))
 
 
-NO_PICTURE = mark("(The bars of that time can't be had now, so there is no chart.)")
+NO_PICTURE = mark("(The bars of that time are not available now, so there is no chart.)")
 
 
 def why(
@@ -111,7 +112,6 @@ def why(
             RULE,
             *(_condition("✅", each, verdict, params, t) for each in verdict.met),
             *(_condition("❌", each, verdict, params, t) for each in verdict.unmet),
-            RULE,
-            *story,
+            *((RULE, *story) if story else ()),
         )
     )

@@ -65,7 +65,7 @@ PURPOSES: Mapping[str, str] = {
 ENDINGS: Mapping[str, str] = {**PURPOSES, **REFUSALS}
 
 CONDITIONS: Mapping[str, str] = {
-    Condition.UPTREND: mark("Uptrend (EMA5 > EMA20)"),
+    Condition.UPTREND: mark("Uptrend"),
     Condition.MACD_CROSS_UP: mark("MACD crossed up"),
     Condition.RSI_HEALTHY: mark("RSI healthy"),
     Condition.BAND_BREAKOUT: mark("Upper band breakout on volume"),
@@ -114,9 +114,9 @@ INTENT_STATES: Mapping[str, str] = {
 }
 
 MODES: Mapping[str, str] = {
-    "auto": mark("Auto: buys at once"),
-    "approve": mark("Approve: asks before buying"),
-    "watch": mark("Watch: tells, never buys"),
+    "auto": mark("Auto (buys at once)"),
+    "approve": mark("Approve (asks before buying)"),
+    "watch": mark("Watch (tells, never buys)"),
 }
 
 VENUES: Mapping[str, str] = {
@@ -142,22 +142,22 @@ PLACES: Mapping[str, str] = {
 
 # What happened, and what to do about it.
 TROUBLES: Mapping[str, str] = {
-    "several_orders_match": mark("Several orders at the broker look like ours. Please check in the KIS app."),
+    "several_orders_match": mark("Several orders at the broker look like the bot's. Please check in the KIS app."),
     "sold_more_than_held": mark("More was sold than was held. Please check in the KIS app."),
     "shares_appeared": mark(
-        "{qty} shares have appeared in the account that neither the bot nor a known order bought. "
+        "Shares have appeared in the account that neither the bot nor a known order bought: {shares}. "
         "They count as your own: the bot will not sell them. If that is not right, please check in the KIS app."
     ),
     "fill_taken_back": mark(
-        "The broker's order list no longer shows {qty} shares that had been bought: the exchange has taken the trade back. "
+        "The broker's order list no longer shows a purchase ({shares}): the exchange has taken it back. "
         "The bot does not count them any more and buys no more of this stock this session. Please check in the KIS app."
     ),
     "sale_taken_back": mark(
-        "The broker's order list no longer shows {qty} shares that had been sold: the exchange may have taken the sale back. "
+        "The broker's order list no longer shows a sale ({shares}): the exchange may have taken it back. "
         "If they are in the account again, they count as your own: the bot will not sell them. Please check in the KIS app."
     ),
     "orders_vanished": mark(
-        "{qty} orders that the broker has shown are missing from its list for 10 minutes. "
+        "Orders that the broker had shown are missing from its list for 10 minutes: {count}. "
         "Please compare today's orders in the KIS app with /orders."
     ),
     "clock_skew": mark(
@@ -177,7 +177,7 @@ STATE_SIGNS: Mapping[str, str] = {
     TradingState.HALTED: "🔴",
 }
 FROZEN: Mapping[str, str] = {
-    "split": mark("stock split or merger?"),
+    "split": mark("split or reverse split?"),
     "missing": mark("shares are missing"),
 }
 

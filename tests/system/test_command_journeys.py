@@ -23,7 +23,7 @@ SPEED = 30.0
 LONGEST_MS = 50.0
 HANGUL = re.compile(r"[가-힣]")
 # words of the other language that belong where they stand
-FOREIGN = re.compile(r"한국어|Plain words work too: .*|\([가-힣A-Za-z ]+\)")
+FOREIGN = re.compile(r"한국어|Korean words work too: .*|\([가-힣A-Za-z ]+\)")
 # what no journey of one day can bring about, and where it is tried instead
 ELSEWHERE = {
     Act.HANDBACK_ASK: "the guardian keeps the watch only after a takeover: tests/contract/bot/test_bot_watch.py",
@@ -35,8 +35,8 @@ QUIET = {
     "start": ("", "서학에 오신 걸 환영해요", "", "Welcome to Seohak"),
     "help": ("", "/panic · 긴급 정지", "", "/panic · Stop all buying"),
     "status": ("", "현재 상태[\\s\\S]*정규장", "", "Status[\\s\\S]*regular session"),
-    "health": ("", "🟢 매매기: [\\s\\S]*🟢 증권사: 정상", "", "🟢 Trader: [\\s\\S]*🟢 Broker: OK"),
-    "guardian": ("", "매매기가 손절을 지키고", "", "The trader guards the stops"),
+    "health": ("", "🟢 매매봇: [\\s\\S]*🟢 증권사: 정상", "", "🟢 Trader: [\\s\\S]*🟢 Broker: OK"),
+    "guardian": ("", "매매봇이 손절을 지키고", "", "The trader guards the stops"),
     "schedule": ("", "23:30 개장[\\s\\S]*06:00 마감", "", "23:30 Open[\\s\\S]*06:00 Close"),
     "version": ("", "한국투자증권 실전 계좌", "", "KIS real account"),
     "lang": ("", "어떤 언어로", "", "Which language"),
@@ -56,7 +56,7 @@ FOUND = {
     "unwatch": ("엔비디아", "NVDA 엔비디아: 관심종목에서 뺐어요", "AAPL", "AAPL Apple Inc. is off the watch list"),
 }
 HELD = {
-    "positions": ("", "보유 종목 · 1개[\\s\\S]*HELI 헬리오스", "", "Positions · 1[\\s\\S]*HELI Helios"),
+    "positions": ("", "보유 종목 · 1종목[\\s\\S]*HELI 헬리오스", "", "Positions · 1[\\s\\S]*HELI Helios"),
     "balance": ("", "오늘 매수: ₩[1-9]", "", "Bought today: ₩[1-9]"),
     "trades": ("HELI", "최근 체결[\\s\\S]*🔵 매수 \\d+주", "HELI", "Newest fills[\\s\\S]*🔵 Buy \\d+"),
     "report": ("", "일일 리포트[\\s\\S]*HELI", "", "Daily report[\\s\\S]*HELI"),
@@ -167,7 +167,7 @@ async def proposals(ko: Person, en: Person) -> None:
     await en.says("/buy BAC", "BAC:")
     await en.says("/ignore BAC", "gnored")
     await en.presses("i:", "already|gnored", on="QBIT")
-    for who, word, ignored in ((ko, "승인 대기 · 1건", "무시"), (en, "Waiting for you · 1", "gnored")):
+    for who, word, ignored in ((ko, "승인 대기 · 1건", "무시"), (en, "Waiting for your approval · 1", "gnored")):
         await who.says("/buy PFE", "PFE:")
         await who.says("/pending", word)
         await who.presses("b:.*:n", ignored)

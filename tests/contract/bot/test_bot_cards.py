@@ -110,7 +110,7 @@ async def test_the_trader_out_of_reach_is_a_clear_alert_and_the_button_stays(bot
     card = await bot.card()
     bot.trader.unreachable = True
     await bot.press(card, "매수 승인")
-    assert bot.answers() == ["매매기가 응답하지 않아요. 아무것도 하지 않았어요."]
+    assert bot.answers() == ["매매봇이 응답하지 않아요. 아무것도 하지 않았어요."]
     assert bot.labels(bot.fresh(card)) == ["✅ 매수 승인", "🚫 무시", "🔇 NVDA 오늘은 그만"]
 
 
@@ -131,7 +131,7 @@ async def test_a_watch_signal_is_told_quietly_with_no_more_than_a_way_to_mute_it
     await bot.until(lambda: len(bot.messages()) == 1)
     assert bot.labels(bot.last()) == ["🔇 NVDA 오늘은 그만"]
     assert bot.last().silent
-    assert bot.last().body.text.endswith("👀 관심종목 · 알림만")
+    assert bot.last().body.text.endswith("👀 알림만 · 매수 시그널 없음")
 
 
 async def test_auto_mode_shows_progress_on_the_info_button(bot):

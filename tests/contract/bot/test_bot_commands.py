@@ -88,7 +88,7 @@ async def test_selling_everything_takes_preview_and_a_typed_word_that_counts_onc
     message = bot.last()
     await bot.press(message, "미리보기")
     await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
-    assert "• NVDA 엔비디아 7주 +4.7%" in bot.fresh(message).body.text
+    assert "• NVDA 엔비디아 7주 × $150.00 ≈ $1,050.00 · +4.7%" in bot.fresh(message).body.text
     assert bot.labels(bot.fresh(message)) == ["그대로 보유"]
     bot.write("청산")
     await bot.until(lambda: "전량 매도 진행" in bot.fresh(message).body.text)
@@ -127,9 +127,9 @@ async def test_sell_shows_what_it_would_do_and_asks(bot):
 
 async def test_mode_by_button_and_by_word(bot):
     await bot.say("/mode")
-    assert bot.labels(bot.last()) == ["자동: 바로 매수", "승인: 사기 전에 물어보기", "관찰: 알리기만 하고 사지 않기"]
+    assert bot.labels(bot.last()) == ["자동 (바로 매수)", "승인 (사기 전에 물어보기)", "관찰 (알리기만 하고 사지 않기)"]
     await bot.press(bot.last(), "자동")
-    await bot.until(lambda: bot.last().body.text == "⚙️ 매매 모드: 자동: 바로 매수")
+    await bot.until(lambda: bot.last().body.text == "⚙️ 매매 모드: 자동 (바로 매수)")
     await bot.say("모드 watch")
     assert [c.mode for c in bot.trader.commands if isinstance(c, SetMode)] == ["auto", "watch"]
 
@@ -138,7 +138,7 @@ async def test_status_falls_back_to_the_database_with_the_age(bot):
     bot.trader.unreachable = True
     bot.records.held = [msgspec.structs.replace(position(), priced_at=NOW - dt.timedelta(minutes=5))]
     await bot.say("상태")
-    assert bot.last().body.text.startswith("⚠️ 매매기가 응답하지 않아요. 마지막으로 확인한 상태 (5분 전)")
+    assert bot.last().body.text.startswith("⚠️ 매매봇이 응답하지 않아요. 마지막으로 확인한 상태 (5분 전)")
     assert "NVDA 엔비디아" in bot.last().body.text
 
 
@@ -184,7 +184,7 @@ async def test_why_names_each_condition_with_its_value(bot):
     )
     bot.records.signal_rows.append(row)
     await bot.say("왜 NVDA")
-    assert "✅ 상승추세 (5EMA > 20EMA): EMA 142.00 > 140.00" in bot.last().body.text
+    assert "✅ 상승추세: EMA5 142.00 > EMA20 140.00" in bot.last().body.text
     assert "✅ 거래량 급증: x3.1 (≥ 3)" in bot.last().body.text
     assert "❌ RSI 양호: RSI 72.1 (50~70)" in bot.last().body.text
 
@@ -264,11 +264,9 @@ async def test_settings_from_section_to_undo(bot):
     await bot.press(message, "매매")
     await bot.until(lambda: "최대 보유 종목: 5종목" in bot.fresh(message).body.text)
     await bot.press(bot.fresh(message), "최대 보유 종목")
-    await bot.until(lambda: "허용 범위: 1종목 ~ 50종목" in bot.fresh(message).body.text)
+    await bot.until(lambda: "허용 범위: 1 ~ 50종목" in bot.fresh(message).body.text)
     await bot.say("500")
-    assert (
-        "trading.max_positions: “500” 값은 허용 범위를 벗어났어요.\n허용 범위: 1종목 ~ 50종목" in bot.last().body.text
-    )
+    assert "trading.max_positions: “500” 값은 허용 범위를 벗어났어요.\n허용 범위: 1 ~ 50종목" in bot.last().body.text
     await bot.say("8")
     assert "5종목 → 8종목" in bot.last().body.text
     assert bot.chat.history == []
@@ -306,7 +304,7 @@ async def test_settings_that_nobody_can_hear_of_are_not_kept(bot):
 async def test_a_bare_cancel_takes_back_the_question_for_a_value_and_says_that_open_buys_are_as_they_were(bot):
     await bot.say("/settings max_positions")
     await bot.say("/cancel")
-    assert bot.last().body.text.startswith("⚙️ 설정을 닫았어요.\n나가 있는 매수는 그대로예요.")
+    assert bot.last().body.text.startswith("⚙️ 설정을 닫았어요.\n미체결 매수는 그대로예요.")
     assert kinds(bot) == []
     await bot.say("/cancel")
     assert kinds(bot) == ["CancelOrders"]

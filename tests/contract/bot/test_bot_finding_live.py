@@ -96,10 +96,10 @@ async def test_overlays_travel_with_the_buttons(market):
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
-        ("vwp", "vwp: 모르는 보조지표예요. 혹시 vwap"),
+        ("vwp", "vwp: 모르는 보조지표예요. 혹시 이건가요? vwap"),
         ("ema:1", "ema:1: 모르는 보조지표예요."),
         ("vwap sma ema kc", "보조지표는 차트 하나에 3개까지"),
-        ("sma:400", "sma:400: 봉 60개로는 그릴 수 없어요."),
+        ("sma:400", "sma:400: 봉이 60개뿐이라 그릴 수 없어요."),
     ],
 )
 async def test_overlays_that_can_not_be_drawn_get_words(market, asked, answer):

@@ -100,7 +100,7 @@ async def test_a_trader_that_is_out_of_reach_sells_nothing_and_a_later_run_is_un
     await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
     bot.trader.unreachable = True
     bot.write("청산")
-    await bot.until(lambda: bot.texts_with("매매기가 응답하지 않아요"))
+    await bot.until(lambda: bot.texts_with("매매봇이 응답하지 않아요"))
     bot.trader.unreachable = False
     await bot.tell(event(EventKind.SELL_STARTED, "NVDA", qty=7, reason="PANIC"))
     await bot.until(lambda: bot.texts_with("전량 매도 진행"))

@@ -35,7 +35,7 @@ def sale(number: int):
         ticker=ticker,
         qty=number,
         reason="signal_sell" if number % 3 else "",
-        detail=f"no {number:04}",
+        message=f"no {number:04}",
     )
 
 

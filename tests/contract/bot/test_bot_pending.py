@@ -51,7 +51,7 @@ async def propose(bot, *tickers):
     ("language", "title", "button", "ends"),
     [
         ("ko", "📋 승인 대기 · 2건", "모두 승인", "• AMD: ✅ 매수 시작"),
-        ("en", "📋 Waiting for you · 2 proposals", "Approve all", "• AMD: ✅ being bought"),
+        ("en", "📋 Waiting for your approval · 2", "Approve all", "• AMD: ✅ being bought"),
     ],
 )
 async def test_all_proposals_are_approved_with_one_tap_each_with_its_own_nonce(bot, language, title, button, ends):
@@ -111,7 +111,7 @@ async def test_nothing_waits_and_the_trader_is_away(bot):
     assert bot.last().body.text == "📋 승인을 기다리는 제안이 없어요."
     bot.trader.unreachable = True
     await bot.say("/pending")
-    assert "매매기가 응답하지 않아요" in bot.last().body.text
+    assert "매매봇이 응답하지 않아요" in bot.last().body.text
 
 
 async def test_a_muted_ticker_is_silent_until_unlock(bot):
@@ -132,7 +132,7 @@ async def test_a_muted_ticker_is_silent_until_unlock(bot):
     assert isinstance(bot.trader.commands[-1], Unlock)
     again = msgspec.structs.replace(later, id="another", created_at=NOW)
     await bot.bus.publish(Channel.SIGNAL, again)
-    await bot.until(lambda: bot.texts_with("👀 관심종목 · 알림만"))
+    await bot.until(lambda: bot.texts_with("👀 알림만 · 매수 시그널 없음"))
 
 
 async def test_a_stranger_can_neither_mute_nor_decide(bot):
@@ -154,8 +154,8 @@ async def test_an_ignored_find_is_followed_after_the_close_and_told_in_the_morni
     bot.known["NVDA"] = rising
     await bot.until(lambda: len(bot.chat.runs) == len(Job))
     bot.clock.at = dt.datetime(2026, 11, 20, 21, 31, tzinfo=dt.UTC)
-    await bot.until(lambda: bot.texts_with("🌅 물어보려던 것과 그 뒤"))
-    (card,) = bot.texts_with("🌅 물어보려던 것과 그 뒤")
+    await bot.until(lambda: bot.texts_with("🌅 지난밤 사지 않은 종목, 그 뒤"))
+    (card,) = bot.texts_with("🌅 지난밤 사지 않은 종목, 그 뒤")
     assert "🚫 무시함: 1건 · 평균 +" in card.body.text
     assert "🎯 목표 도달" in card.body.text
 
@@ -163,8 +163,12 @@ async def test_an_ignored_find_is_followed_after_the_close_and_told_in_the_morni
 @pytest.mark.parametrize(
     ("language", "title", "line"),
     [
-        ("ko", "🧭 사지 않은 발굴, 최근 7일 · 2건", "⌛ 물었지만 답 없음: 1건 · 평균 +30.0% · 상승 1 · 목표 1, 손절 0"),
-        ("en", "🧭 Finds not bought, last 7 days · 2", "⌛ Asked, no answer: 1 · mean +30.0% · 1 up"),
+        (
+            "ko",
+            "🧭 사지 않은 발굴, 최근 7일 · 2건",
+            "⌛ 물었지만 답 없음: 1건 · 평균 +30.0% · 상승 1건 · 목표 도달 1건 · 손절 0건",
+        ),
+        ("en", "🧭 Finds not bought, last 7 days · 2", "⌛ Asked, no answer: 1 · mean +30.0% · up 1"),
     ],
 )
 async def test_missed_lists_the_week(bot, language, title, line):
@@ -205,4 +209,4 @@ async def test_a_trader_that_goes_away_in_the_middle_hides_nothing_that_was_deci
     await bot.until(lambda: "한 번에 결정함" in bot.fresh(screen).body.text)
     text = bot.fresh(screen).body.text
     assert "• NVDA: ✅ 매수 시작" in text
-    assert "• AMD: 🔌 매매기가 응답하지 않아요" in text
+    assert "• AMD: 🔌 매매봇이 응답하지 않아요" in text

@@ -71,7 +71,7 @@ async def test_a_refusal_leaves_the_buttons_and_works_later(bot):
     bot.trader.answers[AdoptManual] = Reply(ok=False, key=ReplyKey.REFUSED, values={"reason": "selling"})
     card = await asked(bot, bought())
     await bot.press(card, "맡기기")
-    await bot.until(lambda: "지금은 할 수 없음: 지금 매도하고 있음" in bot.fresh(card).body.text)
+    await bot.until(lambda: "지금은 할 수 없음: 매도 진행 중" in bot.fresh(card).body.text)
     del bot.trader.answers[AdoptManual]
     await bot.press(bot.fresh(card), "맡기기")
     await bot.until(lambda: bot.labels(bot.fresh(card)) == [])
@@ -118,7 +118,7 @@ async def test_the_trader_out_of_reach_is_an_alert_and_the_buttons_stay(bot):
     card = await asked(bot, bought())
     bot.trader.unreachable = True
     await bot.press(card, "맡기기")
-    assert bot.answers() == ["매매기가 응답하지 않아요. 아무것도 하지 않았어요."]
+    assert bot.answers() == ["매매봇이 응답하지 않아요. 아무것도 하지 않았어요."]
     assert bot.labels(bot.fresh(card)) == ["🤖 봇에게 맡기기", "🙋 그대로 두기"]
 
 

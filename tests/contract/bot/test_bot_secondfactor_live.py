@@ -80,7 +80,7 @@ async def test_without_enrolment_a_word_is_typed_and_another_word_sells_nothing(
     message = await previewed(bot)
     text = bot.fresh(message).body.text
     assert "예상 매도 대금: $1,050.00" in text
-    assert "매도하려면 청산 이라고 입력해 주세요." in text
+    assert "매도하려면 이 말을 입력해 주세요: 청산" in text
     await bot.say("네")
     assert bot.last().body.text.startswith("확인 문구가 달라서")
     assert [c.liquidate for c in given(bot, Panic)] == [False]
@@ -90,8 +90,8 @@ async def test_in_english_the_word_is_liquidate_and_a_closed_market_is_said(bot)
     await bot.say("/lang en")
     bot.clock.at = NOW + dt.timedelta(days=1)
     message = await previewed(bot, "Preview", "Sell everything?")
-    assert "🌙 The US market is closed: it is sold at the opening" in bot.fresh(message).body.text
-    assert "To sell, type LIQUIDATE." in bot.fresh(message).body.text
+    assert "🌙 The US market is closed: everything is sold at the opening" in bot.fresh(message).body.text
+    assert "To sell, type this word: LIQUIDATE" in bot.fresh(message).body.text
     bot.write("liquidate")
     await bot.until(lambda: "Selling everything" in bot.fresh(message).body.text)
 

@@ -148,7 +148,7 @@ async def test_what_the_next_tranche_would_sell_is_told_with_the_age_of_the_pric
 async def test_a_silent_trader_is_told_and_the_change_is_still_possible(bot):
     bot.trader.unreachable = True
     await set_value(bot, "손절", "-12")
-    assert "트레이더가 응답하지 않아 보유 종목과 오늘 금액을 확인하지 못했어요." in bot.last().body.text
+    assert "매매봇이 응답하지 않아 보유 종목과 오늘 금액을 확인하지 못했어요." in bot.last().body.text
     await apply(bot)
     await shows(bot, "변경됨")
 
@@ -172,14 +172,14 @@ async def test_the_default_is_config_yamls_value_again(bot):
     await shows(bot, "변경됨")
     bot.clock.at += dt.timedelta(seconds=1)
     await bot.say("/settings 익절")
-    await bot.press(bot.last(), "기본값으로: 30%")
+    await bot.press(bot.last(), "config.yaml 값: 30%")
     await shows(bot, "20% → 30%")
     await apply(bot)
     await shows(bot, "변경됨")
     assert told(bot) == [{"trading.take_profit_pct": 20.0}, {}]
     assert bot.chat.history[-1].new is None
     await bot.say("/settings 익절")
-    assert not any("기본값으로" in label for label in bot.labels(bot.last()))
+    assert not any("config.yaml" in label for label in bot.labels(bot.last()))
 
 
 async def test_the_history_tells_who_and_undoes_what_is_young(two):
@@ -196,7 +196,7 @@ async def test_the_history_tells_who_and_undoes_what_is_young(two):
     text = two.last().body.text
     assert "익절 25% → 20%" in text
     assert "· 나" in text
-    assert f"· {EVE}" in text
+    assert f"· 사용자 {EVE}" in text
     assert [label for label in two.labels(two.last()) if "되돌리기" in label] == ["↩️ 되돌리기: 익절"]
     await two.press(two.last(), "되돌리기")
     await shows(two, "20% → 25%")
@@ -302,7 +302,7 @@ async def test_a_time_out_says_that_nothing_was_changed(idle_bot, monkeypatch):
     await bot.start()
     await set_value(bot, "익절", "20")
     question = next(m for m in bot.messages() if "30% → 20%" in m.body.text)
-    await shows(bot, "설정을 닫았어요. 바뀐 것은 없어요: 익절")
+    await shows(bot, "설정을 닫았어요. 익절: 바뀌지 않았어요.")
     await bot.press(question, "적용")
     assert bot.chat.history == []
 
@@ -342,6 +342,6 @@ async def test_what_applies_later_is_not_said_to_apply_at_once(bot):
     await set_value(bot, "paper_cash", "5백만")
     assert "paper_cash" in bot.last().body.text
     await bot.say("500만")
-    assert "트레이더를 다시 시작할 때 적용돼요" in bot.last().body.text
+    assert "매매봇을 다시 시작할 때 적용돼요" in bot.last().body.text
     await apply(bot)
-    await shows(bot, "저장했어요. 트레이더를 다시 시작할 때 적용돼요.")
+    await shows(bot, "저장했어요. 매매봇을 다시 시작할 때 적용돼요.")

@@ -31,7 +31,7 @@ async def test_a_takeover_is_told_at_once_with_the_stops_and_so_is_the_hand_back
     assert "• NVDA 엔비디아 7주 · 손절가 $121.72" in told.body.text
     assert not told.silent
     bot.beats = FINE
-    assert (await seen(bot, "매매기가 감시를 돌려받았어요")).silent
+    assert (await seen(bot, "매매봇이 감시를 돌려받았어요")).silent
     assert len(bot.texts_with("감시견이 이어받았어요")) == 1
 
 
@@ -46,7 +46,7 @@ async def test_what_was_told_is_not_told_again_after_a_restart(bot):
     await bot.close()
     bot.beats = FINE
     await bot.start()
-    await seen(bot, "매매기가 감시를 돌려받았어요")
+    await seen(bot, "매매봇이 감시를 돌려받았어요")
 
 
 async def test_a_guardian_that_keeps_the_watch_gives_it_back_after_two_taps(bot):
@@ -55,7 +55,7 @@ async def test_a_guardian_that_keeps_the_watch_gives_it_back_after_two_taps(bot)
     assert not alarm.silent
     bot.clock.at = NOW + dt.timedelta(hours=3)
     await bot.press(alarm, "돌려주기")
-    question = await seen(bot, "감시를 매매기에 돌려줄까요?")
+    question = await seen(bot, "감시를 매매봇에 돌려줄까요?")
     assert bot.handbacks == []
     data = bot.data(question, "네, 돌려줄게요")
     await bot.press(question, "네, 돌려줄게요")
@@ -130,7 +130,7 @@ async def test_the_watch_works_without_the_database(bot):
 async def test_guardian_and_health_say_who_guards_the_stops(bot):
     await bot.say("감시견")
     page = bot.last()
-    assert page.body.text.startswith("🛡 감시견\n━━━━━━━━━━━━━━\n🟢 매매기가 손절을 지키고, 감시견은 대기하고 있어요.")
+    assert page.body.text.startswith("🛡 감시견\n━━━━━━━━━━━━━━\n🟢 매매봇이 손절을 지키고, 감시견은 대기하고 있어요.")
     assert bot.labels(page) == ["🔄 새로고침"]
     bot.beats = KEPT
     await bot.press(page, "새로고침")

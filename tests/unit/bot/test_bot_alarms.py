@@ -95,7 +95,7 @@ def test_a_sale_by_hand_says_whose_shares_they_were_and_that_the_stop_follows():
     both = say(EventKind.MANUAL_SOLD, name_ko="엔비디아", qty=3, ours=2, price="150.00", left=5)
     assert both == (
         "🙋 KIS 앱에서 직접 매도하신 것 같습니다 · NVDA 엔비디아\n직접 매도: 3주 · $150.00\n직접 보유분 1주 · 봇 보유분 2주\n"
-        "봇 보유분은 5주 남았어요. 손절가는 그대로이고, 남은 수량만큼만 지켜요."
+        "봇 보유분은 5주 남았어요. 손절가는 그대로이고, 남은 수량만 지켜요."
     )
     assert say(EventKind.MANUAL_SOLD, qty=3, ours=0, price="1", left=7).endswith("봇 보유분은 그대로예요.")
     assert say(EventKind.MANUAL_SOLD, qty=7, ours=7, price="1", left=0).endswith("더 지킬 것이 없어요.")
@@ -103,12 +103,12 @@ def test_a_sale_by_hand_says_whose_shares_they_were_and_that_the_stop_follows():
 
 def test_troubles_say_what_to_do():
     assert "25초 어긋나서" in say(EventKind.TROUBLE, where="clock", what="clock_skew", seconds=25)
-    assert "주식 4주가 계좌에 생겼어요" in say(EventKind.TROUBLE, where="reconcile", what="shares_appeared", qty=4)
+    assert "주식이 계좌에 생겼어요: 4주" in say(EventKind.TROUBLE, where="reconcile", what="shares_appeared", qty=4)
     bust = say(EventKind.TROUBLE, where="reconcile", what="fill_taken_back", qty=3)
-    assert "매수한 주식 3주의 체결이" in bust
+    assert "사라졌어요: 3주." in bust
     assert "봇 보유분에서 뺐고" in bust
     bust = say(EventKind.TROUBLE, where="reconcile", what="sale_taken_back", qty=2)
-    assert "매도한 주식 2주의 체결이" in bust
+    assert "사라졌어요: 2주." in bust
     assert "봇이 팔지 않아요" in bust
     assert "주문 2건이 10분째" in say(EventKind.TROUBLE, where="reconcile", what="orders_vanished", qty=2)
     assert say(EventKind.TROUBLE, where="reconcile", what="several_orders_match") is None, "it is asked on a card"

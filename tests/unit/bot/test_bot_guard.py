@@ -93,7 +93,7 @@ def text(last, now, t=KO, standing=STANDING) -> str:
 
 def test_nobody_on_watch_names_every_stop_with_its_age_and_what_to_do():
     assert text(Guard.TRADER, Guard.NOBODY) == (
-        "🚨🚨 손절을 지키는 곳이 없어요 · 매매기와 감시견이 모두 응답하지 않음\n━━━━━━━━━━━━━━\n"
+        "🚨🚨 손절을 지키는 곳이 없어요 · 매매봇과 감시견이 모두 응답하지 않음\n━━━━━━━━━━━━━━\n"
         "보유·손절가 (00:26 KST 기준, 5분 전)\n• NVDA 엔비디아 7주 · 손절가 $121.72\n• AMD 3주 · 손절가 $90.10\n"
         "   🧊 확인 필요: 액면분할·병합 의심\n━━━━━━━━━━━━━━\n"
         "직접 하실 일: KIS 앱에서 가격을 보고, 손절가 이하로 내려가면 직접 매도해 주세요.\n"
@@ -111,9 +111,9 @@ def test_nobody_on_watch_names_every_stop_with_its_age_and_what_to_do():
 
 def test_taking_over_and_handing_back():
     taken = text(Guard.TRADER, Guard.GUARDIAN)
-    assert taken.startswith("🛡 감시견이 이어받았어요 · 00:31 KST\n매매기가 응답하지 않아")
+    assert taken.startswith("🛡 감시견이 이어받았어요 · 00:31 KST\n매매봇이 응답하지 않아")
     assert "• NVDA 엔비디아 7주 · 손절가 $121.72" in taken
-    assert text(Guard.GUARDIAN, Guard.TRADER).startswith("🟢 매매기가 감시를 돌려받았어요")
+    assert text(Guard.GUARDIAN, Guard.TRADER).startswith("🟢 매매봇이 감시를 돌려받았어요")
     assert text(Guard.NOBODY, Guard.TRADER).startswith("🟢 손절을 다시 지키고 있어요")
     assert text(Guard.TRADER_ALONE, Guard.TRADER) == "🟢 감시견이 다시 응답해요. 대기하고 있어요."
 

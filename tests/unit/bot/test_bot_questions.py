@@ -63,7 +63,7 @@ def test_shares_bought_by_hand_are_shown_with_what_the_bot_holds_beside_them():
 def test_the_same_in_english():
     assert text(card(BOUGHT), EN) == (
         f"🙋 You seem to have bought in the KIS app\n{RULE}\nTicker: NVDA\nName: NVIDIA Corp\n"
-        f"Bought by hand: 3 shares at $142.50\nThe bot's own beside it: 7 shares\nSeen: Sat, Nov 21 00:31 KST\n{RULE}\n"
+        f"Bought by hand: 3 shares at $142.50\nThe bot's own: 7 shares\nSeen: Sat, Nov 21 00:31 KST\n{RULE}\n"
         "Shall the bot guard these shares with its stop and target?\n"
         "Until you answer they are left alone: the bot never sells them."
     )
@@ -104,8 +104,8 @@ def test_each_other_end_of_a_manual_buy(key, stage, last):
 def test_a_refusal_leaves_the_question_open_and_says_why():
     busy = replied(card(BOUGHT), ReplyKey.REFUSED, reason="selling")
     assert busy.open
-    assert text(busy).endswith("⛔ 지금은 할 수 없음: 지금 매도하고 있음")
-    assert views.toast(busy, KO) == "지금은 할 수 없어요: 지금 매도하고 있음"
+    assert text(busy).endswith("⛔ 지금은 할 수 없음: 매도 진행 중")
+    assert views.toast(busy, KO) == "지금은 할 수 없어요: 매도 진행 중"
     assert labels(busy) == labels(card(BOUGHT))
     strange = replied(card(BOUGHT), ReplyKey.INVALID)
     assert views.toast(strange, EN) == "Not possible now: the trader did not accept it"
@@ -120,7 +120,7 @@ def test_a_split_suspends_the_sale_and_says_by_what_the_count_changed():
         "그동안 이 종목은 사지 않아요. 직접 팔려면 /sell NVDA"
     )
     assert labels(card(SPLIT)) == ["증권사 수량에 맞추기"]
-    assert "The share count is ÷ 4." in text(
+    assert "There are only 1/4 of the shares." in text(
         card(event(EventKind.FROZEN, "NVDA", reason="split", held=5, expected=20)), EN
     )
     assert "The share count went from 9 to 6." in text(

@@ -133,8 +133,8 @@ def test_a_section_fits_one_message_and_one_keyboard(section):
 
 def test_a_note_of_the_unit_is_said_once_in_the_bounds():
     field = fields()["trading.max_stops_per_day"]
-    assert views.limits(field, KO) == "허용 범위: 0회 ~ 1,000회 (0 = 제한 없음)"
-    assert views.limits(field, EN) == "Allowed: 0 stops to 1,000 stops (0 = no limit)"
+    assert views.limits(field, KO) == "허용 범위: 0 ~ 1,000회 (0 = 제한 없음)"
+    assert views.limits(field, EN) == "Allowed: 0 to 1,000 stops (0 = no limit)"
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from bot_samples import EN, KO, seen
 from view_samples import SAMPLES, Shown
+from view_samples.settings import FACTS
 
 from bot import views
 from bot.views.base import CAPTION_LIMIT, TEXT_LIMIT, View
 from bot.views.notices import Notice
+from core.rules.preview import Fact
 
 FOLDER = Path(__file__).parent / "snapshots"
 WRITE = os.environ.get("SEOHAK_SNAPSHOTS") == "write"
 PARTS = {
-    **dict.fromkeys(
-        ("settings", "history", "preview", "meanings", "keys"), "samples are owed; test_bot_settings reads them"
-    ),
+    **dict.fromkeys(("keys", "meanings"), "tables; the page of every key shows its own"),
     "base": "joins and cuts text that views give it",
     "words": "looks words up in tables",
     "export.cell": "one cell of a file",
@@ -32,7 +32,7 @@ PARTS = {
 CAPTIONS = {"discovery.discovery", "report.report", "chart.caption", "export.caption"}
 # words that a reader of English is given on purpose
 KOREAN = re.compile("엔비디아|엔비|한국어")
-KOREAN_IN_ENGLISH = {"help.help_": "plain words to type"}
+KOREAN_IN_ENGLISH = {"help.help_": "plain words to type", "notices.notice-order_rejected": "the broker's own words"}
 
 
 def drawn(shown: Shown) -> str:
@@ -60,7 +60,11 @@ def shows() -> set[str]:
 
 
 def test_every_view_has_a_sample() -> None:
-    assert shows() - {name.split("-")[0] for name in SAMPLES} == set(), "add it to view_samples.py"
+    assert shows() - {name.split("-")[0] for name in SAMPLES} == set(), "add it to view_samples"
+
+
+def test_every_fact_of_a_preview_has_a_sample() -> None:
+    assert {type(fact) for fact in FACTS.values()} == set(typing.get_args(Fact))
 
 
 def test_no_snapshot_is_left_of_a_view_that_is_gone() -> None:

@@ -1,0 +1,234 @@
+"""The board, /status and its kin, the day, the guardian, alarms, notices, /alerts."""
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+from bot_samples import NOW, a_status, event, position
+
+from bot.alerts import Alerts, QuietHours
+from bot.beats import Beats, Guard
+from bot.i18n import Translator
+from bot.views import (
+    alarms,
+    alerts,
+    guardian,
+    notices,
+    pinned,
+    schedule,
+    status,
+)
+from bot.views.base import View
+from bot.views.notices import Notice
+from bot.views.pinned import Standing
+from bot.views.words import MODES, TROUBLES, plain_word
+from core.model.commands import Lock
+from core.model.instrument import Exchange
+from core.model.messages import Event, EventKind
+from core.model.order import Intent, IntentState, OrderRequest, Purpose, Side
+from core.model.params import NotificationParams
+from core.model.position import PlanState
+from core.model.safety import Block, TradingState
+from view_samples.world import BOUGHT, HELD, PARAMS, PLAN, SESSION, SOLD, SOON, STANDING, Samples
+
+VALUES = {
+    "state": "reducing",
+    "before": "active",
+    "reason": "broker_sick",
+    "side": "BUY",
+    "qty": 2,
+    "ours": 1,
+    "left": 1,
+    "price": "142.60",
+    "limit": "142.60",
+    "age_s": 21,
+    "name": "NVIDIA Corp",
+    "name_ko": "엔비디아",
+    "mode": "approve",
+    "delay_s": "900",
+    "pnl_pct": "31.0",
+    "where": "clock",
+    "what": "clock_skew",
+    "seconds": 25,
+}
+WINDOW_AT, REPORT_AT = SESSION.open_at + dt.timedelta(minutes=30), SESSION.close_at + dt.timedelta(minutes=30)
+HALF_DAY = msgspec.structs.replace(SESSION, close_at=NOW + dt.timedelta(hours=2), half_day=True)
+ORDER = Intent(
+    id="i",
+    dedup_key="d",
+    plan_id="plan1",
+    request=OrderRequest(ticker="NVDA", exchange=Exchange.NASD, side=Side.BUY, qty=2, limit=Decimal("142.60")),
+    purpose=Purpose.ENTRY,
+    state=IntentState.WORKING,
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+# what an event of the kind says where that differs
+TOLD = {
+    EventKind.EXIT_WAITS: {"reason": "STOP"},
+    EventKind.SELL_STARTED: {"reason": "STOP"},
+    EventKind.GUARDIAN_TOOK_OVER: {"side": "SELL", "reason": "GUARD"},
+    EventKind.ORDER_REJECTED: {"code": "APBK0919", "message": "주문가능금액을 초과 했습니다"},
+}
+ORDERS_LOST = {
+    "a_buy": {},
+    "a_sale": {"side": "SELL"},
+    "at_restart": {"reason": alarms.RESTART},
+}
+OWN_SALES = {"both": {}, "all_of_ours": {"ours": 2, "left": 0}, "own_only": {"ours": 0}}
+STATES = {
+    "one_reason": {},
+    "stop_streak": {"reason": "stop_streak"},
+    "halt_file": {"state": "halted", "reason": "halt_file,broker_sick"},
+    "normal_again": {"state": "active", "before": "reducing"},
+    "halt_file_gone": {"state": "active", "before": "halted", "reason": "halt_file"},
+}
+FULL = a_status(
+    paused=False,
+    entries_open=True,
+    entry_blocks=(),
+    broker_ok=True,
+    broker_checked_at=NOW,
+    state=TradingState.ACTIVE,
+    plans=(PLAN, msgspec.structs.replace(PLAN, state=PlanState.RUNNING, ticker="AMD", next_tranche=4)),
+    buying_power_usd=Decimal("5000.00"),
+    krw_per_usd=Decimal(1400),
+    positions=(position(own_qty=1, frozen="split", priced_at=NOW - dt.timedelta(minutes=5)),),
+)
+BEATS = {
+    "collector": {"at": NOW.isoformat()},
+    "analyzer": {"at": (NOW - dt.timedelta(minutes=1)).isoformat()},
+    "trader": {},
+}
+
+
+def said(kind: EventKind, **changes: object) -> Event:
+    return event(kind, "NVDA", **(VALUES | changes))
+
+
+def told(kind: EventKind) -> Callable[[Translator], Notice | None]:
+    source = {EventKind.BUY_COMPLETE: BOUGHT, EventKind.SOLD: SOLD}.get(kind) or said(kind, **TOLD.get(kind, {}))
+    return lambda t: notices.notice(source, NotificationParams(), t, standing=STANDING)
+
+
+SAMPLES: Samples = {
+    "alarms.token_shared": alarms.token_shared,
+    "alarms.watched": lambda t: alarms.watched(said(EventKind.WATCHED), t),
+    "alarms.unfrozen": lambda t: alarms.unfrozen(said(EventKind.UNFROZEN), t),
+    "alarms.guardian_sold": lambda t: alarms.guardian_sold(said(EventKind.GUARDIAN_TOOK_OVER, qty=1), t),
+    "alarms.exit_waits": lambda t: alarms.exit_waits(said(EventKind.EXIT_WAITS, reason="STOP"), t),
+    "alarms.order_line": lambda t: alarms.order_line(said(EventKind.ORDER_UNKNOWN, qty=1), t),
+    "alarms.reasons": lambda t: alarms.reasons(["paused", "outside_window"], t),
+    **{
+        f"alarms.order_unknown-{name}": (lambda t, v=v: alarms.order_unknown(said(EventKind.ORDER_UNKNOWN, **v), t))
+        for name, v in ORDERS_LOST.items()
+    },
+    **{
+        f"alarms.manual_sold-{name}": (lambda t, v=v: alarms.manual_sold(said(EventKind.MANUAL_SOLD, **v), t))
+        for name, v in OWN_SALES.items()
+    },
+    **{
+        f"alarms.state_changed-{name}": (lambda t, v=v: alarms.state_changed(said(EventKind.STATE_CHANGED, **v), t))
+        for name, v in STATES.items()
+    },
+    "alarms.how_to_go_on": lambda t: alarms.how_to_go_on(["broker_sick"], t),
+    "alarms.unwatched": lambda t: alarms.unwatched(said(EventKind.UNWATCHED), STANDING, t),
+    "alarms.unwatched-stop_unknown": lambda t: alarms.unwatched(said(EventKind.UNWATCHED), None, t),
+    "alerts.hours": lambda t: alerts.hours(QuietHours(dt.time(23), dt.time(7)), t),
+    "alerts.budget_text": lambda t: alerts.budget_text(10, t),
+    "alerts.alerts": lambda t: alerts.alerts(Alerts(quiet=QuietHours(dt.time(23), dt.time(7))), t),
+    "alerts.quiet_choice": lambda t: alerts.quiet_choice(Alerts(), t),
+    "alerts.budget_choice": lambda t: alerts.budget_choice(Alerts(), t),
+    "alerts.bad_hours": lambda t: alerts.bad_hours("25-7", t),
+    "alerts.digest": lambda t: alerts.digest([(NOW, "NVDA")], t),
+    "alerts.repeated": lambda t: alerts.repeated(View("NVDA"), t),
+    "guardian.guardian": lambda t: guardian.guardian(Beats(trader_age_s=1, guardian_age_s=2), Guard.TRADER, t),
+    "guardian.guardian-keeps": lambda t: guardian.guardian(
+        Beats(trader_age_s=300, guardian_age_s=2, keeps=True, standby=True), Guard.GUARDIAN_KEEPS, t
+    ),
+    **{f"guardian.line-{g.value}": (lambda t, g=g: guardian.line(g, t)) for g in Guard},
+    "guardian.line-changing": lambda t: guardian.line(None, t),
+    "guardian.changed-nothing_held": lambda t: guardian.changed(
+        Guard.TRADER, Guard.NOBODY, Standing(at=NOW, held=(), state=None), NOW, t
+    ),
+    "guardian.changed-holdings_unknown": lambda t: guardian.changed(Guard.TRADER, Guard.NOBODY, None, NOW, t),
+    "guardian.changed-answers_again": lambda t: guardian.changed(Guard.TRADER_ALONE, Guard.TRADER, STANDING, NOW, t),
+    "guardian.changed-guarded_again": lambda t: guardian.changed(Guard.NOBODY, Guard.TRADER, STANDING, NOW, t),
+    **{
+        f"guardian.changed-{g.value}": (
+            lambda t, g=g: guardian.changed(
+                Guard.TRADER if g is not Guard.TRADER else Guard.GUARDIAN, g, STANDING, NOW, t
+            )
+        )
+        for g in Guard
+    },
+    "guardian.handback_question": lambda t: guardian.handback_question("n1", t),
+    **{f"guardian.{f.__name__}": f for f in (guardian.handback_asked, guardian.handback_failed, guardian.nothing_kept)},
+    **{f"notices.notice-{kind.value}": told(kind) for kind in EventKind if kind not in notices.SILENT},
+    **{
+        f"notices.notice-trouble_{what}": (
+            lambda t, what=what: notices.notice(
+                said(EventKind.TROUBLE, what=what, where="reconcile"), NotificationParams(), t
+            )
+        )
+        for what in TROUBLES
+        if what not in {"clock_skew", "several_orders_match"}  # the first is told above, the second is a card that asks
+    },
+    "pinned.row": lambda t: pinned.row(HELD, t),
+    "pinned.pinned": lambda t: pinned.pinned(STANDING, t),
+    "schedule.schedule": lambda t: schedule.schedule(SESSION, WINDOW_AT, REPORT_AT, NOW, PARAMS, t),
+    "schedule.schedule-half_day": lambda t: schedule.schedule(
+        HALF_DAY, WINDOW_AT, REPORT_AT, NOW - dt.timedelta(hours=9), PARAMS, t
+    ),
+    "schedule.watch_started": lambda t: schedule.watch_started(SESSION, t),
+    "schedule.session_opened": lambda t: schedule.session_opened(SESSION, WINDOW_AT, t),
+    "schedule.window_opened": lambda t: schedule.window_opened(plain_word(MODES, "approve", t), t),
+    "schedule.session_closed": lambda t: schedule.session_closed(REPORT_AT, t),
+    "schedule.holiday": lambda t: schedule.holiday(NOW.date(), SESSION, t),
+    "schedule.session_opened-half_day": lambda t: schedule.session_opened(HALF_DAY, WINDOW_AT, t),
+    "schedule.daylight_saving-ends": lambda t: schedule.daylight_saving(SESSION, begins=False, t=t),
+    "schedule.daylight_saving": lambda t: schedule.daylight_saving(SESSION, begins=True, t=t),
+    "status.clocks": lambda t: status.clocks(SESSION, NOW, t),
+    "status.aged": lambda t: status.aged(NOW - dt.timedelta(minutes=5), NOW, t),
+    "status.position_lines": lambda t: status.position_lines(position(), NOW, t),
+    "status.pnl_usd": lambda t: status.pnl_usd(position(), t),
+    "status.block_row": lambda t: status.block_row(Block(reason="broker_sick", since=NOW), NOW, t),
+    "status.status": lambda t: status.status(a_status(), SESSION, NOW, t),
+    "status.status-active": lambda t: status.status(FULL, SESSION, NOW, t),
+    **{
+        f"status.clocks-{name}": (lambda t, at=at: status.clocks(SESSION, at, t))
+        for name, at in (
+            ("pre", SESSION.pre_open_at),
+            ("after", SESSION.close_at),
+            ("closed", SESSION.pre_open_at - dt.timedelta(hours=2)),
+        )
+    },
+    "status.positions-none": lambda t: status.positions((), NOW, t),
+    "status.positions-from_the_database": lambda t: status.positions(
+        FULL.positions, NOW, t, known_at=NOW - dt.timedelta(hours=1)
+    ),
+    "status.orders-none": lambda t: status.orders(a_status(), NOW, t),
+    "status.locks-none": lambda t: status.locks((), t),
+    "status.balance-known": lambda t: status.balance(FULL, t),
+    "status.health-alive": lambda t: status.health(
+        BEATS, FULL, database=True, now=NOW, old=dt.timedelta(seconds=15), guardian=guardian.line(Guard.TRADER, t), t=t
+    ),
+    "status.health-all_away": lambda t: status.health(
+        None, None, database=False, now=NOW, old=dt.timedelta(seconds=15), guardian=None, t=t, conflict=True
+    ),
+    "status.plan_row-running": lambda t: status.plan_row(FULL.plans[1], t),
+    "status.position_row": lambda t: status.position_row(position(), NOW, t),
+    "status.plan_row": lambda t: status.plan_row(PLAN, t),
+    "status.positions": lambda t: status.positions((position(),), NOW, t),
+    "status.order_row": lambda t: status.order_row(ORDER, NOW, t),
+    "status.orders": lambda t: status.orders(a_status(orders=(ORDER,)), NOW, t),
+    "status.balance": lambda t: status.balance(a_status(), t),
+    "status.locks": lambda t: status.locks([Lock(ticker="NVDA", reason="cooldown", until=SOON)], t),
+    "status.health": lambda t: status.health(
+        {}, a_status(), database=True, now=NOW, old=dt.timedelta(seconds=15), guardian=None, t=t
+    ),
+    "status.version": lambda t: status.version("1.0", "paper", t),
+}
