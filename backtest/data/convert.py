@@ -21,6 +21,7 @@ from core.model.bar import MINUTE_MS, FloatArray
 # 1980 and 2100: a number outside them in one unit is a date inside them in another
 EARLIEST_S, LATEST_S = 315_532_800, 4_102_444_800
 NO_TIME = -(2**62)
+QUARTER_S = 900
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 ZONELESS = "{}: its times have no zone: say --timezone America/New_York (or UTC, ...)"
 # so many rows tell what the times of a file are
@@ -255,16 +256,28 @@ def _unit_of(numbers: IntArray) -> Unit | None:
 
 def _stamps(column: pa.Array, plan: Plan) -> tuple[IntArray, BoolArray]:
     """Timestamps with a zone, or in the zone that was said."""
+    unit = Unit(column.type.unit)
+    numbers = column.cast(pa.int64())
     if column.type.tz is None:
         if not plan.timezone:
             raise DataProblem(ZONELESS.format(plan.path.name))
-        try:
-            column = pc.assume_timezone(column, plan.timezone, ambiguous="earliest", nonexistent="earliest")
-        except pa.ArrowException as error:
-            raise DataProblem(f"{plan.path.name}: times in {plan.timezone} can't be read: {error}") from None
-    unit = Unit(column.type.unit)
-    numbers = column.cast(pa.int64())
+        local = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+        numbers = pa.array(_utc(local, unit, plan.timezone), mask=numbers.is_null().to_numpy(zero_copy_only=False))
     return _epochs(numbers, Plan(path=plan.path, layout=plan.layout, label=plan.label, unit=unit))
+
+
+def _utc(local: IntArray, unit: Unit, timezone: str) -> IntArray:
+    """Wall-clock times as instants, by Python's zones (Arrow needs the system's); offsets change on quarters of an hour."""
+    zone, per_second = zoneinfo.ZoneInfo(timezone), PER_SECOND[unit]
+    inside = (local >= EARLIEST_S * per_second) & (local < LATEST_S * per_second)
+    quarters, which = np.unique(
+        np.where(inside, local, EARLIEST_S * per_second) // (QUARTER_S * per_second), return_inverse=True
+    )
+    offsets = np.empty(len(quarters), np.int64)
+    for i, quarter in enumerate(quarters.tolist()):
+        wall = EPOCH.replace(tzinfo=zone) + dt.timedelta(seconds=quarter * QUARTER_S)
+        offsets[i] = (wall.utcoffset() or dt.timedelta()) // dt.timedelta(seconds=1)
+    return np.where(inside, local - offsets[which] * per_second, local)
 
 
 def _written(text: pa.Array, plan: Plan) -> tuple[IntArray, BoolArray]:

@@ -84,6 +84,7 @@ def test_strict_stores_nothing_of_a_file_with_a_bad_row_and_all_of_the_others(tm
     ]  # fmt: skip
     assert "1 outside_hours" in results[0].problem
     assert "1 conflict" in results[2].problem
+    assert (results[2].source.rows, results[2].source.stored, results[2].source.days) == (2, 0, 0)
     assert [(r["line"], r["kind"]) for r in reported(tmp_path / "s", results[2])] == [("2", "conflict")]
     assert [bar[1] for bar in bars(tmp_path / "s")] == ["2025-01-06 10:00", "2025-01-07 10:00"]
     assert len(Store(tmp_path / "s").manifest.sources) == 2
