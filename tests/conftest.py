@@ -17,6 +17,7 @@ WORLDS = (
     "kill-trader",
     "canary",
     "replay-demo",
+    "chat-journeys",
     "kill-unanswered",
     "chat-page",
     "chat-people",
