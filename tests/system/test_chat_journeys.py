@@ -25,6 +25,10 @@ SPEED = 20.0
 PROMISED_S = 2.0
 KEY = "trading.max_orders_per_day"
 PROPOSAL, DECIDED = "HELI", "order_count"
+LETTERS = "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replaceAll('\"', ''))"
+# what does not fit its box, of everything a phone's width squeezes
+CLIPPED = """[document.documentElement, ...document.querySelectorAll('.bubble, .text, .buttons button, .pinned')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"""
 # brightness and digest of a message's picture, as the page has drawn it
 PIXELS = """(async () => {
   const image = %s.querySelector('img.photo');
@@ -54,6 +58,8 @@ class Change(msgspec.Struct, kw_only=True):
 class Seen(msgspec.Struct, kw_only=True):
     """What the page showed and what stood behind it, step by step."""
 
+    card: str = ""
+    letters: list[str] = []
     charts: list[Json] = []
     chart_rows: int = -1
     vwap: list[Json] = []
@@ -72,6 +78,7 @@ class Seen(msgspec.Struct, kw_only=True):
     resumed: TraderStatus | None = None
     english: list[str] = []
     english_page: str = ""
+    clipped: list[str] = []
     overrides: list[Any] = []
     complaints: list[str] = []
 
@@ -106,13 +113,13 @@ class Sitting:
 
     async def text(self, words: str) -> str:
         """The newest message with these words."""
-        return await self.browser.js(f"{row(await self.newest(words))}.textContent")
+        return str(await self.browser.js(f"{row(await self.newest(words))}.textContent"))
 
     async def becomes(self, message_id: int, words: str) -> str:
         """The text of one message once it has these words."""
         found = f"{row(message_id)}?.textContent"
         await self.browser.shows(f"({found} ?? '').includes({json.dumps(words)})", f"message {message_id}: {words!r}")
-        return await self.browser.js(found)
+        return str(await self.browser.js(found))
 
     async def trader(self) -> TraderStatus:
         status = (await self._trader.send(AskStatus(by="test"))).status
@@ -139,11 +146,15 @@ async def use_the_page(folder: Path) -> Seen:
         await browser.open(f"{world.url}?lang=ko")
         one = Sitting(world, browser)
         await switch_charts(one, seen)
+        seen.card = await one.text(PROPOSAL)
+        seen.letters = await browser.js(LETTERS)
         await one.press(PROPOSAL, "승인")
         await until("two tranches", lambda: bought(world, 2))
         await change_a_setting(one, seen)
         await panic(one, seen)
         await speak_english(one, seen)
+        await browser.size(390, 844, phone=True)
+        seen.clipped = await browser.js(CLIPPED)
         seen.overrides = one.history()
         seen.complaints = browser.complaints
     return seen
@@ -212,7 +223,7 @@ async def change_a_setting(one: Sitting, seen: Seen) -> None:
 
 async def change(one: Sitting, presses: list[tuple[str, str]], *, blocks: bool) -> Change:
     """Press one button after the other and wait until the trader follows: it counts from what the page says."""
-    asked = []
+    asked, said = [], ""
     for label, words in presses:
         message_id = await one.newest("하루 주문 수", label)
         asked.append(await one.browser.js(f"{row(message_id)}.textContent"))
@@ -273,6 +284,12 @@ async def speak_english(one: Sitting, seen: Seen) -> None:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """One sitting at the page."""
     return asyncio.run(use_the_page(tmp_path_factory.mktemp("journeys")))
+
+
+def test_a_card_has_the_korean_name_in_letters_that_the_page_brings(seen: Seen) -> None:
+    """The sandbox's symbol files are read, and Hangul needs no font of the machine."""
+    assert "헬리오스 로보틱스" in seen.card
+    assert "Pretendard" in seen.letters
 
 
 def test_chart_buttons_paint_the_same_message_anew(seen: Seen) -> None:
@@ -359,6 +376,11 @@ def test_the_same_in_english(seen: Seen) -> None:
     assert "2 orders → 1 orders" in changed
     assert "All buying has stopped" in stopped
     assert not any("가" <= letter <= "힣" for letter in changed + stopped)
+
+
+def test_nothing_of_it_is_cut_at_the_width_of_a_phone(seen: Seen) -> None:
+    """Every bubble, button and the pinned line of the whole sitting, in both languages."""
+    assert seen.clipped == []
 
 
 def test_the_page_has_no_script_errors_on_the_way(seen: Seen) -> None:
