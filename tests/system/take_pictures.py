@@ -33,12 +33,13 @@ SETTLED = """(async () => {
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 })()"""
 
-# the end of a message with a little air below it, or the beginning of one that is taller than the pane
+# the end of a message with a little air below it, or the beginning of one that is taller than the pane; where it stands
 SHOWN = """(row => {
   const tall = row.offsetHeight > row.parentElement.clientHeight;
   row.scrollIntoView({block: tall ? 'start' : 'end'});
   row.parentElement.scrollBy(0, tall ? -8 : 14);
   document.getElementById('to-bottom').style.visibility = 'hidden';
+  return row.getBoundingClientRect().top;
 })(%s)"""
 
 
@@ -151,14 +152,19 @@ class Shoot:
         loaded = f"[...{row}?.querySelectorAll('img.photo') ?? []].every(i => i.complete && i.naturalWidth)"
         await self.browser.shows(f"Boolean({row}) && {loaded} && document.getElementById('toast').hidden", name)
         await self.browser.js(SETTLED)
-        await self.browser.js(SHOWN % row)
-        await self.browser.js(SETTLED)
         path = self.folder / f"{name}-{self.language}.png"
-        path.write_bytes(smaller(await self.browser.picture()))
+        path.write_bytes(smaller(await until(f"{name} stands still", lambda: self._still(row))))
         size = path.stat().st_size
         assert size < MOST_BYTES, f"{path.name}: {size} bytes"
         sys.stdout.write(f"{path.name}: {size // 1024} kB\n")
         sys.stdout.flush()
+
+    async def _still(self, row: str) -> bytes:
+        """A picture during which no new message moved the others; nothing where one did."""
+        place = await self.browser.js(SHOWN % row)
+        await self.browser.js(SETTLED)
+        picture = await self.browser.picture()
+        return picture if await self.browser.js(f"{row}.getBoundingClientRect().top") == place else b""
 
 
 def _data(button: Json, head: str) -> str:
