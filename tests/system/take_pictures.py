@@ -33,13 +33,18 @@ SETTLED = """(async () => {
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 })()"""
 
-# the end of a message with a little air below it, or the beginning of one that is taller than the pane; where it stands
+# the end of a message with a little air below it, or the beginning of one that is taller than the pane
 SHOWN = """(row => {
   const tall = row.offsetHeight > row.parentElement.clientHeight;
   row.scrollIntoView({block: tall ? 'start' : 'end'});
   row.parentElement.scrollBy(0, tall ? -8 : 14);
   document.getElementById('to-bottom').style.visibility = 'hidden';
-  return row.getBoundingClientRect().top;
+})(%s)"""
+# whether it is still there: a new message scrolls the pane, an edited one may move it a little
+THERE = """(row => {
+  const [one, pane] = [row.getBoundingClientRect(), row.parentElement.getBoundingClientRect()];
+  const [above, below] = [one.top - pane.top, pane.bottom - one.bottom];
+  return one.height > pane.height ? above >= 0 && above < 20 : below >= 0 && below < 120;
 })(%s)"""
 
 
@@ -160,11 +165,11 @@ class Shoot:
         sys.stdout.flush()
 
     async def _still(self, row: str) -> bytes:
-        """A picture during which no new message moved the others; nothing where one did."""
-        place = await self.browser.js(SHOWN % row)
+        """A picture during which no new message pushed this one away; nothing where one did."""
+        await self.browser.js(SHOWN % row)
         await self.browser.js(SETTLED)
         picture = await self.browser.picture()
-        return picture if await self.browser.js(f"{row}.getBoundingClientRect().top") == place else b""
+        return picture if await self.browser.js(THERE % row) else b""
 
 
 def _data(button: Json, head: str) -> str:
