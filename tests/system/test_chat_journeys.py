@@ -24,7 +24,7 @@ SPEED = 20.0
 # what the chat promises: "running services take it over within 2 seconds"
 PROMISED_S = 2.0
 KEY = "trading.max_orders_per_day"
-PROPOSAL, DECIDED = "HELI", "order_count"
+PROPOSAL, BLOCK = "HELI", "order_count"
 LETTERS = "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replaceAll('\"', ''))"
 # what does not fit its box, of everything a phone's width squeezes; the time stands 3 px outside its line on purpose
 CLIPPED = """[document.documentElement, ...document.querySelectorAll('.bubble, .text, .buttons button, .pinned')]
@@ -232,7 +232,7 @@ async def change(one: Sitting, presses: list[tuple[str, str]], *, blocks: bool) 
     told_at, kept = time.monotonic(), one.kept()
 
     async def follows() -> bool:
-        return (DECIDED in (await one.trader()).entry_blocks) is blocks
+        return (BLOCK in (await one.trader()).entry_blocks) is blocks
 
     await until("the trader follows", follows)
     return Change(asked=asked, said=said, kept=kept, trader_after_s=time.monotonic() - told_at)
