@@ -12,7 +12,8 @@ import msgspec
 
 # Which secrets a program needs; every other one is kept from it. A name that is not here gets none.
 SECRETS = {
-    "collector": ("POLYGON_", "MASSIVE_"),
+    # where the public symbol files are is no secret
+    "collector": ("POLYGON_", "MASSIVE_", "KIS_MASTER_URL"),
     "trader": ("KIS_",),
     "guardian": ("KIS_",),
     "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),

@@ -19,6 +19,7 @@ WORLDS = (
     "kill-trader",
     "canary",
     "replay-demo",
+    "chat-journeys",
     "kill-unanswered",
     "chat-page",
     "chat-people",
