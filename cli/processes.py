@@ -19,8 +19,6 @@ SECRETS = {
     "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),
 }
 SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_")
-# an address that anybody may ask
-NO_SECRETS = frozenset({"KIS_MASTER_URL"})
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_S = 12.0
 RESTART_PAUSE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -134,11 +132,7 @@ class Family:
 def _for(name: str, env: dict[str, str]) -> dict[str, str]:
     """The environment of one program: without the secrets that are none of its business."""
     own = SECRETS.get(name, ())
-    return {
-        key: value
-        for key, value in env.items()
-        if key in NO_SECRETS or key.startswith(own) or not key.startswith(SECRET_HEADS)
-    }
+    return {key: value for key, value in env.items() if key.startswith(own) or not key.startswith(SECRET_HEADS)}
 
 
 async def _end(children: list[Child]) -> None:
