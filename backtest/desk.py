@@ -3,6 +3,8 @@
 import datetime as dt
 from collections.abc import Callable
 
+import msgspec
+
 from backtest.exchange import Refusal, SimulatedAccount
 from backtest.recorder import Recorder
 from core.model.commands import Approve, Reply, ReplyKey
@@ -42,6 +44,15 @@ from core.stages.trade.inputs import (
 PERSON = "backtest"
 # a person who is told that price or budget moved looks again, but not for ever
 MOST_TAPS = 5
+# a price is looked at once a minute at least
+STALE_AFTER = dt.timedelta(minutes=2)
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """What the time of day allows: new buys, and orders at all."""
+
+    in_window: bool
+    market_open: bool
 
 
 class Desk:
@@ -94,9 +105,12 @@ class Desk:
         if quote is not None:
             self.tell(QuotesRead(at=at, quotes=(quote,)))
 
-    def tick(self, at: dt.datetime, *, in_window: bool, market_open: bool) -> None:
-        """Time passes; people who think it over come to their decision."""
-        self.tell(Tick(at=at, in_window=in_window, market_open=market_open))
+    def look(self, at: dt.datetime, clock: Clock) -> None:
+        """The end of a minute: orders and prices are read, time passes, people who think it over come to a decision."""
+        self.read_orders(at)
+        for ticker in self.interest():
+            self.quote(ticker, at)
+        self.tell(Tick(at=at, in_window=clock.in_window, market_open=clock.market_open, stale_after=STALE_AFTER))
         self._decide(at)
 
     def signal(self, signal: Signal, at: dt.datetime) -> None:
