@@ -3,19 +3,23 @@
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 from backtest.data.day import DayBars
 from backtest.data.store import Store
 from backtest.desk import Clock, Desk
+from backtest.entries import may_buy
 from backtest.exchange import SimulatedAccount
 from backtest.execution import Execution
+from backtest.feed import Feed
 from backtest.moments import Moment, moments
 from backtest.recorder import Recorder
 from backtest.result import Day, Result
-from backtest.screening import ByTicker, Indices, candidates
+from backtest.screening import candidates
+from backtest.tape import Tape, TapeHistories
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Instrument
 from core.model.messages import BarsClosed, HoldingsChanged, Screened, Signal, WatchListChanged, message_id
@@ -26,6 +30,8 @@ from core.stages.analyze import AnalyzeStage
 from core.stages.collect import CollectEffect, CollectStage, FetchInstrument, Publish
 
 MARKET = "SPY"
+# the broker's list goes back over a long weekend
+LISTED = dt.timedelta(days=4)
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +69,12 @@ class Runner:
         if not setup.instruments:
             scanner = msgspec.structs.replace(scanner, unknown_market_cap="accept", security_types=())
         self._collect = CollectStage(scanner)
-        self._analyze = AnalyzeStage(params.analyzer, params.scanner)
+        self._histories = TapeHistories()
+        self._analyze = AnalyzeStage(params.analyzer, params.scanner, self._histories)
         self._recorder = Recorder()
         self._desk: Desk | None = None
         self._held: frozenset[str] = frozenset()
+        self._watched: tuple[str, ...] = ()
         self._market: dict[dt.date, float] = {}
         self._bars = 0
         self._outside: list[dt.date] = []
@@ -88,32 +96,47 @@ class Runner:
     # -- one day --------------------------------------------------------------------------------------------------
 
     def _day(self, bars: DayBars, session: MarketSession) -> None:
-        layout = ByTicker(bars)
+        tape = Tape(bars)
         self._bars += len(bars)
+        self._histories.load(tape)
         desk = self._opened(session)
-        watched = self._watch(bars, session.pre_open_at)
-        names = {name: i for i, name in enumerate(bars.tickers)}
-        chosen = (
-            {bars.tickers[i] for i in candidates(bars, layout, self._setup.params.scanner)}
-            if self._setup.screen
-            else set()
-        )
-        relevant = sorted((chosen | watched | self._held) & names.keys())
-        minutes = _by_minute(bars, [layout.rows(names[t]) for t in relevant], relevant)
+        feed = self._feed(tape, session)
         start, end = entry_window(session, self._setup.params.schedule)
         phases = _order_phases(self._setup.params.trading.venue)
-        for start_ms, arrived in _filled(minutes, lambda: desk.active, session):
+        for start_ms, arrived in feed.minutes(desk):
             closed_at = dt.datetime.fromtimestamp((start_ms + MINUTE_MS) / 1000, dt.UTC)
             clock = Clock(in_window=start <= closed_at < end, market_open=session.phase(closed_at) in phases)
             self._inside(desk, arrived, start_ms, session, phases)
-            self._closed(desk, arrived, closed_at, clock)
-        self._finish(desk, bars, session, names)
+            self._closed(desk, feed, arrived, closed_at, clock)
+        self._finish(desk, tape, session)
+
+    def _feed(self, tape: Tape, session: MarketSession) -> Feed:
+        """The bars that can matter: of tickers that may pass the screen, and of watched ones where a BUY is possible."""
+        setup = self._setup
+        chosen = candidates(tape.bars, tape.layout, setup.params.scanner) if setup.screen else ()
+        screened = {tape.bars.tickers[i] for i in chosen}
+        self._watched = tape.bars.tickers if setup.watched is None else setup.watched
+        securities = tuple(self._instrument(t) for t in self._watched)
+        self._analyze.watch_list_changed(
+            WatchListChanged(
+                id=message_id("watch", str(session.on)),
+                tickers=tuple(self._watched),
+                securities=securities,
+                at=session.pre_open_at,
+            )
+        )
+        self._follow()
+        possible = {
+            t: np.flatnonzero(may_buy(tape.columns(t), setup.params.analyzer))
+            for t in self._watched
+            if t in tape.names and t not in screened
+        }
+        return Feed(tape, screened, possible, last_ms=int(session.post_close_at.timestamp() * 1000))
 
     def _opened(self, session: MarketSession) -> Desk:
         """The account's and the trader's day begins."""
         at, setup = session.pre_open_at, self._setup
-        previous = self._recorder.days[-1].on if self._recorder.days else session.on
-        self._account.begin_session(previous.strftime("%Y%m%d"))
+        self._account.begin_session((session.on - LISTED).strftime("%Y%m%d"))
         if self._desk is None:
             self._desk = Desk(
                 setup.params.trading,
@@ -124,25 +147,16 @@ class Runner:
                 ask_trend=self._analyze.trend_asked,
                 hold=self._hold,
             )
-        self._desk.read(at)
+        self._desk.begin(at)
         return self._desk
-
-    def _watch(self, bars: DayBars, at: dt.datetime) -> set[str]:
-        watched = bars.tickers if self._setup.watched is None else self._setup.watched
-        securities = tuple(self._instrument(t) for t in watched)
-        self._analyze.watch_list_changed(
-            WatchListChanged(id=message_id("watch", str(bars.on)), tickers=tuple(watched), securities=securities, at=at)
-        )
-        self._follow(watched)
-        return set(watched)
 
     def _hold(self, message: HoldingsChanged) -> None:
         self._held = frozenset(p.ticker for p in message.positions)
         self._analyze.holdings_changed(message)
-        self._follow(self._setup.watched or ())
+        self._follow()
 
-    def _follow(self, watched: Iterable[str]) -> None:
-        self._collect.follow({*watched, *self._held})
+    def _follow(self) -> None:
+        self._collect.follow({*self._watched, *self._held})
 
     def _inside(
         self, desk: Desk, arrived: Sequence[Bar], start_ms: int, session: MarketSession, phases: frozenset[Phase]
@@ -182,43 +196,50 @@ class Runner:
             rooms[ticker] -= filled
             desk.read_orders(at)
 
-    def _closed(self, desk: Desk, arrived: Sequence[Bar], at: dt.datetime, clock: Clock) -> None:
+    def _closed(self, desk: Desk, feed: Feed, arrived: Sequence[Bar], at: dt.datetime, clock: Clock) -> None:
         """The bars are closed: they are screened and judged, and whatever is decided now trades in the next ones."""
         for bar in arrived:
             self._account.see(bar.ticker, bar.close)
         told = desk.active
         if told:
             desk.look(at, clock)
-        for signal in self._signals(arrived, at):
+        for signal in self._signals(feed, arrived, at):
             if not told:
                 desk.look(at, clock)
                 told = True
-            desk.signal(signal, at)
-            # what is decided begins at once, as a second later in the live trader
-            desk.look(at, clock)
+            if desk.signal(signal, at):
+                # what is decided begins at once, as a second later in the live trader
+                desk.look(at, clock)
 
-    def _signals(self, arrived: Sequence[Bar], at: dt.datetime) -> Iterator[Signal]:
+    def _signals(self, feed: Feed, arrived: Sequence[Bar], at: dt.datetime) -> Iterator[Signal]:
         params = self._setup.params
         if not arrived or not collecting(at, params.schedule, params.notification.report_time):
             return
-        effects: list[CollectEffect] = list(self._collect.bars_arrived(arrived, at))
+        screened = [bar for bar in arrived if bar.ticker in feed.screened]
+        forwarded = [bar for bar in arrived if bar.ticker not in feed.screened]
+        effects: list[CollectEffect] = list(self._collect.bars_arrived(screened, at))
         while effects:
             effect = effects.pop(0)
             match effect:
                 case Publish(Screened() as message):
                     self._recorder.screened(message)
                     yield from self._analyze.screened(message, at)
-                case Publish(BarsClosed() as message):
-                    yield from self._analyze.bars_closed(message, at)
+                case Publish(BarsClosed(bars=bars)):
+                    forwarded += bars
                 case FetchInstrument(ticker):
                     effects[:0] = self._collect.instrument_loaded(ticker, self._instrument(ticker), at)
                 case _:
                     pass
+        if forwarded:
+            bars = tuple(sorted(forwarded, key=lambda bar: bar.ticker))
+            for signal in self._analyze.bars_closed(BarsClosed(id="", bars=bars, created_at=at), at):
+                feed.signalled(signal)
+                yield signal
 
     def _instrument(self, ticker: str) -> Instrument:
         return self._setup.instruments.get(ticker) or Instrument(ticker=ticker, name=ticker)
 
-    def _finish(self, desk: Desk, bars: DayBars, session: MarketSession, names: Mapping[str, int]) -> None:
+    def _finish(self, desk: Desk, tape: Tape, session: MarketSession) -> None:
         """The session is over: day orders expire, and everything is counted at the last prices."""
         at = session.post_close_at
         if self._account.end_session():
@@ -231,12 +252,11 @@ class Runner:
                 equity_krw=account.equity_krw(),
                 invested_usd=account.invested_usd(),
                 positions=len(desk.book.positions),
-                bars=len(bars),
+                bars=len(tape.bars),
             )
         )
-        if MARKET in names:
-            rows = bars.ticker == names[MARKET]
-            self._market[session.on] = float(bars.close[rows][-1])
+        if MARKET in tape.names:
+            self._market[session.on] = float(tape.columns(MARKET).close[-1])
 
     def _result(self, days: Sequence[dt.date], data_hash: str, seconds: float) -> Result:
         setup, recorder = self._setup, self._recorder
@@ -275,28 +295,3 @@ class Runner:
 def _order_phases(venue: str) -> frozenset[Phase]:
     """When the broker takes orders: the real account before and after hours as well."""
     return frozenset({Phase.REGULAR, Phase.PRE, Phase.POST}) if venue == "kis_real" else frozenset({Phase.REGULAR})
-
-
-def _by_minute(bars: DayBars, rows: Sequence[Indices], tickers: Sequence[str]) -> dict[int, list[Bar]]:
-    """The chosen tickers' bars by start; within a minute by ticker."""
-    found: dict[int, list[Bar]] = {}
-    for ticker, mine in zip(tickers, rows, strict=True):
-        columns = (bars.start_ms, bars.open, bars.high, bars.low, bars.close, bars.volume)
-        for start_ms, *values in zip(*(column[mine].tolist() for column in columns), strict=True):
-            found.setdefault(start_ms, []).append(Bar(ticker, start_ms, *values))
-    return found
-
-
-def _filled(
-    minutes: Mapping[int, list[Bar]], active: Callable[[], bool], session: MarketSession
-) -> Iterator[tuple[int, list[Bar]]]:
-    """The minutes in order; while something is under way, those without a bar as well."""
-    last = int(session.post_close_at.timestamp() * 1000)
-    starts = sorted(minutes)
-    for i, start_ms in enumerate(starts):
-        yield start_ms, minutes[start_ms]
-        following = starts[i + 1] if i + 1 < len(starts) else last
-        empty = start_ms + MINUTE_MS
-        while empty < following and active():
-            yield empty, []
-            empty += MINUTE_MS
