@@ -1,6 +1,7 @@
 """`./seohak backtest`: the trading machines over recorded days."""
 
 import argparse
+import contextlib
 import csv
 import datetime as dt
 import sys
@@ -93,7 +94,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def settings(path: Path, pairs: list[str]) -> tuple[Params, Execution]:
     """The configuration with what the command line sets; `execution.*` are the assumptions about the broker."""
-    overrides, assumed = {}, {}
+    overrides: dict[str, object] = {}
+    assumed: dict[str, str] = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign or not key:
@@ -101,12 +103,22 @@ def settings(path: Path, pairs: list[str]) -> tuple[Params, Execution]:
         if key.startswith(EXECUTION):
             assumed[key.removeprefix(EXECUTION)] = value
         else:
-            overrides[key] = value
+            overrides[key] = plain(value)
     try:
         execution = msgspec.convert(assumed, Execution, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"--set {EXECUTION}…: {error}") from None
     return load_params(path, overrides), execution
+
+
+def plain(text: str) -> object:
+    """A value as YAML would have it, but for times of day, which stay text."""
+    if text in {"true", "false"}:
+        return text == "true"
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def instruments(path: Path) -> dict[str, Instrument]:
