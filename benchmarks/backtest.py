@@ -114,10 +114,8 @@ def run_ours(store: Path, *words: str) -> Round:
 
 def _show(report: Report) -> None:
     console = Console()
-    console.print(_table("a day of the whole market: read, screened, analysed and traded", [report.market]))
-    title = (
-        f"{report.tickers} stocks x {report.days} sessions, EMA 5/20; ours judges every bar and trades by its own rules"
-    )
+    console.print(_table(f"a day of the whole market, {report.market.bars:,} bars", [report.market]))
+    title = f"{report.tickers} stocks x {report.days} sessions, ratio to {BASE}"
     console.print(_table(title, report.side_by_side))
     for line in (report.market, *report.side_by_side):
         if line.trouble:

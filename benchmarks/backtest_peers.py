@@ -23,12 +23,11 @@ _COMMON: Final = ("numpy==2.4.6", "pyarrow==26.0.1")
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
-    """A backtester. `part` of the tickers is what it gets; `entry` says when its orders fill."""
+    """A backtester. `part` of the tickers is what it gets, less than all where it is slow."""
 
     name: str
     runner: str
     requirements: tuple[str, ...]
-    entry: str
     part: float = 1.0
 
 
@@ -37,13 +36,11 @@ PEERS: Final = (
         name=BASE,
         runner="run_backtesting",
         requirements=("backtesting==0.6.6", "pandas==2.3.3", *_COMMON),
-        entry="next open",
     ),
     Peer(
         name="backtrader",
         runner="run_backtrader",
         requirements=("backtrader==1.9.78.123", "pandas==2.3.3", *_COMMON),
-        entry="next open",
         part=0.5,
     ),
     Peer(
@@ -51,14 +48,12 @@ PEERS: Final = (
         runner="run_nautilus_trader",
         # its conversions fail on pandas 3
         requirements=("nautilus_trader==1.231.0", "pandas==2.3.3", *_COMMON),
-        entry="same close",
         part=0.5,
     ),
     Peer(
         name="vectorbt",
         runner="run_vectorbt",
         requirements=("vectorbt==1.2.0", "pandas==3.1.1", "numba==0.68.1", *_COMMON),
-        entry="next open",
     ),
 )
 
