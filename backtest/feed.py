@@ -4,6 +4,8 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+import numpy as np
+
 from backtest.screening import Indices
 from backtest.tape import Tape
 from core.model.bar import MINUTE_MS, Bar
@@ -27,10 +29,13 @@ class Interested(Protocol):
 class Feed:
     """All bars of the `screened` tickers, of others those in `possible` (places in the day, ascending) until one is bought."""
 
-    def __init__(self, tape: Tape, screened: set[str], possible: Mapping[str, Indices], *, last_ms: int) -> None:
+    def __init__(
+        self, tape: Tape, screened: set[str], possible: Mapping[str, Indices], *, first_ms: int, last_ms: int
+    ) -> None:
+        """Bars that start from `first_ms` on and before `last_ms` are shown; what lies before is history."""
         self.screened = screened
         self._tape = tape
-        self._last_ms = last_ms
+        self._first_ms, self._last_ms = first_ms, last_ms
         self._bought: set[str] = set()
         self._places = {ticker: iter(places.tolist()) for ticker, places in possible.items()}
         # (start, ticker, place): the next bar of each ticker
@@ -45,6 +50,12 @@ class Feed:
         """A watched ticker is offered once a day."""
         if signal.verdict.signal is SignalType.BUY:
             self._bought.add(signal.ticker)
+
+    def history(self, ticker: str, from_ms: int, until_ms: int) -> list[Bar]:
+        """The ticker's bars of a span, the end exclusive."""
+        starts = self._tape.columns(ticker).start_ms
+        places = range(*(int(np.searchsorted(starts, at)) for at in (from_ms, until_ms)))
+        return [self._tape.bar(ticker, place) for place in places]
 
     def minutes(self, trader: Interested) -> Iterator[tuple[int, list[Bar]]]:
         """Starts in order with their bars, by ticker; while something is under way, minutes without a bar as well."""
@@ -64,7 +75,7 @@ class Feed:
         planned = self._next[0][0] if self._next else None
         if not active:
             return planned
-        first = int(self._tape.bars.start_ms[0]) if start_ms is None else start_ms + MINUTE_MS
+        first = max(self._first_ms, int(self._tape.bars.start_ms[0])) if start_ms is None else start_ms + MINUTE_MS
         if planned is not None and planned <= first:
             return planned
         return first if first < self._last_ms else planned
@@ -77,6 +88,11 @@ class Feed:
                 self._advance(ticker)
 
     def _advance(self, ticker: str) -> None:
-        place = next(self._places[ticker], None)
-        if place is not None:
-            heapq.heappush(self._next, (int(self._tape.columns(ticker).start_ms[place]), ticker, place))
+        starts = self._tape.columns(ticker).start_ms
+        for place in self._places[ticker]:
+            start_ms = int(starts[place])
+            if start_ms >= self._last_ms:
+                return
+            if start_ms >= self._first_ms:
+                heapq.heappush(self._next, (start_ms, ticker, place))
+                return

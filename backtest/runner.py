@@ -22,12 +22,12 @@ from backtest.screening import candidates
 from backtest.tape import Tape, TapeHistories
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Instrument
-from core.model.messages import BarsClosed, HoldingsChanged, Screened, Signal, WatchListChanged, message_id
+from core.model.messages import BarsClosed, HoldingsChanged, Signal, WatchListChanged, message_id
 from core.model.params import Params
 from core.model.session import MarketSession, Phase
 from core.rules.schedule import collecting, entry_window
 from core.stages.analyze import AnalyzeStage
-from core.stages.collect import CollectEffect, CollectStage, FetchInstrument, Publish
+from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 
 MARKET = "SPY"
 # the broker's list goes back over a long weekend
@@ -35,7 +35,8 @@ LISTED = dt.timedelta(days=4)
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `watched`: tickers that are judged without a screen; None for every ticker of the data.
+    """What to run. `begin_at` and `end_at` cut the first and the last day: as if the processes had been started in the
+    middle of it, with what came before as history. `watched`: tickers that are judged without a screen; None for every ticker of the data.
 
     `instruments` are what is known of securities. Without any, market cap and type are not checked, because old data
     rarely come with them, and the report says so.
@@ -45,6 +46,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     execution: Execution = Execution()
     first: dt.date | None = None
     last: dt.date | None = None
+    begin_at: dt.datetime | None = None
+    end_at: dt.datetime | None = None
     watched: tuple[str, ...] | None = ()
     screen: bool = True
     instruments: Mapping[str, Instrument] = {}
@@ -131,7 +134,15 @@ class Runner:
             for t in self._watched
             if t in tape.names and t not in screened
         }
-        return Feed(tape, screened, possible, last_ms=int(session.post_close_at.timestamp() * 1000))
+        begin, end = session.pre_open_at, session.post_close_at
+        if setup.begin_at is not None and setup.begin_at > begin:
+            begin = setup.begin_at
+            self._collect.feed_started(int(begin.timestamp() * 1000))
+        if setup.end_at is not None:
+            end = min(end, setup.end_at)
+        return Feed(
+            tape, screened, possible, first_ms=int(begin.timestamp() * 1000), last_ms=int(end.timestamp() * 1000)
+        )
 
     def _opened(self, session: MarketSession) -> Desk:
         """The account's and the trader's day begins."""
@@ -221,15 +232,17 @@ class Runner:
         while effects:
             effect = effects.pop(0)
             match effect:
-                case Publish(Screened() as message):
+                case Publish(message):
+                    if isinstance(message, BarsClosed):
+                        forwarded += message.bars
+                        continue
                     self._recorder.screened(message)
                     yield from self._analyze.screened(message, at)
-                case Publish(BarsClosed(bars=bars)):
-                    forwarded += bars
                 case FetchInstrument(ticker):
                     effects[:0] = self._collect.instrument_loaded(ticker, self._instrument(ticker), at)
-                case _:
-                    pass
+                case FetchHistory(ticker, from_ms, until_ms):
+                    before = feed.history(ticker, from_ms, until_ms)
+                    effects[:0] = self._collect.history_loaded(ticker, before, at)
         if forwarded:
             bars = tuple(sorted(forwarded, key=lambda bar: bar.ticker))
             for signal in self._analyze.bars_closed(BarsClosed(id="", bars=bars, created_at=at), at):

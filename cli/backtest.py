@@ -15,6 +15,7 @@ from backtest.data.store import Store
 from backtest.execution import Execution
 from backtest.result import Result
 from backtest.runner import Runner, Setup
+from cli import backtest_parity
 from cli.data_download import day
 from cli.progress import progress
 from config.environment import base, environment
@@ -47,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--instruments", type=Path, metavar="FILE", help="CSV: ticker,name,type,shares[,exchange,name_ko]")
     sub.add_argument("--json", action="store_true", help="machine-readable output")
     sub.set_defaults(act=_run)
+    sub = actions.add_parser("parity", help="실제 프로그램과 결정이 같은지 / the same decisions as the live processes?")
+    backtest_parity.add_arguments(sub)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,6 +10,8 @@ settings.load_profile("repeatable")
 WORLDS = (
     "demo",
     "journeys",
+    "parity-recorded",
+    "parity-invented",
     "stops-dying",
     "guardian",
     "stops-living",
