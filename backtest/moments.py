@@ -24,13 +24,12 @@ def moments(bar: Bar, held: Position | None) -> Iterator[Moment]:
     The low comes before the high, so that a bar that holds both stop and target stops. A gap over a level is seen at
     the open, which is where it fills.
     """
+    stop, target = (float(held.stop_price), float(held.target_price)) if held is not None and held.qty else (0.0, 0.0)
     yield Moment(OPEN_S, bar.open, passing=False)
-    if held is not None and held.qty:
-        stop, target = float(held.stop_price), float(held.target_price)
-        if bar.low <= stop < bar.open:
-            yield Moment(STOP_S, stop)
-        if bar.open < target <= bar.high:
-            yield Moment(TARGET_S, target)
+    if bar.low <= stop < bar.open:
+        yield Moment(STOP_S, stop)
     yield Moment(LOW_S, bar.low)
+    if bar.open < target <= bar.high:
+        yield Moment(TARGET_S, target)
     yield Moment(HIGH_S, bar.high)
     yield Moment(CLOSE_S, bar.close)
