@@ -167,6 +167,6 @@ def test_the_public_command_fills_as_both_engines_did(
     fills = []
     for each in result["filled"]:
         second_ms = int(dt.datetime.fromisoformat(each["at"]).timestamp()) * 1000
-        sign = 1 if each["side"] == "buy" else -1
+        sign = 1 if each["side"] == "BUY" else -1
         fills.append((second_ms // 60_000 * 60_000, sign * each["qty"], Decimal(each["usd"]) / each["qty"]))
     assert fills == exact(case.fills)
