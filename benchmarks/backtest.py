@@ -5,6 +5,8 @@ import functools
 import os
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,9 +19,17 @@ from benchmarks.backtest_peers import BASE, PEERS, ROOT, VENVS, Engine, Line, Pe
 from benchmarks.market_day import ROWS, TICKERS, market_day
 from benchmarks.measured import last_line, one_core, run_process
 from benchmarks.peer_bars import MOST_DAYS, grid, write_parquet, write_store
+from benchmarks.peers.harness import FAST, SLOW, WARM_BARS
 from cli.progress import progress
+from core.model.order import Side
 
-OURS = "seohak"
+OURS, CROSS = "seohak", "seohak ema-cross"
+# the peers' rules: one stake, no limit by volume, money enough for all
+SAME_RULES = (
+    *("--strategy", "ema-cross", "--set", f"strategy.fast={FAST}", "--set", f"strategy.slow={SLOW}"),
+    *("--set", f"strategy.warm_bars={WARM_BARS}", "--set", "strategy.shares=100"),
+    *("--set", "execution.volume_share_pct=0", "--set", "trading.paper_cash=100000000000"),
+)
 LIMIT_S = 600.0
 SUMMARY = "백테스트 속도를 잽니다 / how fast a backtest is, also beside other backtesters"
 
@@ -33,9 +43,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     side_by_side: list[Line]
 
 
+class _Fill(msgspec.Struct):
+    ticker: str
+    side: str
+
+
 class _Told(msgspec.Struct):
     bars: int
     seconds: float
+    filled: list[_Fill]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,14 +78,14 @@ def run(options: argparse.Namespace) -> int:
     else:
         _show(report)
     lines = [report.market, *report.side_by_side]
-    wrong = any((line.name == OURS and line.trouble) or line.agrees is False for line in lines)
+    wrong = any((line.name in {OURS, CROSS} and line.trouble) or line.agrees is False for line in lines)
     return 1 if wrong else 0
 
 
 def measure(options: argparse.Namespace) -> Report:
     """Make the bars, then run everything; the folder with the bars goes away."""
     peers = PEERS if options.peers else ()
-    runs = options.rounds * (2 + len(peers)) + len(peers) + 1
+    runs = options.rounds * (3 + len(peers)) + len(peers) + 1
     with tempfile.TemporaryDirectory(prefix="seohak-backtest-") as name, progress(MofNCompleteColumn()) as bar:
         task = bar.add_task("bars", total=runs)
         done = 0
@@ -87,17 +103,21 @@ def measure(options: argparse.Namespace) -> Report:
         write_parquet(bars, folder / "grid.parquet")
         whole = Engine(OURS, options.market_tickers, functools.partial(run_ours, folder / "market"))
         (market,) = compare([whole], options.rounds, lambda words: tick(f"whole market, {words}"))
-        every = Engine(OURS, options.tickers, functools.partial(run_ours, folder / "grid", "--watch", "all"))
+        judged = functools.partial(run_ours, folder / "grid", "--watch", "all")
+        crossed = functools.partial(run_ours, folder / "grid", "--watch", "all", *SAME_RULES, entered=bars.tickers)
+        ours = [Engine(CROSS, options.tickers, crossed), Engine(OURS, options.tickers, judged)]
         others = []
         for peer in peers:
             tick(f"installing {peer.name}")
             others.append(engine(peer, folder / "grid.parquet", options.tickers, options.venvs))
-        lines = compare([*others, every], options.rounds, tick)
+        lines = compare([*others, *ours], options.rounds, tick)
     return Report(market=market, tickers=options.tickers, days=options.days, side_by_side=lines)
 
 
-def run_ours(store: Path, *words: str) -> Round:
-    """The public command in a process of its own, with the shipped settings. Raises PeerFailed."""
+def run_ours(store: Path, *words: str, entered: Sequence[str] = ()) -> Round:
+    """The public command in a process of its own, with the shipped settings; the entries of the `entered` tickers are
+    counted. Raises PeerFailed.
+    """
     command = [sys.executable, "-m", "cli", "backtest", "run", "--store", str(store), "--json", *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with one_core():
@@ -108,8 +128,15 @@ def run_ours(store: Path, *words: str) -> Round:
         told = msgspec.json.decode(ended.out, type=_Told)
     except msgspec.MsgspecError as error:
         raise PeerFailed(f"did not say what it did: {error}") from None
-    rest_s = ended.wall_s - told.seconds
-    return Round(bars=told.bars, seconds=told.seconds, import_s=rest_s, first_s=0.0, peak_mb=ended.peak_mb)
+    buys = Counter(fill.ticker for fill in told.filled if fill.side == Side.BUY.value)
+    return Round(
+        bars=told.bars,
+        seconds=told.seconds,
+        import_s=ended.wall_s - told.seconds,
+        first_s=0.0,
+        entries=tuple(buys[ticker] for ticker in entered),
+        peak_mb=ended.peak_mb,
+    )
 
 
 def _show(report: Report) -> None:

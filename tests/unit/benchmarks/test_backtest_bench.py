@@ -276,9 +276,11 @@ def test_the_command_measures_our_own_runs(capsys):
     assert main(["bench", "backtest", *sizes, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["market"]["bars"] == pytest.approx(5000, rel=0.1)
-    (ours,) = facts["side_by_side"]
+    crossed, ours = facts["side_by_side"]
     assert (ours["name"], ours["bars"], ours["trouble"]) == ("seohak", 2 * MINUTES, "")
-    assert ours["bars_per_s"] > 0
+    assert (crossed["name"], crossed["bars"], crossed["trouble"]) == ("seohak ema-cross", 2 * MINUTES, "")
+    assert crossed["entries"] > 0
+    assert min(crossed["bars_per_s"], ours["bars_per_s"]) > 0
 
 
 def test_the_command_refuses_sizes_that_measure_nothing(capsys):
