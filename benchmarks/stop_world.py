@@ -119,7 +119,7 @@ class StopWorld(Story):
         self.family.share(self.addresses(self.redis.url))
         for name, module in SERVICES:
             await self.family.start(name, module)
-        await self._bot_listens(self.http, self.family)
+        await self.bot_listens(self.http, self.family)
         await until("the trader may buy", self.ready)
 
     async def __aexit__(self, *_: object) -> None:

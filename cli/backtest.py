@@ -1,7 +1,6 @@
 """`./seohak backtest`: the trading machines over recorded days."""
 
 import argparse
-import contextlib
 import csv
 import datetime as dt
 import sys
@@ -16,16 +15,19 @@ from backtest.data.store import Store
 from backtest.execution import Execution
 from backtest.result import Result
 from backtest.runner import Runner, Setup
+from backtest.strategies import STRATEGIES, Strategy
+from backtest.strategy_run import StrategyRun
 from cli import backtest_parity
 from cli.data_download import day
 from cli.progress import progress
 from config.environment import base, environment
 from config.params import ConfigError, load_params
+from config.params import settings as every_setting
 from core.model.instrument import Exchange, Instrument
 from core.model.params import Params
 from services.runtime import VERSION
 
-EXECUTION = "execution."
+EXECUTION, OWN = "execution.", "strategy."
 MARGIN = dt.timedelta(days=10)
 
 
@@ -46,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--watch", default="", metavar="T,...|all", help="judge these tickers without a screen")
     sub.add_argument("--no-screen", action="store_true", help="screen nothing: only what is watched")
+    sub.add_argument(
+        "--strategy",
+        choices=[*STRATEGIES],
+        help="trade these plain rules on what is watched instead of the product's; their settings: --set strategy.KEY=VALUE",
+    )
     sub.add_argument("--instruments", type=Path, metavar="FILE", help="CSV: ticker,name,type,shares[,exchange,name_ko]")
     sub.add_argument("--json", action="store_true", help="machine-readable output")
     sub.set_defaults(act=_run)
@@ -71,7 +78,9 @@ def _run(options: argparse.Namespace) -> int:
     days = store.days(options.first, options.last)
     if not days:
         raise ConfigError(f"{root} has no bars of these days: ./seohak data list shows what it has")
-    params, execution = settings(options.config or env.config_path, options.set)
+    own = [pair for pair in options.set if pair.startswith(OWN)]
+    rules = strategy(options.strategy, own)
+    params, execution = settings(options.config or env.config_path, [p for p in options.set if p not in own])
     setup = Setup(
         params=params,
         execution=execution,
@@ -85,9 +94,8 @@ def _run(options: argparse.Namespace) -> int:
     calendar = XnysCalendar(compute(days[0] - MARGIN, days[-1] + MARGIN))
     with progress(MofNCompleteColumn()) as bar:
         task = bar.add_task("days", total=len(days))
-        result = Runner(setup, calendar.session_on).run(
-            store, lambda on: bar.update(task, advance=1, description=str(on))
-        )
+        run = StrategyRun(setup, rules, calendar.session_on) if rules else Runner(setup, calendar.session_on)
+        result = run.run(store, lambda on: bar.update(task, advance=1, description=str(on)))
     _tell(result, as_json=options.json)
     return 0
 
@@ -103,7 +111,7 @@ def settings(path: Path, pairs: list[str]) -> tuple[Params, Execution]:
         if key.startswith(EXECUTION):
             assumed[key.removeprefix(EXECUTION)] = value
         else:
-            overrides[key] = plain(value)
+            overrides[key] = typed(key, value)
     try:
         execution = msgspec.convert(assumed, Execution, strict=False)
     except msgspec.ValidationError as error:
@@ -111,14 +119,33 @@ def settings(path: Path, pairs: list[str]) -> tuple[Params, Execution]:
     return load_params(path, overrides), execution
 
 
-def plain(text: str) -> object:
-    """A value as YAML would have it, but for times of day, which stay text."""
-    if text in {"true", "false"}:
-        return text == "true"
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    return text
+def typed(key: str, text: str) -> object:
+    """A setting's text as its own type; what is none of that is left for the check to refuse."""
+    known = every_setting().get(key)
+    if known is None or known.kind not in {int, float, bool}:
+        return text
+    try:
+        return msgspec.convert(text, known.kind, strict=False)
+    except msgspec.ValidationError:
+        return text
+
+
+def strategy(name: str | None, pairs: list[str]) -> Strategy | None:
+    """The plain rules of this name with their settings, None for the product's own."""
+    if name is None:
+        if pairs:
+            raise ConfigError(f"--set {pairs[0]}: needs --strategy {' or '.join(STRATEGIES)}")
+        return None
+    values = {}
+    for pair in pairs:
+        key, sign, value = pair.removeprefix(OWN).partition("=")
+        if not sign:
+            raise ConfigError(f"--set {pair}: KEY=VALUE, like strategy.shares=100")
+        values[key] = value
+    try:
+        return msgspec.convert(values, STRATEGIES[name], strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"--set {OWN}…: {error}") from None
 
 
 def instruments(path: Path) -> dict[str, Instrument]:
