@@ -191,7 +191,8 @@ def shown(value: Value, unit: Unit) -> str:
             return f"{value} {'day' if value == 1 else 'days'}"
         case "count":
             return f"{value:,}"
-    return f"{value:,.2f}"
+        case _:
+            return f"{value:,.2f}"
 
 
 def _money(value: float | Decimal, symbol: str, places: int, sign: str) -> str:
