@@ -68,7 +68,9 @@ def trip_figures(trips: Sequence[Trip], trading: TradingParams) -> TripFigures:
     reached = [each.trip for each in ordered if each.mfe_pct >= trading.take_profit_pct]
     gaps = [gap_pct(each, trading.stop_loss_pct) for each in booked if each.reason in STOPS]
     best = max(booked, key=lambda each: each.pnl_usd, default=None)
-    won, lost = sums.average_win_krw, sums.average_loss_krw
+    # the rounded averages of `sums` are for people
+    won = mean([float(each.pnl_krw) for each in booked if each.pnl_krw > 0])
+    lost = mean([-float(each.pnl_krw) for each in booked if each.pnl_krw < 0])
     return TripFigures(
         trips=sums.trips,
         wins=sums.wins,
@@ -76,9 +78,9 @@ def trip_figures(trips: Sequence[Trip], trading: TradingParams) -> TripFigures:
         win_rate_pct=percent(sums.wins, sums.trips),
         pnl_usd=sums.pnl_usd,
         pnl_krw=sums.pnl_krw,
-        average_win_krw=won,
-        average_loss_krw=lost,
-        payoff=None if won is None or lost is None else ratio(won, -lost),
+        average_win_krw=sums.average_win_krw,
+        average_loss_krw=sums.average_loss_krw,
+        payoff=None if won is None or lost is None else ratio(won, lost),
         profit_factor=None if sums.profit_factor is None else float(sums.profit_factor),
         expectancy_usd=usd(sums.pnl_usd / sums.trips) if sums.trips else None,
         expectancy_r=average_r,
