@@ -9,7 +9,7 @@ from statistics import NormalDist
 import msgspec
 import numpy as np
 
-from backtest.report.numbers import HUNDRED
+from backtest.report.numbers import HUNDRED, deviation
 from backtest.report.tables import BIN
 from backtest.result import Result
 from charts.spec import FloatArray
@@ -40,7 +40,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `brier` is the mean of (chance - outcome)^2, `brier_of_mean` the same of a curve that says the fitted part's hit
     rate to everything: a score that knows something stays below it. `reliability` is the mean of (chance - hit rate)^2
-    over the curve's steps, weighted by cases: 0 is honest.
+    over the curve's steps, weighted by cases: 0 is honest. `better_pct` is how sure these cases make it that the curve
+    beats the constant (one-sided, normal); None where both say the same.
     """
 
     cases: int
@@ -48,6 +49,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     brier: float
     brier_of_mean: float
     reliability: float
+    better_pct: float | None
 
 
 class Reliability(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,12 +154,16 @@ def judge(curve: Sequence[Step], known: Sequence[Case], mean: float) -> Judgemen
     for chance in np.unique(said).tolist():
         members = outcome[said == chance]
         off += len(members) * (chance - float(members.mean())) ** 2
+    gained = (mean - outcome) ** 2 - (said - outcome) ** 2
+    spread = deviation(gained)
+    sure = None if spread is None else NormalDist().cdf(float(gained.mean()) / spread * math.sqrt(len(known)))
     return Judgement(
         cases=len(known),
         won=int(outcome.sum()),
         brier=float(np.mean((said - outcome) ** 2)),
         brier_of_mean=float(np.mean((mean - outcome) ** 2)),
         reliability=off / len(known),
+        better_pct=None if sure is None else sure * HUNDRED,
     )
 
 

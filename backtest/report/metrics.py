@@ -3,6 +3,7 @@
 import msgspec
 
 from backtest.report.account import AccountFigures, account_figures
+from backtest.report.calibration import Reliability, cases, reliability
 from backtest.report.equity import (
     EquityFigures,
     MarketFigures,
@@ -12,6 +13,7 @@ from backtest.report.equity import (
     monthly_returns,
 )
 from backtest.report.montecarlo import RUNS, SEED, MonteCarlo, monte_carlo
+from backtest.report.numbers import many
 from backtest.report.tables import Tables, tables
 from backtest.report.trips import TripFigures, trip_figures
 from backtest.result import Result
@@ -32,6 +34,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     tables: Tables
     monthly: dict[str, float]
     monte_carlo: MonteCarlo | None
+    reliability: Reliability
     warnings: tuple[str, ...]
 
 
@@ -47,6 +50,7 @@ def measure(result: Result, *, runs: int = RUNS, seed: int = SEED) -> Metrics:
         tables=tables(result),
         monthly=monthly_returns(equity_curve(result)),
         monte_carlo=monte_carlo(result, runs=runs, seed=seed),
+        reliability=reliability(cases(result)),
         warnings=_warnings(equity, trips, account, result),
     )
 
@@ -60,13 +64,13 @@ def _warnings(equity: EquityFigures, trips: TripFigures, account: AccountFigures
     elif idle and idle >= IDLE_SHARE * days:
         found.append(f"Nothing was bought in the first {idle} of {days} sessions: idle days distort Sharpe and CAGR.")
     if 0 < days < FEW_SESSIONS:
-        found.append(f"{days} sessions are little: yearly figures (CAGR, Sharpe, Sortino, Calmar) are extrapolated.")
+        found.append(f"Only {many(days, 'session')}: yearly figures (CAGR, Sharpe, Sortino, Calmar) are extrapolated.")
     if days and trips.trips < FEW_TRIPS:
-        found.append(f"{trips.trips} round trips are few: below {FEW_TRIPS} rates and averages are mostly chance.")
-    if trips.trips > 1 and (trips.best_share_pct or 0.0) > MOST_OF_ALL_PCT:
+        found.append(f"Only {many(trips.trips, 'round trip')}: below {FEW_TRIPS} rates and averages are mostly chance.")
+    if trips.wins > 1 and (trips.best_share_pct or 0.0) > MOST_OF_ALL_PCT:
         found.append(f"One round trip made {trips.best_share_pct:.0f}% of all gains.")
     if account.open_positions:
-        found.append(f"{account.open_positions} positions are still open: they count in equity, not in round trips.")
+        found.append(f"Still open: {many(account.open_positions, 'position')}, in equity but not in round trips.")
     if empty := sum(day.bars == 0 for day in result.days):
-        found.append(f"{empty} sessions have no bars at all.")
+        found.append(f"No bars at all: {many(empty, 'session')}.")
     return (*found, *result.notes)

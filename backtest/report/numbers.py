@@ -45,3 +45,8 @@ def deviation(values: Sequence[float] | FloatArray) -> float | None:
         return None
     found = float(np.std(values, ddof=1))
     return found if found > NOISE * max(1.0, float(np.max(np.abs(values)))) else None
+
+
+def many(count: int, what: str) -> str:
+    """A count with its noun: 1 session, 2 sessions."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

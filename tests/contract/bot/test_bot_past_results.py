@@ -79,5 +79,5 @@ async def test_a_notice_without_a_buy_signal_quotes_nothing(idle_bot):
     await idle_bot.screened()
     await idle_bot.bus.idle(Channel.SCREENED)
     await idle_bot.bus.publish(Channel.SIGNAL, signal(SignalType.WATCH))
-    await idle_bot.until(lambda: idle_bot.messages())
+    await idle_bot.until(idle_bot.messages)
     assert "📊" not in idle_bot.last().body.text

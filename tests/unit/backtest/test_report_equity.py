@@ -180,8 +180,8 @@ def test_warnings_say_what_makes_the_figures_weak() -> None:
     found = measure(result([1000, 1000, 1000, 1100], [trip(10)], filled=(filled("BUY", 300, on=on[2]),))).warnings
     assert [each.split(":")[0] for each in found] == [
         "Nothing was bought in the first 2 of 4 sessions",
-        "4 sessions are little",
-        "1 round trips are few",
+        "Only 4 sessions",
+        "Only 1 round trip",
     ]
     assert measure(result()).warnings == ("No session has been played: there is nothing to measure.",)
 
