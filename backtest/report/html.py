@@ -82,7 +82,7 @@ def _head(result: Result) -> str:
         f"<h1>Backtest</h1><p>{result.first} – {result.last}, {len(result.days)} sessions</p>"
         f'<p class="muted">{hashes}</p>'
         '<p class="muted">A simulation on recorded prices: real orders fill differently, and the past does not repeat. '
-        "과거 시세로 한 모의 결과이며 미래 수익을 보장하지 않습니다.</p>"
+        "과거 시세로 한 모의 결과예요. 미래 수익을 보장하지 않아요.</p>"
     )
 
 

@@ -76,7 +76,7 @@ RISK = (
     Field("equity.days_up_pct", "Days up", "상승한 날", "%", "Sessions that ended higher than the one before"),
 )  # fmt: skip
 TRIPS = (
-    Field("trips.trips", "Round trips", "거래", "count", "Positions from first buy to last sale; open ones don't count"),
+    Field("trips.trips", "Round trips", "매매 건수", "count", "Positions from first buy to last sale; open ones don't count"),
     Field("trips.wins", "Won", "수익", "count", "Result above zero after the fees of both sides"),
     Field("trips.win_rate_pct", "Win rate", "승률", "%", "Won / round trips"),
     Field("trips.pnl_usd", "Realised", "실현손익", "+USD", "Sum of all results after fees"),
@@ -142,7 +142,7 @@ CHANCE = (
 SECTIONS = (
     ("Return", "수익", RETURN),
     ("Risk", "위험", RISK),
-    ("Round trips", "거래", TRIPS),
+    ("Round trips", "매매", TRIPS),
     ("Entries and exits", "매수와 매도", EXITS),
     ("Account", "계좌", ACCOUNT),
     ("Chance (Monte Carlo)", "우연의 몫", CHANCE),

@@ -46,13 +46,14 @@ class PictureWords:
     reasons: Mapping[str, str] = field(default_factory=_reasons)
 
 
+# the reasons are called what the bot calls them (bot/views/words.py)
 KOREAN = PictureWords(
     title="백테스트",
     sessions="{count}거래일",
     won_return="수익률",
     drawdown="최대 낙폭",
     win_rate="승률",
-    round_trips="거래",
+    round_trips="매매 건수",
     profit_factor="프로핏 팩터",
     sharpe="샤프 지수",
     curve="누적 손익(원)",
@@ -63,27 +64,27 @@ KOREAN = PictureWords(
     confidence="신뢰도별",
     more="외 {count}건",
     empty="거래 없음",
-    empty_hint="이 기간에는 매수가 없었습니다.",
-    source="과거 시세로 한 모의 결과이며 미래 수익을 보장하지 않습니다.",
+    empty_hint="이 기간에는 매수가 없었어요.",
+    source="과거 시세로 한 모의 결과예요. 미래 수익을 보장하지 않아요.",
     reasons={
-        "STOP": "손절",
-        "TREND_BROKEN": "추세 꺾임",
-        "SIGNAL_SELL": "매도 신호",
+        "STOP": "손절가 도달",
+        "TREND_BROKEN": "추세 꺾임 감지",
+        "SIGNAL_SELL": "매도 시그널",
         "COMMAND": "직접 매도",
-        "PANIC": "긴급 매도",
-        "GUARD": "감시견 손절",
-        "MANUAL": "앱에서 매도",
+        "PANIC": "긴급 전량 매도",
+        "GUARD": "감시견 보호 매도",
+        "MANUAL": "KIS 앱에서 직접 거래",
     },
 )
 ENGLISH = PictureWords(
     reasons={
-        "STOP": "Stop",
-        "TREND_BROKEN": "Trend broken",
+        "STOP": "Stop price reached",
+        "TREND_BROKEN": "Trend break detected",
         "SIGNAL_SELL": "Sell signal",
-        "COMMAND": "By hand",
-        "PANIC": "Emergency",
-        "GUARD": "Guardian's stop",
-        "MANUAL": "In the app",
+        "COMMAND": "Sold by hand",
+        "PANIC": "Emergency liquidation",
+        "GUARD": "Guardian's protective sell",
+        "MANUAL": "Traded by hand in the KIS app",
     }
 )
 

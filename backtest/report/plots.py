@@ -38,7 +38,7 @@ def drawdown_plot(result: Result) -> str:
     """How far equity lies below its high."""
     curve = equity_curve(result)
     depths = -curve.drawdowns * HUNDRED
-    scale = svg.axis(depths, 0.0)
+    scale = svg.axis(depths, 0.0, tight=True)
     kept = svg.thinned(len(curve.usd))
     x, y = _across(kept, len(curve.usd)), scale.at(depths[kept])
     top = float(scale.at(np.array([0.0]))[0])

@@ -12,6 +12,7 @@ from charts.spec import FloatArray, IntArray
 WIDE = 1000.0
 HIGH = 300.0
 MOST_POINTS = 800
+AIR = 0.06
 
 
 class Axis(msgspec.Struct, frozen=True):
@@ -26,12 +27,13 @@ class Axis(msgspec.Struct, frozen=True):
         return found
 
 
-def axis(values: FloatArray, *also: float, air: float = 0.06) -> Axis:
-    """An axis that holds all values and `also`."""
-    low = min([float(values.min()), *also]) if len(values) else min(also, default=0.0)
-    high = max([float(values.max()), *also]) if len(values) else max(also, default=1.0)
-    gap = air * (high - low) or max(abs(high) * air, 1.0)
-    return Axis(low - gap if low < 0 or low not in also else low, high + gap if high > 0 or high not in also else high)
+def axis(values: FloatArray, *also: float, tight: bool = False) -> Axis:
+    """An axis that holds all values and `also`; `tight` leaves no air beyond an end at zero."""
+    every = [*also, *((float(values.min()), float(values.max())) if len(values) else ())]
+    low, high = min(every), max(every)
+    gap = AIR * (high - low) or max(AIR * abs(high), 1.0)
+    flat = low == high
+    return Axis(low if tight and low == 0 and not flat else low - gap, high if tight and high == 0 else high + gap)
 
 
 def thinned(count: int) -> IntArray:

@@ -58,12 +58,12 @@ def summary_lines(result: Result, metrics: Metrics | None = None) -> tuple[str, 
     measured = metrics or measure(result)
     equity, trips, account = measured.equity, measured.trips, measured.account
     against = "" if measured.market is None else f", SPY {shown(measured.market.market_return_pct, '+%')}"
+    span = f"{result.first} – {result.last}: {many(equity.sessions, 'session')}, {many(trips.trips, 'round trip')}"
+    risk = f"Max drawdown {shown(equity.max_drawdown_pct, '%')}, Sharpe {shown(equity.sharpe, '')}"
     return (
-        f"{result.first} – {result.last}: {many(equity.sessions, 'session')}, {many(trips.trips, 'round trip')}, "
-        f"{shown(trips.win_rate_pct, '%')} won",
+        f"{span}, {shown(trips.win_rate_pct, '%')} won",
         f"Return {shown(equity.return_pct, '+%')}, in won {shown(equity.return_krw_pct, '+%')}{against}",
-        f"Max drawdown {shown(equity.max_drawdown_pct, '%')}, Sharpe {shown(equity.sharpe, '')}, "
-        f"PSR {shown(equity.psr_pct, '%')}",
+        f"{risk}, PSR {shown(equity.psr_pct, '%')}",
         f"Profit factor {shown(trips.profit_factor, '')}, expectancy {shown(trips.expectancy_usd, '+USD')} a round trip",
         f"Fees {shown(account.fees_usd, 'USD')}, exchange {shown(account.fx_cost_krw, 'KRW')}",
         *(f"! {warning}" for warning in measured.warnings),
