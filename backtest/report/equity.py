@@ -16,6 +16,7 @@ from charts.spec import FloatArray
 from core.model.money import usd
 
 SESSIONS_A_YEAR = 252
+CENT = 0.01
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +96,11 @@ def start_usd(result: Result) -> Decimal:
 
 
 def equity_curve(result: Result) -> Curve:
-    """The curve of a run; one point where there was no session."""
+    """The curve of a run; one point where there was no session. An empty account counts as a cent, to divide by."""
     first = result.days[0].on if result.days else result.first
     return Curve(
         on=(first, *(day.on for day in result.days)),
-        usd=(float(start_usd(result)), *(float(day.equity_usd) for day in result.days)),
+        usd=(float(start_usd(result)), *(max(float(day.equity_usd), CENT) for day in result.days)),
     )
 
 
@@ -228,16 +229,15 @@ def market_figures(result: Result) -> MarketFigures | None:
     sessions whose own and previous closes are known. Excess is the plain difference of the two total returns.
     """
     days, closes = result.days, result.market
-    known = [day for day in days if closes.get(day.on, 0) > 0]
+    known = [place for place, day in enumerate(days) if closes.get(day.on, 0) > 0]
     if len(known) < 2:
         return None
-    ours, theirs = [], []
-    for before, day in itertools.pairwise(days):
-        if closes.get(before.on, 0) > 0 and closes.get(day.on, 0) > 0:
-            ours.append(float(day.equity_usd / before.equity_usd) - 1)
-            theirs.append(closes[day.on] / closes[before.on] - 1)
-    whole = (closes[known[-1].on] / closes[known[0].on] - 1) * HUNDRED
-    own = float(known[-1].equity_usd / known[0].equity_usd - 1) * HUNDRED
+    equity = equity_curve(result).usd[1:]
+    pairs = [(before, place) for before, place in itertools.pairwise(known) if place == before + 1]
+    ours = [equity[place] / equity[before] - 1 for before, place in pairs]
+    theirs = [closes[days[place].on] / closes[days[before].on] - 1 for before, place in pairs]
+    whole = (closes[days[known[-1]].on] / closes[days[known[0]].on] - 1) * HUNDRED
+    own = (equity[known[-1]] / equity[known[0]] - 1) * HUNDRED
     beta, correlation = _regress(ours, theirs)
     alpha = None if beta is None else (float(np.mean(ours)) - beta * float(np.mean(theirs))) * SESSIONS_A_YEAR * HUNDRED
     return MarketFigures(

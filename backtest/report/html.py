@@ -25,6 +25,7 @@ KEYS = (
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 EXTREMES = 10
+MOST_ROWS = 200
 # the deepest colour of the heat map
 HOT_PCT = 15.0
 NOTHING_ELSE = "default-src 'none'; style-src 'unsafe-inline'"
@@ -171,9 +172,15 @@ def _groups(metrics: Metrics) -> str:
         ("By month", "월별", groups.by_month),
         ("By ticker", "종목별", groups.by_ticker),
     )
-    return "".join(
-        _section(title, korean, _table(ROW_HEADS, (row_cells(row) for row in rows))) for title, korean, rows in named
-    )
+    return "".join(_section(title, korean, _rows(rows)) for title, korean, rows in named)
+
+
+def _rows(rows: Sequence[Row]) -> str:
+    """All, or the first and the last where they would make the page heavy."""
+    hidden = len(rows) - MOST_ROWS
+    kept = rows if hidden <= 0 else (*rows[: MOST_ROWS // 2], *rows[-MOST_ROWS // 2 :])
+    note = f"<p class=muted>{hidden:,} more in between: report.json</p>" if hidden > 0 else ""
+    return _table(ROW_HEADS, (row_cells(row) for row in kept)) + note
 
 
 def _confidence(metrics: Metrics) -> str:

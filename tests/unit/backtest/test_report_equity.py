@@ -151,6 +151,22 @@ def test_beta_and_alpha_of_twice_the_market() -> None:
     assert found.excess_pct == pytest.approx((equity[-1] - 1000) / 10 - (closes[-1] / 500 - 1) * 100)
 
 
+def test_a_day_without_the_markets_close_is_left_out_of_beta() -> None:
+    run = result([1000, 1100, 1200, 1320])
+    on = [day.on for day in run.days]
+    gap = msgspec.structs.replace(run, market={on[0]: 100.0, on[1]: 110.0, on[3]: 121.0})
+    found = market_figures(gap)
+    assert found is not None
+    assert (found.sessions, found.beta) == (1, None)
+    assert (found.market_return_pct, found.excess_pct) == (pytest.approx(21.0), pytest.approx(11.0))
+
+
+def test_an_account_that_lost_everything_has_figures() -> None:
+    found = equity_figures(result([0, 0]))
+    assert found.return_pct == pytest.approx(-100.0, abs=0.01)
+    assert found.max_drawdown_pct == pytest.approx(100.0, abs=0.01)
+
+
 def test_without_a_market_there_is_no_comparison() -> None:
     run = result([1000, 1100])
     assert market_figures(run) is None

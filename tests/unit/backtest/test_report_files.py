@@ -271,6 +271,14 @@ def test_the_page_has_its_plots() -> None:
     assert page(NOTHING).count.get("svg", 0) == 0
 
 
+def test_a_run_with_very_many_tickers_stays_a_page() -> None:
+    run = result([1000], [trip(n, ticker=f"T{n}") for n in range(1, 301)])
+    words = page(run).words
+    assert "100 more in between: report.json" in words
+    assert {"T300", "T201", "T100"} <= set(words)
+    assert "T150" not in words
+
+
 def test_words_of_a_run_cannot_become_tags() -> None:
     evil = msgspec.structs.replace(
         SMALL, version='<b onload="x">', notes=("<script>alert(1)</script>",), refused={"<i>": 1},
