@@ -3,6 +3,8 @@
 import datetime as dt
 from collections.abc import Callable
 
+import msgspec
+
 from backtest.exchange import Refusal, SimulatedAccount
 from backtest.recorder import Recorder
 from core.model.commands import Approve, Reply, ReplyKey
@@ -42,6 +44,15 @@ from core.stages.trade.inputs import (
 PERSON = "backtest"
 # a person who is told that price or budget moved looks again, but not for ever
 MOST_TAPS = 5
+# a price is looked at once a minute at least
+STALE_AFTER = dt.timedelta(minutes=2)
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """What the time of day allows: new buys, and orders at all."""
+
+    in_window: bool
+    market_open: bool
 
 
 class Desk:
@@ -67,6 +78,8 @@ class Desk:
         self._ask_trend = ask_trend
         self._hold = hold
         self._waiting: dict[str, tuple[Plan, dt.datetime]] = {}
+        # the account's revision when orders and shares were read last
+        self._seen_revision = self._counted_revision = -1
         self._settle(self.stage.recover(at), at)
 
     @property
@@ -79,14 +92,24 @@ class Desk:
         """Tickers whose prices matter now."""
         return list(dict.fromkeys([*self.book.positions, *self.book.quoted_tickers()]))
 
-    def read(self, at: dt.datetime) -> None:
-        """Everything that the live trader polls: orders, shares, money."""
+    def begin(self, at: dt.datetime) -> None:
+        """A session begins: everything is read that the live trader polls."""
+        self._seen_revision = self._counted_revision = -1
         self.read_orders(at)
-        self.tell(HoldingsRead(at=at, holdings=self._account.holdings(), asked_at=at))
+        self.read_holdings(at)
         self.tell(PowerRead(at=at, power=self._account.power()))
 
     def read_orders(self, at: dt.datetime) -> None:
-        self.tell(OrdersRead(at=at, orders=self._account.rows(), complete=True))
+        """The order list, where it can tell anything new: it changed, or an order is on its way."""
+        if self._seen_revision != self._account.revision or self.book.live_intents():
+            self._seen_revision = self._account.revision
+            self.tell(OrdersRead(at=at, orders=self._account.rows(), complete=True))
+
+    def read_holdings(self, at: dt.datetime) -> None:
+        """The shares, where they may have changed."""
+        if self._counted_revision != self._account.revision:
+            self._counted_revision = self._account.revision
+            self.tell(HoldingsRead(at=at, holdings=self._account.holdings(), asked_at=at))
 
     def quote(self, ticker: str, at: dt.datetime) -> None:
         """A price is looked at."""
@@ -94,20 +117,24 @@ class Desk:
         if quote is not None:
             self.tell(QuotesRead(at=at, quotes=(quote,)))
 
-    def tick(self, at: dt.datetime, *, in_window: bool, market_open: bool) -> None:
-        """Time passes; people who think it over come to their decision."""
-        self.tell(Tick(at=at, in_window=in_window, market_open=market_open))
+    def look(self, at: dt.datetime, clock: Clock) -> None:
+        """The end of a minute: orders and prices are read, time passes, people who think it over come to a decision."""
+        self.read_orders(at)
+        self.read_holdings(at)
+        for ticker in self.interest():
+            self.quote(ticker, at)
+        self.tell(Tick(at=at, in_window=clock.in_window, market_open=clock.market_open, stale_after=STALE_AFTER))
         self._decide(at)
 
-    def signal(self, signal: Signal, at: dt.datetime) -> None:
-        """A signal with the facts that the live trader would fetch for it."""
+    def signal(self, signal: Signal, at: dt.datetime) -> bool:
+        """A signal with the facts that the live trader would fetch for it; whether something has begun with it."""
         self._recorder.signalled(signal)
         quote = power = None
         if signal.verdict.signal is SignalType.BUY:
-            self.read(at)
             quote, power = self._account.quote(signal.ticker, at), self._account.power()
         self.tell(SignalArrived(at=at, signal=signal, quote=quote, power=power))
         self._decide(at)
+        return self.book.running_plan(signal.ticker) is not None or signal.ticker in self.book.exits
 
     def tell(self, message: TradeInput) -> Reply | None:
         """One input, and all that follows from it at the same instant."""
@@ -129,7 +156,8 @@ class Desk:
                     asked = TrendAsked(id=question_id, ticker=ticker, asked_at=at)
                     self.tell(TrendArrived(at=at, answer=self._ask_trend(asked, at)))
                 case ReadHoldings():
-                    self.tell(HoldingsRead(at=at, holdings=self._account.holdings(), asked_at=at))
+                    self._counted_revision = -1
+                    self.read_holdings(at)
                 case PublishHoldings():
                     held = self.book.holdings()
                     self._hold(HoldingsChanged(id=message_id("holdings", at.isoformat()), positions=held, at=at))

@@ -62,6 +62,8 @@ class SimulatedAccount:
         self._lots: dict[str, _Lot] = {}
         self._last: dict[str, Decimal] = {}
         self._number = 0
+        # grows with every change of orders or shares
+        self.revision = 0
 
     # -- the session ----------------------------------------------------------------------------------------------
 
@@ -72,6 +74,7 @@ class SimulatedAccount:
         self.cash_usd += sum((amount for _, amount in due), ZERO)
         self._unsettled = [entry for entry in self._unsettled if entry not in due]
         self._orders = {ref: o for ref, o in self._orders.items() if ref.ord_dt >= keep_from}
+        self.revision += 1
 
     def end_session(self) -> list[str]:
         """Day orders expire; returns the tickers that had one."""
@@ -79,6 +82,7 @@ class SimulatedAccount:
         for order in self._all_working():
             order.ended = "expired"
         self._working.clear()
+        self.revision += 1
         return tickers
 
     # -- orders ---------------------------------------------------------------------------------------------------
@@ -97,6 +101,7 @@ class SimulatedAccount:
         )
         self._orders[order.ref] = order
         self._working.setdefault(request.ticker, []).append(order)
+        self.revision += 1
         return order.ref
 
     def cancel(self, ref: BrokerRef) -> bool:
@@ -106,6 +111,7 @@ class SimulatedAccount:
             return False
         order.ended = "cancelled"
         self._working[order.request.ticker].remove(order)
+        self.revision += 1
         return True
 
     def working(self, ticker: str) -> bool:
@@ -159,6 +165,7 @@ class SimulatedAccount:
         amount = qty * at_price
         fee = fee_usd(amount, request.side, self._commission_pct)
         lot = self._lots.setdefault(request.ticker, _Lot(exchange=request.exchange))
+        self.revision += 1
         order.filled_qty += qty
         order.filled_usd += amount
         self.fees_usd += fee

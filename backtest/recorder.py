@@ -1,8 +1,9 @@
 """Takes down what happens in a run: discoveries, signals, proposals, fills, round trips, refusals, each day's equity."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from backtest.result import Day, Filled, Found, Judged, Proposed, Trip
+from core.model.bar import Bar
 from core.model.journal import AddFill, AddTrip, Change, Emit, PutPlan
 from core.model.messages import EventKind, Screened, Signal
 from core.model.position import Plan, PlanState, Position, RoundTrip
@@ -49,12 +50,11 @@ class Recorder:
             )
         )
 
-    def traded_between(self, positions: Iterable[Position], ticker: str, low: float, high: float) -> None:
-        """A bar of a held ticker: how far it went against and for the position."""
-        for position in positions:
-            if position.ticker == ticker:
-                worst, best = self._extremes.get(ticker, (low, high))
-                self._extremes[ticker] = (min(worst, low), max(best, high))
+    def traded_between(self, held: Mapping[str, Position], bar: Bar) -> None:
+        """A bar of a ticker: how far it went against and for a position in it."""
+        if bar.ticker in held:
+            worst, best = self._extremes.get(bar.ticker, (bar.low, bar.high))
+            self._extremes[bar.ticker] = (min(worst, bar.low), max(best, bar.high))
 
     def committed(self, changes: Iterable[Change]) -> list[Plan]:
         """Take what the machine has written down; returns the plans that wait for a person."""

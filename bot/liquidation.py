@@ -91,18 +91,21 @@ class Liquidations:
     async def begun(self, owner: int, reply: Reply) -> None:
         """The trader sells everything: show it in the message that was claimed."""
         now = self._deps.clock.now()
-        claimed, since = self._claims.pop(owner, (None, now))
         post = await self._running()
+        # kept until here: an event that waits for the same answer of the store must find it
+        claimed, since = self._claims.pop(owner, (None, now))
+        earlier = None
         if post is not None and post.model.started_at < since:
             # an earlier run that never came to its end
-            post.model = msgspec.structs.replace(post.model, replaced=True)
-            await self._posts.draw(post, owners=frozenset())
-            post = None
+            earlier, post = post, None
+            earlier.model = msgspec.structs.replace(earlier.model, replaced=True)
         post = post or self._start(now)
         if claimed is not None:
             post.posted[owner], post.drawn = claimed, None
         post.model = with_reply(post.model, reply, now)
-        await self._posts.draw(post, owners=frozenset())
+        for each in (earlier, post):
+            if each is not None:
+                await self._posts.draw(each, owners=frozenset())
 
     async def event(self, event: Event) -> Work | None:
         """Take an event; the returned work brings the messages up to date."""

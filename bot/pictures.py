@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bot.deps import BotDeps
 from bot.i18n import ET, Translator
 from bot.messenger import Picture
+from bot.values import text
 from bot.views import chart
 from bot.views.fills import urgent
 from charts.equity import ReportSpec
@@ -89,6 +90,7 @@ async def draw_sale(
     deps: BotDeps, event: Event, bars: Sequence[Bar], params: AnalyzerParams, t: Translator
 ) -> Picture | None:
     """A sale on its chart."""
-    name = str(event.values.get("name_ko") or event.values.get("name") or "")
+    name, korean = text(event.values, "name"), text(event.values, "name_ko")
+    name = (korean if t.locale == "ko" or not name else "") or name
     markers = chart.sale_markers(event, bars, stopped=urgent(event.values))
     return await draw(deps, event.ticker, name, bars, params, t, levels=chart.sale_levels(event), markers=markers)

@@ -79,7 +79,7 @@ def _legend(canvas: Canvas, scene: Scene) -> None:
     ]
     names = list(dict.fromkeys(name for name, _ in scene.overlays))
     for place, name in enumerate(names):
-        entries.append((name, colours.overlays[place], np.ones(1)))
+        entries.append((name.upper(), colours.overlays[place], np.ones(1)))
     x, y = MARGIN, HEADER + LEGEND / 2 + 4
     for name, colour, values in entries:
         if not np.isfinite(values).any():
@@ -149,7 +149,7 @@ def _price_ticks(canvas: Canvas, scene: Scene, panel: Panel, taken: list[float])
 def _footer(canvas: Canvas, scene: Scene, axis: TimeAxis) -> None:
     labels, colours = scene.spec.labels, scene.colours
     y = canvas.height - FOOTER / 2 + 2
-    stamp = f"{axis.last} {labels.as_of}"
+    stamp = labels.as_of.format(at=axis.last)
     room = canvas.width - 2 * MARGIN - canvas.measure(stamp, 21) - 24
     source = " · ".join(part for part in (labels.source, labels.age) if part)
     canvas.text((MARGIN, y), canvas.shorten(source, 21, room), size=21, colour=colours.muted)

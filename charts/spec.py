@@ -142,7 +142,7 @@ class Labels:
     minute: str = "1분봉"
     five_minutes: str = "5분봉"
     day: str = "일봉"
-    as_of: str = "기준"
+    as_of: str = "{at} 기준"
     source: str = ""
     age: str = ""
 

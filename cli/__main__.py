@@ -18,6 +18,10 @@ COMMANDS = {
     "db": ("cli.db", "데이터베이스를 최신 구조로 / bring the database to the newest schema"),
     "bench": ("cli.bench", "시뮬레이션으로 약속을 시험합니다 / try the promises on simulated accidents"),
     "data": ("cli.data", "백테스트용 분봉: 가져오기, 내려받기, 검사 / minute bars: import, download, list, verify"),
+    "backtest": (
+        "cli.backtest",
+        "저장된 분봉으로 매매 규칙을 시험합니다 / trade recorded days with the very same rules",
+    ),
     "docs": ("cli.docs", "코드에서 그린 문서를 새로 씁니다 / rewrite the documents that are drawn from the code"),
     "config": ("cli.config", "설정을 검사합니다 / check config.yaml"),
 }

@@ -43,6 +43,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None
     approve_after_s: float | None
     quiet: bool
+    settings: dict[str, dict[str, Any]] = {}
 
 
 class Trip(msgspec.Struct, kw_only=True):
@@ -79,8 +80,8 @@ class Story:
 
     def __init__(self, options: DemoOptions) -> None:
         self._options = options
-        self._env: dict[str, str] = {}
-        self._ready: dict[str, Any] = {}
+        self.env: dict[str, str] = {}
+        self.ready: dict[str, Any] = {}
         self._waiting_since: dict[tuple[int, str], float] = {}
 
     def _say(self, text: str) -> None:
@@ -93,15 +94,15 @@ class Story:
         """Play until the time is up, the replay is over or `stop` is set."""
         options = self._options
         began = time.monotonic()
-        self._env = self._environment()
+        self.env = self.environment()
         redis = EmbeddedRedis(options.state_dir)
-        family = Family(options.state_dir, self._env)
+        family = Family(options.state_dir, self.env)
         try:
-            family = await self._start(family, redis)
+            family = await self.start(family, redis)
             async with aiohttp.ClientSession() as http:
-                await self._bot_listens(http, family)
+                await self.bot_listens(http, family)
                 self._say(
-                    f"\n  채팅 페이지를 여세요 / open the chat page:  {self._ready['chat_url']}\n  끝내려면 Ctrl-C / Ctrl-C stops\n"
+                    f"\n  채팅 페이지를 여세요 / open the chat page:  {self.ready['chat_url']}\n  끝내려면 Ctrl-C / Ctrl-C stops\n"
                 )
                 bus = RedisBus(redis.url, consumer="demo")
                 try:
@@ -115,7 +116,7 @@ class Story:
             redis.stop()
         return self._count(sandbox, screened, family)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """The demo's own clock and places; nothing of the person's own .env may leak in."""
         options = self._options
         kept = {
@@ -135,9 +136,9 @@ class Story:
             "SEOHAK_VENUE": "kis_real",
         }
 
-    async def _start(self, family: Family, redis: EmbeddedRedis) -> Family:
+    async def start(self, family: Family, redis: EmbeddedRedis) -> Family:
         options = self._options
-        _write_config(options)
+        write_config(options)
         self._say("샌드박스를 여는 중 / opening the sandbox")
         arguments = ["--seed", str(options.seed), "--control-port", str(options.port)]
         if options.replay is not None:
@@ -145,12 +146,12 @@ class Story:
         else:
             arguments += ["--scenario", "story"]
         child = await family.start("sandbox", "sandbox", *arguments)
-        self._ready = await self._sandbox_ready(family, child)
-        await self._greet()
+        self.ready = await self.sandbox_ready(family, child)
+        await self.greet()
         upgrade(f"sqlite+aiosqlite:///{options.state_dir / 'seohak.db'}")
         redis.start()
         self._say("프로그램을 시작하는 중 / starting the programs")
-        family.share(self._addresses(redis.url))
+        family.share(self.addresses(redis.url))
         for name, module in (
             ("collector", "services.collector"),
             ("analyzer", "services.analyzer"),
@@ -161,8 +162,8 @@ class Story:
             await family.start(name, module)
         return family
 
-    def _addresses(self, redis_url: str) -> dict[str, str]:
-        ready = self._ready
+    def addresses(self, redis_url: str) -> dict[str, str]:
+        ready = self.ready
         kis = ready["credentials"]["kis"]
         return {
             "REDIS_URL": redis_url,
@@ -181,7 +182,7 @@ class Story:
             "TELEGRAM_OWNER_IDS": str(OWNER),
         }
 
-    async def _sandbox_ready(self, family: Family, child: Child) -> dict[str, Any]:
+    async def sandbox_ready(self, family: Family, child: Child) -> dict[str, Any]:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
             for line in family.log_lines("sandbox"):
@@ -193,15 +194,15 @@ class Story:
             await asyncio.sleep(0.05)
         raise ConfigError(f"the sandbox did not start: {family.last_words('sandbox')}")
 
-    async def _greet(self) -> None:
+    async def greet(self) -> None:
         """A bot can't write first: the owner's /start waits for it."""
         async with aiohttp.ClientSession() as http:
             await http.post(self._url("/sim/send"), json={"user": OWNER, "text": "/start"})
 
-    async def _bot_listens(self, http: aiohttp.ClientSession, family: Family) -> None:
+    async def bot_listens(self, http: aiohttp.ClientSession, family: Family) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
-            state = await self._get(http, "/sim/state")
+            state = await self.get(http, "/sim/state")
             if state.get("polling"):
                 return
             if refused := family.refused():
@@ -210,9 +211,9 @@ class Story:
         raise ConfigError(f"the bot did not start: {family.last_words('bot')}")
 
     def _url(self, path: str) -> str:
-        return f"http://{self._ready['control']}{path}"
+        return f"http://{self.ready['control']}{path}"
 
-    async def _get(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any]:
+    async def get(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any]:
         async with http.get(self._url(path)) as answer:
             found: dict[str, Any] = await answer.json()
             return found
@@ -226,7 +227,7 @@ class Story:
                 return
             if refused := family.refused():
                 raise ConfigError(family.last_words(refused.name))
-            state = await self._get(http, "/control/state")
+            state = await self.get(http, "/control/state")
             if options.replay is not None and state.get("replay_done"):
                 await asyncio.sleep(3.0)
                 return
@@ -241,7 +242,7 @@ class Story:
 
     async def _press(self, http: aiohttp.ClientSession) -> None:
         """Approve what waits longer than a viewer needs; the button is the one that a person would press."""
-        chat = await self._get(http, f"/sim/chat?user={OWNER}")
+        chat = await self.get(http, f"/sim/chat?user={OWNER}")
         now = time.monotonic()
         for message in chat["messages"]:
             for button in _buttons(message):
@@ -257,8 +258,8 @@ class Story:
 
     async def _sandbox_facts(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         return {
-            "orders": await self._get(http, "/control/orders"),
-            "state": await self._get(http, "/sim/state"),
+            "orders": await self.get(http, "/control/orders"),
+            "state": await self.get(http, "/sim/state"),
         }
 
     def _count(self, sandbox: dict[str, Any], screened: list[Screened], family: Family) -> DemoResult:
@@ -307,7 +308,7 @@ def _trip(body: dict[str, Any]) -> Trip:
     )
 
 
-def _write_config(options: DemoOptions) -> None:
+def write_config(options: DemoOptions) -> None:
     """The project's own config.yaml with the sandbox's venue and limits of age that fit the clock's speed."""
     document = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     patience = int(min(3600, SLOW_MACHINE_S * options.speed))
@@ -323,4 +324,6 @@ def _write_config(options: DemoOptions) -> None:
         # the whole recorded day, with the reference rule that the recorded events were computed with
         document["schedule"]["rest_when_closed"] = False
         document["scanner"] |= {"max_reference_age_min": 0, "security_types": []}
+    for section, values in options.settings.items():
+        document[section] |= values
     (options.state_dir / "config.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")

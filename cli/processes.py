@@ -12,14 +12,13 @@ import msgspec
 
 # Which secrets a program needs; every other one is kept from it. A name that is not here gets none.
 SECRETS = {
-    "collector": ("POLYGON_", "MASSIVE_"),
+    # where the public symbol files are is no secret
+    "collector": ("POLYGON_", "MASSIVE_", "KIS_MASTER_URL"),
     "trader": ("KIS_",),
     "guardian": ("KIS_",),
     "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),
 }
 SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_")
-# an address that anybody may ask
-NO_SECRETS = frozenset({"KIS_MASTER_URL"})
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_S = 12.0
 RESTART_PAUSE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -133,11 +132,7 @@ class Family:
 def _for(name: str, env: dict[str, str]) -> dict[str, str]:
     """The environment of one program: without the secrets that are none of its business."""
     own = SECRETS.get(name, ())
-    return {
-        key: value
-        for key, value in env.items()
-        if key in NO_SECRETS or key.startswith(own) or not key.startswith(SECRET_HEADS)
-    }
+    return {key: value for key, value in env.items() if key.startswith(own) or not key.startswith(SECRET_HEADS)}
 
 
 async def _end(children: list[Child]) -> None:

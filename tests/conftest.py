@@ -10,6 +10,8 @@ settings.load_profile("repeatable")
 WORLDS = (
     "demo",
     "journeys",
+    "parity-recorded",
+    "parity-invented",
     "stops-dying",
     "guardian",
     "stops-living",
@@ -19,6 +21,7 @@ WORLDS = (
     "kill-trader",
     "canary",
     "replay-demo",
+    "chat-journeys",
     "kill-unanswered",
     "chat-page",
     "chat-people",

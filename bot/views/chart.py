@@ -63,7 +63,7 @@ def labels(t: Translator) -> Labels:
         minute=t.plain("1 min"),
         five_minutes=t.plain("5 min"),
         day=t.plain("Daily"),
-        as_of=t.plain("as of"),
+        as_of=t.plain("as of {at}", at="{at}"),
     )
 
 
@@ -145,7 +145,7 @@ def plan_levels(card: CardModel, t: Translator) -> list[Level]:
     plan = card.plan
     if plan is None:
         return []
-    planned = t.plain("Planned in {tranches} tranches", tranches=plan.tranches)
+    planned = t.plain("In {tranches} tranches", tranches=plan.tranches)
     return [
         *_level(plan.price, "planned", planned),
         *_level(plan.target_price, "target"),

@@ -121,12 +121,10 @@ def _moving(level: Level, now: dt.datetime, t: Translator) -> list[str]:
     assert level.next_target is not None
     rows: list[str] = [
         t(
-            "  {name}: stop {old_stop} → about {stop}, target {old_target} → about {target}",
+            "  {name}: stop {stop}, target {target}",
             name=titled(level.ticker, level.name, level.name_ko, t),
-            old_stop=t.usd(level.stop),
-            stop=t.usd(level.next_stop),
-            old_target=t.usd(level.target),
-            target=t.usd(level.next_target),
+            stop=_moved(level.stop, level.next_stop, t),
+            target=_moved(level.target, level.next_target, t),
         )
     ]
     if level.asks:
@@ -136,6 +134,13 @@ def _moving(level: Level, now: dt.datetime, t: Translator) -> list[str]:
             t("  ↳ The price {price} is from {age}.", price=t.usd(level.last_price), age=t.age(level.priced_at, now))
         )
     return rows
+
+
+def _moved(now: Decimal, then: Decimal, t: Translator) -> Markup:
+    """A level that stays is told once."""
+    if t.usd(now) == t.usd(then):
+        return Markup(t.usd(now))
+    return t("{now} → about {then}", now=t.usd(now), then=t.usd(then))
 
 
 def _staying(level: Level, t: Translator) -> str:

@@ -1,9 +1,10 @@
-"""One ticker's bars of a day, oldest first, each start once."""
+"""Bars of a day, oldest first, each start once: of one ticker, and of all that are judged."""
 
 import bisect
 from collections.abc import Sequence
+from typing import Protocol
 
-from core.model.bar import Bar
+from core.model.bar import Bar, BarColumns, columns
 
 
 def put(bars: list[Bar], bar: Bar) -> None:
@@ -28,3 +29,42 @@ def newest(bars: Sequence[Bar], upto_ms: int, count: int) -> Sequence[Bar]:
     """At most `count` bars, the last of which starts at or before `upto_ms`."""
     end = bisect.bisect_right(bars, upto_ms, key=lambda b: b.start_ms)
     return bars[max(0, end - count) : end]
+
+
+class Histories(Protocol):
+    """The bars of the present day, of every ticker that is judged."""
+
+    def clear(self) -> None:
+        """A new day begins."""
+        ...
+
+    def put(self, bar: Bar) -> bool:
+        """Take a closed bar; whether it is the newest of its ticker."""
+        ...
+
+    def window(self, ticker: str, upto_ms: int | None, count: int) -> BarColumns:
+        """At most `count` bars up to a start (None: the newest), oldest first; empty for a ticker without bars."""
+        ...
+
+
+class BarLists:
+    """Histories out of the bars that arrived."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, list[Bar]] = {}
+
+    def clear(self) -> None:
+        """Forget the day."""
+        self._bars.clear()
+
+    def put(self, bar: Bar) -> bool:
+        """Keep a bar; one that is known already counts as the newest too."""
+        known = self._bars.setdefault(bar.ticker, [])
+        fresh = not known or bar.start_ms >= known[-1].start_ms
+        put(known, bar)
+        return fresh
+
+    def window(self, ticker: str, upto_ms: int | None, count: int) -> BarColumns:
+        """The newest bars as columns."""
+        known = self._bars.get(ticker, [])
+        return columns(known[-count:] if upto_ms is None else newest(known, upto_ms, count))

@@ -1,10 +1,12 @@
 """The analyzer's machine: screened tickers, closed bars and questions in; signals and answers out."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
-from core.model.bar import MINUTE_MS, Bar, columns
+import numpy as np
+
+from core.model.bar import MINUTE_MS, Bar, BarColumns
 from core.model.instrument import Instrument
 from core.model.messages import (
     BarsClosed,
@@ -31,10 +33,12 @@ WINDOW_BARS = 120
 class AnalyzeStage:
     """Judges each closed bar of the tickers that matter once, in order of arrival."""
 
-    def __init__(self, params: AnalyzerParams, scanner: ScannerParams) -> None:
+    def __init__(
+        self, params: AnalyzerParams, scanner: ScannerParams, histories: history.Histories | None = None
+    ) -> None:
         self._params = params
         self._scanner = scanner
-        self._bars: dict[str, list[Bar]] = {}
+        self._bars = histories or history.BarLists()
         self._day_end_ms = 0
         self._discoveries: dict[str, Discovery] = {}
         self._bought: set[str] = set()
@@ -80,7 +84,7 @@ class AnalyzeStage:
         self._discoveries[message.ticker] = message.discovery
         self._bought.discard(message.ticker)
         last = message.bars[-1]
-        verdict = judge_entry(columns(self._window(message.ticker, last.start_ms)), self._params)
+        verdict = judge_entry(self._window(message.ticker, last.start_ms), self._params)
         if verdict.signal is SignalType.BUY:
             self._bought.add(message.ticker)
         return [self._signal(message.ticker, verdict, last, at, discovery=message.discovery)]
@@ -100,10 +104,9 @@ class AnalyzeStage:
 
     def trend_asked(self, question: TrendAsked, at: dt.datetime) -> TrendAnswered:
         """Answer whether a trend is intact, UNKNOWN where no bars are known."""
-        bars = self._bars.get(question.ticker, [])
+        window = self._bars.window(question.ticker, None, WINDOW_BARS)
         state, verdict = TrendState.UNKNOWN, None
-        if bars:
-            window = columns(bars[-WINDOW_BARS:])
+        if len(window.close):
             state = trend_state(window, self._params)
             verdict = judge_exit(window, self._params)
         return TrendAnswered(
@@ -117,7 +120,7 @@ class AnalyzeStage:
 
     def _judge_held(self, bar: Bar, at: dt.datetime) -> list[Signal]:
         held = self._held[bar.ticker]
-        window = columns(self._window(bar.ticker, bar.start_ms))
+        window = self._window(bar.ticker, bar.start_ms)
         if Decimal(str(bar.close)) <= held.stop_price:
             self._witnessed.add(bar.ticker)
             return [self._stop(bar, at)]
@@ -125,7 +128,7 @@ class AnalyzeStage:
         return [self._signal(bar.ticker, broken, bar, at)] if broken else []
 
     def _stop(self, bar: Bar, at: dt.datetime) -> Signal:
-        window = columns(self._window(bar.ticker, bar.start_ms))
+        window = self._window(bar.ticker, bar.start_ms)
         verdict = Verdict(
             signal=SignalType.STOP,
             confidence=100.0,
@@ -141,7 +144,7 @@ class AnalyzeStage:
         age_min = (bar.end_at - discovery.bar_end_at).total_seconds() / 60
         if not 0 < age_min <= self._scanner.discovery_cooldown_min:
             return None
-        verdict = judge_entry(columns(self._window(bar.ticker, bar.start_ms)), self._params)
+        verdict = judge_entry(self._window(bar.ticker, bar.start_ms), self._params)
         if verdict.signal is not SignalType.BUY:
             return None
         self._bought.add(bar.ticker)
@@ -153,8 +156,8 @@ class AnalyzeStage:
         if security is None or bar.ticker in self._bought:
             return None
         window = self._window(bar.ticker, bar.start_ms)
-        verdict = judge_entry(columns(window), self._params)
-        seen = _seen(security, window)
+        verdict = judge_entry(window, self._params)
+        seen = _seen(security, bar, window)
         if verdict.signal is not SignalType.BUY or seen is None:
             return None
         self._bought.add(bar.ticker)
@@ -174,14 +177,12 @@ class AnalyzeStage:
                 self._sold.clear()
                 self._discoveries.clear()
                 self._bought.clear()
-            known = self._bars.setdefault(bar.ticker, [])
-            if not known or bar.start_ms >= known[-1].start_ms:
+            if self._bars.put(bar):
                 fresh.append(bar)
-            history.put(known, bar)
         return fresh
 
-    def _window(self, ticker: str, upto_ms: int) -> Sequence[Bar]:
-        return history.newest(self._bars[ticker], upto_ms, WINDOW_BARS)
+    def _window(self, ticker: str, upto_ms: int) -> BarColumns:
+        return self._bars.window(ticker, upto_ms, WINDOW_BARS)
 
     def _signal(
         self, ticker: str, verdict: Verdict, bar: Bar, at: dt.datetime, *, discovery: Discovery | None = None
@@ -198,16 +199,16 @@ class AnalyzeStage:
         )
 
 
-def _seen(security: Instrument, window: Sequence[Bar]) -> Discovery | None:
+def _seen(security: Instrument, bar: Bar, window: BarColumns) -> Discovery | None:
     """A watched ticker's newest bar for people; None where there is too little before it to compare it with."""
-    bar, before = window[-1], window[-21:-1]
-    reference = next((b for b in reversed(window) if b.start_ms <= bar.start_ms - 5 * MINUTE_MS), None)
-    average = sum(b.volume for b in before) / len(before) if before else 0.0
-    if reference is None or average <= 0 or bar.volume <= 0:
+    before = window.volume[-21:-1].tolist()
+    reference = int(np.searchsorted(window.start_ms, bar.start_ms - 5 * MINUTE_MS, side="right")) - 1
+    average = sum(before) / len(before) if before else 0.0
+    if reference < 0 or average <= 0 or bar.volume <= 0:
         return None
     return Discovery(
         price=bar.close,
-        change_pct=(bar.close / reference.close - 1) * 100,
+        change_pct=(bar.close / float(window.close[reference]) - 1) * 100,
         volume=bar.volume,
         volume_ratio_pct=bar.volume / average * 100,
         market_cap=security.market_cap(bar.close),

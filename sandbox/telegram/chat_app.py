@@ -18,6 +18,8 @@ from sandbox.telegram.state import TelegramState
 from sandbox.telegram.transcript import chat_json, chat_text, state_json
 
 PAGE = Path(__file__).with_name("page")
+# the letters of the charts, so that Hangul is drawn on a machine without Korean fonts too
+FONTS = Path(__file__).parents[2] / "charts" / "fonts"
 MAX_FEED = 2_000
 MAX_BODY = 16 * 1024 * 1024
 STATE = web.AppKey("telegram_state", TelegramState)
@@ -32,6 +34,7 @@ def create_chat_app(state: TelegramState) -> web.Application:
     app[FEEDS] = set()
     app.router.add_get("/", _index)
     app.router.add_static("/page", PAGE)
+    app.router.add_static("/fonts", FONTS)
     for path, act in _ACTIONS.items():
         app.router.add_post(f"/sim/{path}", _posted(act))
     app.router.add_delete("/sim/faults", _clear_faults)

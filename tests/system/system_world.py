@@ -185,8 +185,8 @@ class Live:
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession()
-        self.story._env = self.story._environment()
-        self.family = Family(self.options.state_dir, self.story._env)
+        self.story.env = self.story.environment()
+        self.family = Family(self.options.state_dir, self.story.env)
         try:
             await self._start()
         except BaseException:
@@ -196,9 +196,9 @@ class Live:
 
     async def _start(self) -> None:
         assert self._http is not None
-        await self.story._start(self.family, self.redis)
-        self.chat = Chat(self._http, self.story._ready["control"])
-        await self.story._bot_listens(self._http, self.family)
+        await self.story.start(self.family, self.redis)
+        self.chat = Chat(self._http, self.story.ready["control"])
+        await self.story.bot_listens(self._http, self.family)
 
     async def __aexit__(self, *_: object) -> None:
         await self.family.stop()
@@ -208,7 +208,7 @@ class Live:
 
     @property
     def url(self) -> str:
-        return self.story._ready["chat_url"]
+        return self.story.ready["chat_url"]
 
     async def kill(self, name: str) -> None:
         """SIGKILL, then wait until another process has taken the dead one's place."""
@@ -241,18 +241,18 @@ class Alone(Live):
 
     async def _start(self) -> None:
         from adapters.db.engine import upgrade
-        from cli.demo_story import _write_config
+        from cli.demo_story import write_config
 
         assert self._http is not None
         options = self.options
-        _write_config(options)
+        write_config(options)
         child = await self.family.start("sandbox", "sandbox", *self._sandbox_arguments())
-        self.story._ready = await self.story._sandbox_ready(self.family, child)
-        self.chat = Chat(self._http, self.story._ready["control"])
-        await self.story._greet()
+        self.story.ready = await self.story.sandbox_ready(self.family, child)
+        self.chat = Chat(self._http, self.story.ready["control"])
+        await self.story.greet()
         upgrade(f"sqlite+aiosqlite:///{options.state_dir / 'seohak.db'}")
         self.redis.start()
-        self.family.share(self.story._addresses(self.redis.url))
+        self.family.share(self.story.addresses(self.redis.url))
         await self.family.start(*self.program)
 
     def _sandbox_arguments(self) -> list[str]:
@@ -276,7 +276,7 @@ class BotOnly(Alone):
     async def _start(self) -> None:
         await super()._start()
         assert self._http is not None
-        await self.story._bot_listens(self._http, self.family)
+        await self.story.bot_listens(self._http, self.family)
 
 
 def ready_line(log: Path) -> Json:

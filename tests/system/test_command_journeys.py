@@ -74,8 +74,8 @@ class TwoOwners(Live):
     """The demo's world with a second owner."""
 
     async def _start(self) -> None:
-        addresses = self.story._addresses
-        self.story._addresses = lambda url: addresses(url) | {"TELEGRAM_OWNER_IDS": f"{OWNER},{JIMIN}"}
+        addresses = self.story.addresses
+        self.story.addresses = lambda url: addresses(url) | {"TELEGRAM_OWNER_IDS": f"{OWNER},{JIMIN}"}
         await super()._start()
 
 

@@ -81,13 +81,13 @@ class Marked(Live):
         self.env: dict[str, str] = {}
 
     async def _start(self) -> None:
-        addresses = self.story._addresses
+        addresses = self.story.addresses
 
         def with_marks(redis_url: str) -> dict[str, str]:
             self.env = {**addresses(redis_url), "KIS_HTS_ID": HTS_ID, "SEOHAK_LOG_LEVEL": "DEBUG"}
             return self.env
 
-        self.story._addresses = with_marks
+        self.story.addresses = with_marks
         await super()._start()
         self._eye = asyncio.create_task(self._look())
 
@@ -209,7 +209,7 @@ def refuse(world: Marked, module: str, **wrong: str) -> bytes:
     """What a process with wrong settings says, in a state directory of its own."""
     folder = world.options.state_dir.parent / f"wrong-{module.rsplit('.', 1)[1]}"
     folder.mkdir(exist_ok=True)
-    env = {**world.story._env, **world.env, "SEOHAK_STATE_DIR": str(folder), **wrong}
+    env = {**world.story.env, **world.env, "SEOHAK_STATE_DIR": str(folder), **wrong}
     done = subprocess.run(
         [sys.executable, "-m", module], cwd=ROOT, env=env, capture_output=True, timeout=40, check=False
     )

@@ -152,6 +152,36 @@ def test_no_tracked_file_names_a_package_registry() -> None:
     assert not found
 
 
+PICTURES = ROOT / "docs" / "images"
+SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*\ssrc=\"([^\"]+)\"")
+
+
+def pictures_shown() -> set[Path]:
+    """Every local picture that README, docs and other pages show."""
+    pages = [path for path in tracked() if path.suffix == ".md"]
+    found = [(page, one or two) for page in pages for one, two in SHOWN.findall(page.read_text(encoding="utf-8"))]
+    return {(page.parent / link).resolve() for page, link in found if "://" not in link}
+
+
+def pictures_taken() -> set[str]:
+    """The names that tests/system/take_pictures.py writes."""
+    values: dict[str, object] = {}
+    tree = ast.parse((ROOT / "tests" / "system" / "take_pictures.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"LANGUAGES", "DESKTOP", "PHONE"}:
+            values[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+    return {
+        f"{what}-{language}.png" for language in values["LANGUAGES"] for what in values["DESKTOP"] + values["PHONE"]
+    }
+
+
+def test_every_picture_is_shown_and_every_shown_picture_is_there() -> None:
+    kept = {path.resolve() for path in PICTURES.iterdir()}
+    assert pictures_shown() == kept
+    assert {path.name for path in kept} == pictures_taken(), "PYTHONPATH=. python tests/system/take_pictures.py"
+    assert not [path.name for path in kept if path.stat().st_size >= 400_000]
+
+
 def test_no_env_file_or_state_is_tracked() -> None:
     names = {str(p.relative_to(ROOT)) for p in tracked()}
     assert ".env" not in names

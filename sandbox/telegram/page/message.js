@@ -62,7 +62,7 @@ function avatar(message, view) {
 }
 
 function noticeOf(message) {
-  if (message.pinned_message) return `📌 ${t("pinnedBy", { text: snippet(message.pinned_message) })}`;
+  if (message.pinned_message) return t("pinnedBy", { text: snippet(message.pinned_message) });
   if (message.new_chat_members) return t("joined", { name: nameOf(message) });
   if (message.left_chat_member) return t("leftChat");
   return null;

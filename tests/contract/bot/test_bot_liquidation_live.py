@@ -1,5 +1,7 @@
 """Selling everything through the real bot: one message from the tap to the sum; and caps that chat can't loosen."""
 
+import asyncio
+
 import msgspec
 from bot_world import NOW, OWNER, event, position
 
@@ -78,6 +80,34 @@ async def test_a_second_command_goes_on_in_its_own_message(bot):
     assert "새 메시지에서 이어져요" in bot.fresh(first).body.text
     await bot.tell(done("NVDA", "5", 0))
     await bot.until(lambda: "전량 매도 완료" in bot.fresh(second).body.text)
+
+
+async def test_an_event_that_waits_for_the_database_beside_the_answer_opens_no_second_message(bot, monkeypatch):
+    bot.trader.positions = (held(),)
+    await bot.say("/panic")
+    message = bot.last()
+    await bot.press(message, "미리보기")
+    await bot.until(lambda: "모두 매도할까요?" in bot.fresh(message).body.text)
+    known, gates, asked = bot.chat.recent_cards, [asyncio.Event(), asyncio.Event()], []
+
+    async def slow(kind, *, limit):
+        if kind == "liquidation":
+            asked.append(kind)
+            await gates[len(asked) - 1].wait()
+        return await known(kind, limit=limit)
+
+    monkeypatch.setattr(bot.chat, "recent_cards", slow)
+    await bot.tell(event(EventKind.SELL_STARTED, "NVDA", qty=7, reason="PANIC"))
+    await bot.until(lambda: len(asked) == 1)
+    bot.write("청산")
+    await bot.until(lambda: len(asked) == 2)
+    gates[0].set()
+    await bot.until(lambda: bot.texts_with("전량 매도 진행"))
+    gates[1].set()
+    await bot.tell(done("NVDA", "12300", 0))
+    await bot.until(lambda: "✅ 전량 매도 완료" in bot.fresh(message).body.text)
+    await bot.bus.idle(Channel.EVENTS)
+    assert not bot.texts_with("전량 매도")[1:]
 
 
 async def test_without_positions_it_says_that_there_is_nothing_to_sell(bot):

@@ -141,7 +141,8 @@ async def test_what_the_next_tranche_would_sell_is_told_with_the_age_of_the_pric
     text = bot.last().body.text
     assert "다음 분할 체결 직후 매도 대상: NVDA" in text
     # 1,002.40 / 7 = 143.20; five percent below
-    assert "손절가 $121.72 → 약 $136.04" in text
+    # the target stays, and is told once
+    assert "손절가 $121.72 → 약 $136.04, 목표가 $186.16\n" in text
     assert "7분 전에 확인한 가격" in text
 
 

@@ -1,0 +1,61 @@
+"""Which tickers of a day can pass the screen at all, over all bars at once; the collector's own machine decides.
+
+Every condition here is at least as wide as the rule of `core.rules.screen` that it stands for, so that leaving a ticker
+out changes no decision (tests compare the two).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.data.day import DayBars
+from core.model.bar import MINUTE_MS
+from core.model.params import ScannerParams
+
+# sums of volumes in another order differ in their last digits
+WIDER = 1 - 1e-9
+Indices = npt.NDArray[np.int64]
+
+
+class ByTicker:
+    """A day's bars by ticker and then by time; `order` maps rows of this layout to rows of the day."""
+
+    def __init__(self, bars: DayBars) -> None:
+        self.order: Indices = np.argsort(
+            bars.ticker.astype(np.uint16 if len(bars.tickers) < 65_536 else np.int32), kind="stable"
+        )
+        self.ticker = bars.ticker[self.order].astype(np.int64)
+        self.start_ms = bars.start_ms[self.order]
+        self.first: Indices = np.searchsorted(self.ticker, np.arange(len(bars.tickers) + 1))
+
+    def rows(self, ticker: int) -> Indices:
+        """The day's rows of one ticker, oldest first."""
+        return self.order[self.first[ticker] : self.first[ticker + 1]]
+
+
+def candidates(bars: DayBars, layout: ByTicker, params: ScannerParams) -> Indices:
+    """Indices of the tickers with a bar that may pass price, volume, change and volume growth."""
+    close, volume = bars.close[layout.order], bars.volume[layout.order]
+    chosen: Indices = np.flatnonzero((close >= params.min_price) & (volume >= params.min_volume))
+    if not len(chosen):
+        return chosen
+    minute = (layout.start_ms - layout.start_ms.min()) // MINUTE_MS
+    # one number per ticker and minute, growing along the layout
+    span = int(minute.max()) + 1 + max(params.timeframe_min, params.volume_lookback)
+    key = layout.ticker * span + minute
+    wanted, ticker = key[chosen], layout.ticker[chosen]
+    # the last bar at least `timeframe` minutes before, of the same ticker
+    reference = np.searchsorted(key, wanted - params.timeframe_min, side="right") - 1
+    known = (reference >= 0) & (layout.ticker[reference] == ticker)
+    rises = known & (close[chosen] * (1 + 1e-12) >= (1 + params.price_change_pct / 100) * close[reference] * WIDER)
+    chosen, wanted = chosen[rises], wanted[rises]
+    if not len(chosen):
+        return chosen
+    sums = np.concatenate(([0.0], np.cumsum(volume)))
+    start = np.searchsorted(key, wanted - params.volume_lookback)
+    start = np.maximum(start, layout.first[layout.ticker[chosen]])
+    mean = (sums[chosen] - sums[start]) / params.volume_lookback
+    # what the running sum of a whole market loses in its last digits
+    lost = sums[-1] * 1e-12
+    grows = volume[chosen] >= (1 + params.volume_spike_pct / 100) * (mean - lost) * WIDER
+    found: Indices = np.unique(layout.ticker[chosen[grows]])
+    return found

@@ -1,0 +1,75 @@
+"""One recorded day by ticker: what the machines can be shown of it, and no more than has closed."""
+
+import functools
+
+import numpy as np
+
+from backtest.data.day import DayBars
+from backtest.screening import ByTicker
+from core.model.bar import Bar, BarColumns
+
+NOTHING = BarColumns(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(5)))
+
+
+class Tape:
+    """The bars of a day; `names` are the tickers that have any, with their number."""
+
+    def __init__(self, bars: DayBars) -> None:
+        self.bars = bars
+        self.layout = ByTicker(bars)
+        self.names = {name: i for i, name in enumerate(bars.tickers)}
+        self.columns = functools.cache(self._columns)
+
+    def _columns(self, ticker: str) -> BarColumns:
+        if ticker not in self.names:
+            return NOTHING
+        rows = self.layout.rows(self.names[ticker])
+        return BarColumns(self.bars.start_ms[rows], *(column[rows] for column in self.bars.values()))
+
+    def bar(self, ticker: str, index: int) -> Bar:
+        """The ticker's bar by its place in the day."""
+        mine = self.columns(ticker)
+        values = (mine.open, mine.high, mine.low, mine.close, mine.volume)
+        return Bar(ticker, int(mine.start_ms[index]), *(float(column[index]) for column in values))
+
+    def at(self, ticker: str, start_ms: int) -> Bar | None:
+        """The ticker's bar with this start."""
+        starts = self.columns(ticker).start_ms
+        index = int(np.searchsorted(starts, start_ms))
+        return self.bar(ticker, index) if index < len(starts) and starts[index] == start_ms else None
+
+
+class TapeHistories:
+    """The analyzer's memory, read off the tape: windows end at bars that were handed over, never behind them."""
+
+    def __init__(self) -> None:
+        self._tape: Tape | None = None
+        self._upto: dict[str, int] = {}
+
+    def load(self, tape: Tape) -> None:
+        """Another day."""
+        self._tape = tape
+        self._upto.clear()
+
+    def clear(self) -> None:
+        """Nothing of the day was handed over yet."""
+        self._upto.clear()
+
+    def put(self, bar: Bar) -> bool:
+        """Hand over a bar; whether it is the newest of its ticker."""
+        fresh = bar.start_ms >= self._upto.get(bar.ticker, 0)
+        if fresh:
+            self._upto[bar.ticker] = bar.start_ms
+        return fresh
+
+    def window(self, ticker: str, upto_ms: int | None, count: int) -> BarColumns:
+        """At most `count` bars up to the start of one that was handed over."""
+        newest = self._upto.get(ticker)
+        if self._tape is None or newest is None:
+            return NOTHING
+        mine = self._tape.columns(ticker)
+        end = int(np.searchsorted(mine.start_ms, newest if upto_ms is None else min(upto_ms, newest), side="right"))
+        part = slice(max(0, end - count), end)
+        return BarColumns(
+            mine.start_ms[part], mine.open[part], mine.high[part], mine.low[part], mine.close[part], mine.volume[part]
+        )

@@ -1,0 +1,100 @@
+"""A recorded day through the live processes, on the sandbox's fast clock, for comparing it with the backtest."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import sqlite3
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adapters.redis.bus import RedisBus
+from adapters.redis.server import EmbeddedRedis
+from backtest.data.day import DayBars
+from backtest.parity import Decisions, lived
+from cli.demo_story import DemoOptions, Story
+from cli.processes import Family
+from config.params import load_params
+from core.model.messages import Channel, Screened, Signal
+from core.model.params import Params
+from core.model.position import Plan, RoundTrip
+
+# the processes get so many real seconds to start before the span begins
+START_S = 17.0
+# and so many after its end to finish what the last bars began
+SETTLE_S = 3.0
+MOST = 100_000
+
+
+class LiveDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processes decided, the settings they had, and the exchange rate that the account had."""
+
+    decisions: Decisions
+    params: Params
+    krw_per_usd: Decimal
+    troubles: tuple[str, ...]
+
+
+def recording(bars: DayBars, path: Path) -> Path:
+    """The day as the sandbox replays it."""
+    names = pa.array(bars.tickers)
+    columns = {"ticker": names.take(pa.array(bars.ticker)), "ts": bars.start_ms}
+    columns |= dict(zip(("open", "high", "low", "close", "volume"), bars.values(), strict=True))
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+async def live_day(
+    folder: Path,
+    *,
+    bars: DayBars,
+    begin_at: dt.datetime,
+    end_at: dt.datetime,
+    speed: float,
+    settings: dict[str, dict[str, object]],
+) -> LiveDay:
+    """Play a span of the day. `settings` by section of config.yaml; the trader buys without asking."""
+    options = DemoOptions(
+        state_dir=folder,
+        origin=begin_at - dt.timedelta(seconds=START_S * speed),
+        speed=speed,
+        port=0,
+        seed=7,
+        replay=recording(bars, folder / "day.parquet"),
+        day=bars.on,
+        seconds=None,
+        approve_after_s=None,
+        quiet=True,
+        settings=settings | {"trading": {**settings.get("trading", {}), "mode": "auto"}},
+    )
+    story = Story(options)
+    story.env = story.environment()
+    redis = EmbeddedRedis(folder)
+    family = Family(folder, story.env)
+    try:
+        await story.start(family, redis)
+        async with aiohttp.ClientSession() as http:
+            now = dt.datetime.fromisoformat((await story.get(http, "/control/state"))["clock"]["now"])
+            await asyncio.sleep(max(0.0, (end_at - now).total_seconds() / speed) + SETTLE_S)
+        async with RedisBus(redis.url, consumer="parity") as bus:
+            screened = [m for m in await bus.history(Channel.SCREENED, MOST) if isinstance(m, Screened)]
+            signals = [m for m in await bus.history(Channel.SIGNAL, MOST) if isinstance(m, Signal)]
+    finally:
+        await family.stop()
+        redis.stop()
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as journal:
+        plans = [msgspec.json.decode(b, type=Plan) for (b,) in journal.execute("SELECT body FROM plan ORDER BY rowid")]
+        trips = [
+            msgspec.json.decode(b, type=RoundTrip) for (b,) in journal.execute("SELECT body FROM trip ORDER BY rowid")
+        ]
+        rate = dict(journal.execute("SELECT key, value FROM state")).get("krw_per_usd", "0")
+    return LiveDay(
+        decisions=lived(screened, signals, plans, trips),
+        params=load_params(folder / "config.yaml"),
+        krw_per_usd=Decimal(rate),
+        troubles=tuple(line for name in family.children for line in family.log_lines(name) if " ERROR " in line),
+    )
