@@ -2,11 +2,16 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 import msgspec
+from rich.console import Console
 from rich.progress import MofNCompleteColumn
 
 from backtest.data.manifest import DataProblem
+from backtest.report.metrics import measure
+from backtest.report.terminal import terminal_report
+from backtest.report.write import write_report
 from backtest.result import Result
 from backtest.runner import Runner
 from backtest.strategies import STRATEGIES, Strategy
@@ -28,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[*STRATEGIES],
         help="trade these plain rules on what is watched instead of the product's; their settings: --set strategy.KEY=VALUE",
     )
+    sub.add_argument("--report", type=Path, metavar="DIR", help="write report.html, report.json and pictures there")
     sub.set_defaults(act=_run)
     sub = actions.add_parser("parity", help="실제 프로그램과 결정이 같은지 / the same decisions as the live processes?")
     backtest_parity.add_arguments(sub)
@@ -54,8 +60,26 @@ def _run(options: argparse.Namespace) -> int:
         task = bar.add_task("days", total=len(days))
         made = StrategyRun(setup, rules, session_on) if rules else Runner(setup, session_on)
         result = made.run(store, lambda on: bar.update(task, advance=1, description=str(on)))
-    _tell(result, as_json=options.json)
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+        if options.report is None:
+            return 0
+    _report(result, options.report, quiet=options.json)
     return 0
+
+
+def _report(result: Result, folder: Path | None, *, quiet: bool) -> None:
+    """In the terminal, and as files where a folder is named."""
+    measured = measure(result)
+    if not quiet:
+        Console().print(terminal_report(result, measured))
+    if folder is not None:
+        try:
+            paths = write_report(result, folder, measured)
+        except OSError as error:
+            raise ConfigError(f"--report {folder}: {error.strerror}") from None
+        if not quiet:
+            print(f"report: {paths.html}")
 
 
 def strategy(name: str | None, pairs: list[str]) -> Strategy | None:
@@ -74,10 +98,3 @@ def strategy(name: str | None, pairs: list[str]) -> Strategy | None:
         return msgspec.convert(values, STRATEGIES[name], strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"--set {OWN}…: {error}") from None
-
-
-def _tell(result: Result, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
-        return
-    print(result)

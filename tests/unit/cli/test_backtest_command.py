@@ -38,6 +38,22 @@ def test_a_run_prints_one_object(bars: Path, capsys: pytest.CaptureFixture[str])
     assert told["bars"] == 390
 
 
+def test_a_run_is_told_in_tables_and_written_as_a_report(
+    bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "report"
+    assert run("--store", str(bars), "--report", str(folder)) == 0
+    told = capsys.readouterr().out
+    assert "Assumptions" in told
+    assert str(folder / "report.html") in told.replace("\n", "")
+    assert {path.name for path in folder.iterdir()} >= {"report.html", "report.json", "picture.ko.png"}
+
+
+def test_a_report_that_can_not_be_written_says_so(bars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--store", str(bars), "--report", str(bars / "manifest.json")) == 2
+    assert "--report" in capsys.readouterr().err
+
+
 def test_securities_of_a_file_are_screened_by_cap_and_type(
     bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
