@@ -15,6 +15,7 @@ from core.rules.days import us_date
 from core.rules.pricing import tick
 
 HUNDRED = Decimal(100)
+UNLIMITED = 10**12
 
 
 class Refusal(Exception):
@@ -70,9 +71,8 @@ class SimulatedAccount:
     def begin_session(self, keep_from: str) -> None:
         """A trading day begins: what has settled may be spent, and orders of dates before `keep_from` leave the list."""
         self._session += 1
-        due = [(day, amount) for day, amount in self._unsettled if day <= self._session]
-        self.cash_usd += sum((amount for _, amount in due), ZERO)
-        self._unsettled = [entry for entry in self._unsettled if entry not in due]
+        self.cash_usd += sum((amount for day, amount in self._unsettled if day <= self._session), ZERO)
+        self._unsettled = [entry for entry in self._unsettled if entry[0] > self._session]
         self._orders = {ref: o for ref, o in self._orders.items() if ref.ord_dt >= keep_from}
         self.revision += 1
 
@@ -110,7 +110,7 @@ class SimulatedAccount:
         if order is None or order.left == 0:
             return False
         order.ended = "cancelled"
-        self._working[order.request.ticker].remove(order)
+        self._gone(order)
         self.revision += 1
         return True
 
@@ -121,6 +121,10 @@ class SimulatedAccount:
     def rows(self) -> tuple[BrokerOrder, ...]:
         """The order list of the present and the previous session."""
         return tuple(_row(order) for order in self._orders.values())
+
+    def order(self, ref: BrokerRef) -> BrokerOrder:
+        """One order of the list."""
+        return _row(self._orders[ref])
 
     # -- prices ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +144,8 @@ class SimulatedAccount:
 
     def volume(self, shares: float) -> int:
         """How many shares of a bar with this volume our orders may get."""
-        return int(shares * self._execution.volume_share_pct / 100)
+        share = self._execution.volume_share_pct
+        return int(shares * share / 100) if share else UNLIMITED
 
     def match(self, ticker: str, market: float, room: int, *, passing: bool = False) -> int:
         """Fill working orders at one price of the market, at most `room` shares together; returns how many filled.
@@ -177,9 +182,16 @@ class SimulatedAccount:
             lot.cost_usd -= lot.cost_usd * qty / lot.qty
             lot.qty -= qty
         if order.left == 0:
-            self._working[request.ticker].remove(order)
+            self._gone(order)
         if lot.qty == 0:
             del self._lots[request.ticker]
+
+    def _gone(self, order: _Order) -> None:
+        """The order works no more."""
+        others = self._working[order.request.ticker]
+        others.remove(order)
+        if not others:
+            del self._working[order.request.ticker]
 
     # -- the account ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import bars, chart, panic, stops
+from benchmarks import backtest, bars, chart, panic, stops
 from simulation.faults import LEVELS
 from simulation.many import Totals, total
 from simulation.run import run_seed
@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = benches.add_parser("bars", help=words, description=words)
     bars.add_arguments(sub)
     sub.set_defaults(play=bars.run)
+    sub = benches.add_parser("backtest", help=backtest.SUMMARY, description=backtest.SUMMARY)
+    backtest.add_arguments(sub)
+    sub.set_defaults(play=backtest.run)
     words = "차트 속도와 메모리를 잽니다 / how long a chart takes, and what it holds up"
     sub = benches.add_parser("chart", help=words, description=words)
     chart.add_arguments(sub)
