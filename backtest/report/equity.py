@@ -222,22 +222,29 @@ def monthly_returns(curve: Curve) -> dict[str, float]:
     return found
 
 
+def market_closes(result: Result) -> tuple[float | None, ...]:
+    """The market at each point of the curve; at the start its last close before the first session. None if not known."""
+    first = result.days[0].on if result.days else result.first
+    before = max((on for on in result.market if on < first), default=None)
+    dates = (before, *(day.on for day in result.days))
+    return tuple(close if on and (close := result.market.get(on, 0.0)) > 0 else None for on in dates)
+
+
 def market_figures(result: Result) -> MarketFigures | None:
-    """None where fewer than two sessions have the market's close.
+    """None where fewer than two points of the curve have the market's close.
 
     Beta is the covariance of daily returns / the market's variance, alpha (mean - beta x market's mean) x 252, over
     sessions whose own and previous closes are known. Excess is the plain difference of the two total returns.
     """
-    days, closes = result.days, result.market
-    known = [place for place, day in enumerate(days) if closes.get(day.on, 0) > 0]
+    points = zip(equity_curve(result).usd, market_closes(result), strict=True)
+    known = [(place, equity, close) for place, (equity, close) in enumerate(points) if close is not None]
     if len(known) < 2:
         return None
-    equity = equity_curve(result).usd[1:]
-    pairs = [(before, place) for before, place in itertools.pairwise(known) if place == before + 1]
-    ours = [equity[place] / equity[before] - 1 for before, place in pairs]
-    theirs = [closes[days[place].on] / closes[days[before].on] - 1 for before, place in pairs]
-    whole = (closes[days[known[-1]].on] / closes[days[known[0]].on] - 1) * HUNDRED
-    own = (equity[known[-1]] / equity[known[0]] - 1) * HUNDRED
+    steps = [(one, two) for one, two in itertools.pairwise(known) if two[0] == one[0] + 1]
+    ours = [two[1] / one[1] - 1 for one, two in steps]
+    theirs = [two[2] / one[2] - 1 for one, two in steps]
+    own = (known[-1][1] / known[0][1] - 1) * HUNDRED
+    whole = (known[-1][2] / known[0][2] - 1) * HUNDRED
     beta, correlation = _regress(ours, theirs)
     alpha = None if beta is None else (float(np.mean(ours)) - beta * float(np.mean(theirs))) * SESSIONS_A_YEAR * HUNDRED
     return MarketFigures(

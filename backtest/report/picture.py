@@ -14,7 +14,8 @@ from charts.equity import MAX_ROWS, ReportLabels, ReportSpec, RoundTrip, Stat, T
 from charts.spec import IntArray, Theme
 
 DASH = "–"
-UTC_NOON = dt.time(12, tzinfo=dt.UTC)
+# the chart marks days at midnight UTC, which is the same date in its own zone, Seoul
+MIDNIGHT = dt.time(tzinfo=dt.UTC)
 
 
 def _reasons() -> Mapping[str, str]:
@@ -111,7 +112,6 @@ def picture(result: Result, metrics: Metrics, words: PictureWords = ENGLISH, *, 
             source=words.source,
         ),
         theme=theme,
-        tz="America/New_York",
     )
 
 
@@ -134,10 +134,10 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _instants(result: Result) -> IntArray:
-    """Noon of each session, and of the day before the first for the money at the start."""
+    """Midnight UTC of each session, and of the day before the first for the money at the start."""
     first = result.days[0].on - dt.timedelta(days=1)
     dates = [first, *(day.on for day in result.days)]
-    return np.array([int(dt.datetime.combine(on, UTC_NOON).timestamp() * 1000) for on in dates], dtype=np.int64)
+    return np.array([int(dt.datetime.combine(on, MIDNIGHT).timestamp() * 1000) for on in dates], dtype=np.int64)
 
 
 def _tickers(rows: Sequence[Row]) -> tuple[RoundTrip, ...]:

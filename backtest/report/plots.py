@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from backtest.report import svg
-from backtest.report.equity import Curve, equity_curve
+from backtest.report.equity import Curve, equity_curve, market_closes
 from backtest.report.metrics import Metrics
 from backtest.report.numbers import HUNDRED
 from backtest.result import Result, Trip
@@ -102,8 +102,7 @@ def _dates(curve: Curve) -> list[tuple[float, str]]:
 
 def _market(result: Result, curve: Curve) -> FloatArray:
     """SPY scaled to our equity at its first known close; NaN where its close is not known."""
-    closes = [result.market.get(day.on, np.nan) for day in result.days]
-    values = np.array([np.nan, *closes], dtype=np.float64)
+    values = np.array([np.nan if close is None else close for close in market_closes(result)], dtype=np.float64)
     known = np.flatnonzero(np.isfinite(values))
     if len(known) < 2:
         return np.full(len(values), np.nan)

@@ -161,6 +161,15 @@ def test_a_day_without_the_markets_close_is_left_out_of_beta() -> None:
     assert (found.market_return_pct, found.excess_pct) == (pytest.approx(21.0), pytest.approx(11.0))
 
 
+def test_the_close_before_the_first_session_is_the_markets_start() -> None:
+    run = result([1100, 1210])
+    market = {dt.date(2025, 1, 2): 1.0, dt.date(2025, 1, 3): 100.0, run.days[0].on: 105.0, run.days[1].on: 110.25}
+    found = market_figures(msgspec.structs.replace(run, market=market))
+    assert found is not None
+    assert (found.sessions, found.market_return_pct) == (2, pytest.approx(10.25))
+    assert found.excess_pct == pytest.approx(21.0 - 10.25)
+
+
 def test_an_account_that_lost_everything_has_figures() -> None:
     found = equity_figures(result([0, 0]))
     assert found.return_pct == pytest.approx(-100.0, abs=0.01)

@@ -1,5 +1,6 @@
 """What a report writes: lines, terminal, JSON, one HTML file, pictures, the table for the discovery card."""
 
+import datetime as dt
 import html.parser
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import re
 from html import unescape
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -340,6 +342,8 @@ def test_the_picture_tells_the_run_in_won() -> None:
     assert sum(day.pnl_krw for day in spec.extras.days) == pytest.approx(spec.pnl_krw[-1])
     assert (np.diff(spec.at_ms) > 0).all()
     assert [stat.value for stat in spec.stats][3] == "134"
+    start = dt.datetime.fromtimestamp(int(spec.at_ms[1]) / 1000, ZoneInfo(spec.tz))
+    assert start.date() == SEASON.days[0].on
     days = picture(season(12), measure(season(12), runs=50))
     assert (days.extras.days_title, len(days.extras.days)) == (ENGLISH.days, 12)
 
