@@ -1,8 +1,12 @@
 """Where a BUY is possible at all, over a ticker's whole day at once; the analyzer's own machine judges those bars.
 
 The analyzer looks at the newest 120 bars. An indicator over the whole day differs from one over that window by what the
-window's first value still weighs in it, which is bounded by the day's range: every comparison is made wider by that.
+window's beginning still weighs in it. Averages lie between the lowest and the highest price so far, so that their
+difference is at most that range when the window's one begins, and shrinks from there; every comparison is made wider by
+what is left of it.
 """
+
+import functools
 
 import numpy as np
 import numpy.typing as npt
@@ -15,66 +19,95 @@ from core.stages.analyze import WINDOW_BARS
 Flags = npt.NDArray[np.bool_]
 # what sums and divisions lose in their last digits
 ROUNDING = 1e-9
-
-
-def _decay(period: int, steps: int) -> float:
-    """What is left of the seed of an exponential average after so many steps."""
-    return float((1 - 2 / (period + 1)) ** max(0, steps))
-
-
-def _recent(flags: Flags, window: int) -> Flags:
-    """Whether a flag is up on one of the last `window` bars."""
-    sums: npt.NDArray[np.int64] = np.cumsum(np.concatenate((np.zeros(window, np.int64), flags)), dtype=np.int64)
-    counted: Flags = sums[window:] > sums[:-window]
-    return counted
-
-
-def _crossings(difference: FloatArray, slack: FloatArray, window: int) -> Flags:
-    """Whether the difference may have risen through zero within the window."""
-    crossed = np.zeros(len(difference), np.bool_)
-    crossed[1:] = (difference[:-1] <= slack[:-1]) & (difference[1:] > -slack[1:])
-    return _recent(crossed, window)
+EPSILON = float(np.finfo(np.float64).eps)
+LAST = WINDOW_BARS - 1
 
 
 def may_buy(bars: BarColumns, params: AnalyzerParams) -> Flags:
     """True on every bar on which the analyzer could say BUY, and on few others."""
-    series = IndicatorSeries(bars, params)
-    size, recent = len(bars.close), params.signal_window_bars
+    close, size = bars.close, len(bars.close)
     if not size:
         return np.zeros(0, np.bool_)
-    close = bars.close
-    spread = float(close.max() - close.min())
-    # inside the first window both start at the same bar and are the same
-    cut = np.arange(size) >= WINDOW_BARS
-    steps = WINDOW_BARS - recent - 1
-
-    def slack(period: int, factor: float = 1.0) -> FloatArray:
-        return np.where(cut, factor * spread * _decay(period, steps - period), 0.0) + ROUNDING * close
-
-    uptrend = series.ema_fast - series.ema_slow > -slack(params.ema_slow) - slack(params.ema_fast)
-    # the signal line is an average of lines that were further off when they began
-    lines = slack(params.macd_slow, 4.0) + slack(params.macd_fast, 4.0) + slack(params.macd_signal, 4.0)
-    crossed = _crossings(series.macd - series.macd_signal, lines, recent) & np.isfinite(series.macd_histogram)
-    healthy = _healthy(series.rsi, close, cut, steps, params)
-    relative = series.relative_volume * (1 + ROUNDING)
-    broke = (close > series.band_upper - ROUNDING * close) & (relative >= params.breakout_relative_volume)
+    series = IndicatorSeries(bars, params)
+    highest = np.maximum.accumulate(close)
+    spread = highest - np.minimum.accumulate(close)
+    rounding = ROUNDING * highest
+    # up to here the window is the whole day
+    beyond = np.arange(size) > LAST
+    trend = sum(_left(period, LAST - (period - 1)) for period in (params.ema_fast, params.ema_slow))
+    uptrend = series.ema_fast - series.ema_slow > -np.where(beyond, trend * spread, 0.0) - rounding
+    lines = _lines_error(params) * spread + rounding
+    crossed = _crossings(series.macd - series.macd_signal, lines, params) & np.isfinite(series.macd_histogram)
+    relative = _relative_volume(bars.volume, params.volume_lookback)
+    # sums of squares of prices that hardly move keep only half of their digits
+    blurred = params.bollinger_deviations * np.sqrt(2 * size * EPSILON) * highest
+    broke = (close > series.band_upper - blurred - rounding) & (relative >= params.breakout_relative_volume)
     surged = relative >= params.surge_relative_volume
-    others = crossed.astype(np.int8) + healthy + broke + surged
+    others = crossed.astype(np.int8) + _healthy(series.rsi, close, params) + broke + surged
     found: Flags = uptrend & (others >= params.min_signals_for_buy)
     return found
 
 
-def _healthy(rsi: FloatArray, close: FloatArray, cut: Flags, steps: int, params: AnalyzerParams) -> Flags:
+def _left(period: int, steps: int) -> float:
+    """What is left after so many steps of a difference between two exponential averages of the same values."""
+    return float((1 - 2 / (period + 1)) ** max(0, steps))
+
+
+@functools.cache
+def _lines_error(params: AnalyzerParams) -> float:
+    """How far MACD less signal line may be off on the bars that are looked at for a crossing, in parts of the range."""
+    began = params.macd_slow - 1
+    seeded = began + params.macd_signal - 1
+    share, worst = 2 / (params.macd_signal + 1), 0.0
+    signal = 2.0
+    for place in range(seeded, WINDOW_BARS):
+        line = _left(params.macd_fast, place - began) + _left(params.macd_slow, place - began)
+        if place > seeded:
+            signal += share * (line - signal)
+        if place >= LAST - params.signal_window_bars:
+            worst = max(worst, line + signal)
+    return worst
+
+
+def _crossings(difference: FloatArray, slack: FloatArray, params: AnalyzerParams) -> Flags:
+    """Whether the difference may have risen through zero on one of the bars that are looked at."""
+    crossed = np.zeros(len(difference), np.bool_)
+    crossed[1:] = (difference[:-1] <= slack[:-1]) & (difference[1:] > -slack[1:])
+    window = params.signal_window_bars
+    sums: npt.NDArray[np.int64] = np.cumsum(np.concatenate((np.zeros(window, np.int64), crossed)), dtype=np.int64)
+    counted: Flags = sums[window:] > sums[:-window]
+    return counted
+
+
+def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flags:
+    """Whether RSI may lie in the middle, or may have risen out of the oversold zone."""
     period = params.rsi_period
     changes = np.abs(np.diff(close, prepend=close[:1]))
     sums = np.cumsum(np.concatenate((np.zeros(period), changes)))
-    lately = sums[period:] - sums[:-period]
     # Wilder's averages of gains and losses are together at least this share of the last changes' sum
-    together = lately * (1 - 1 / period) ** (period - 1) / period
-    seed = float(changes.max()) * (1 - 1 / period) ** max(0, steps - period)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        wider = np.where(cut, 200 * seed / together, 0.0) + ROUNDING * 100
-    wider = np.where(np.isfinite(wider), wider, 100.0)
-    rose = _crossings(rsi - params.rsi_oversold, wider, params.signal_window_bars)
-    middle: Flags = (rsi >= 50 - wider) & (rsi <= params.rsi_overbought + wider)
+    share = (1 - 1 / period) ** (period - 1) / period
+    together = share * (sums[period:] - sums[:-period])
+    still = together <= ROUNDING * share * close
+    largest = np.maximum.accumulate(changes)
+
+    def error(steps: int) -> FloatArray:
+        off = largest * (1 - 1 / period) ** max(0, steps)
+        return np.where(still, 100.0, 100 * off / np.where(still, 1.0, together)) + ROUNDING * 100
+
+    rose = _crossings(rsi - params.rsi_oversold, error(LAST - params.signal_window_bars - period), params)
+    now = error(LAST - period)
+    middle: Flags = (rsi >= 50 - now) & (rsi <= params.rsi_overbought + now)
     return middle | rose
+
+
+def _relative_volume(volume: FloatArray, lookback: int) -> FloatArray:
+    """The most that a bar's volume may be in terms of the mean before it; NaN where there are too few bars."""
+    result = np.full(len(volume), np.nan)
+    sums = np.cumsum(np.concatenate(([0.0], volume)))
+    if len(volume) > lookback:
+        lost = 2 * len(volume) * EPSILON * sums[-1]
+        before = sums[lookback:-1] - sums[: -lookback - 1] - lost
+        most = np.full(len(before), np.inf)
+        np.divide(volume[lookback:] * lookback, before, out=most, where=before > 0)
+        result[lookback:] = most * (1 + ROUNDING)
+    return result

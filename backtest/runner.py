@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from backtest.data.day import DayBars
-from backtest.data.store import Store
+from backtest.data.memory import DaySource
 from backtest.desk import Clock, Desk
 from backtest.entries import may_buy
 from backtest.exchange import SimulatedAccount
@@ -82,7 +82,7 @@ class Runner:
         self._bars = 0
         self._outside: list[dt.date] = []
 
-    def run(self, store: Store, tick: Callable[[dt.date], None] = lambda _: None) -> Result:
+    def run(self, store: DaySource, tick: Callable[[dt.date], None] = lambda _: None) -> Result:
         """Read the store day by day; `tick` hears of each day that is done."""
         began = time.perf_counter()
         setup = self._setup

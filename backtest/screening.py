@@ -13,6 +13,7 @@ from core.model.params import ScannerParams
 
 # sums of volumes in another order differ in their last digits
 WIDER = 1 - 1e-9
+EPSILON = float(np.finfo(np.float64).eps)
 Indices = npt.NDArray[np.int64]
 
 
@@ -54,8 +55,8 @@ def candidates(bars: DayBars, layout: ByTicker, params: ScannerParams) -> Indice
     start = np.searchsorted(key, wanted - params.volume_lookback)
     start = np.maximum(start, layout.first[layout.ticker[chosen]])
     mean = (sums[chosen] - sums[start]) / params.volume_lookback
-    # what the running sum of a whole market loses in its last digits
-    lost = sums[-1] * 1e-12
-    grows = volume[chosen] >= (1 + params.volume_spike_pct / 100) * (mean - lost) * WIDER
+    # what the running sum of a whole market may lose in its last digits
+    lost = 2 * len(volume) * EPSILON * sums[-1]
+    grows = volume[chosen] >= (1 + params.volume_spike_pct / 100) * (mean - lost / params.volume_lookback) * WIDER
     found: Indices = np.unique(layout.ticker[chosen[grows]])
     return found

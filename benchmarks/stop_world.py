@@ -93,7 +93,7 @@ class StopWorld(Story):
     # -- life --------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._env = self._environment() | {"PYTHONPATH": str(HANG), "DATABASE_URL": self.postgres.url}
+        self._env = self.environment() | {"PYTHONPATH": str(HANG), "DATABASE_URL": self.postgres.url}
         self.http = aiohttp.ClientSession()
         self.family = Family(self.state_dir, self._env)
         try:
@@ -111,15 +111,15 @@ class StopWorld(Story):
         self.postgres.start()
         upgrade(self.postgres.url)
         self.redis.start()
-        self._ready = await self._sandbox_ready(self.family, child)
+        self.sandbox = await self.sandbox_ready(self.family, child)
         await self.post("/control/kis/cash", krw=500_000_000)
         for ticker in self.unused[::OWN_EVERY]:
             await self.post("/control/kis/shares", symbol=ticker, qty=OWN_QTY)
-        await self._greet()
-        self.family.share(self._addresses(self.redis.url))
+        await self.greet()
+        self.family.share(self.addresses(self.redis.url))
         for name, module in SERVICES:
             await self.family.start(name, module)
-        await self._bot_listens(self.http, self.family)
+        await self.bot_listens(self.http, self.family)
         await until("the trader may buy", self.ready)
 
     async def __aexit__(self, *_: object) -> None:

@@ -23,6 +23,7 @@ from bot.values import text, whole
 from bot.views import chart, fills
 from bot.views.base import View
 from bot.views.discovery import discovery, in_brief
+from core.model.calibration import Bin
 from core.model.commands import Reply
 from core.model.messages import Event, EventKind, Signal
 from core.model.params import Params
@@ -201,7 +202,14 @@ class Board:
     def _card(self, model: CardModel, t: Translator) -> View:
         found = model.discovery
         session = self._deps.calendar.current_or_next(found.bar_end_at) if found else None
-        return discovery(model, self._params(), t, session)
+        return discovery(model, self._params(), t, session, self._past(model))
+
+    def _past(self, model: CardModel) -> Bin | None:
+        """Past cases like this signal; only finds with a BUY signal have any."""
+        table = self._deps.calibration
+        if table is None or model.discovery is None or model.phase is Phase.WATCH:
+            return None
+        return table.like(model.confidence) if table.applies_to(self._params()) else None
 
     async def _picture(self, model: CardModel, t: Translator) -> Picture | None:
         bars = self._bars.of(model.ticker)

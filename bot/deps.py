@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bot.beats import Beats
 from charts.worker import ChartWorker
 from core.model.bar import Bar
+from core.model.calibration import Calibration
 from core.model.params import Params
 from core.model.safety import Caps
 from ports.bus import Bus
@@ -26,7 +27,8 @@ class BotDeps:
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
     trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
     first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `secret` is the second factor's, None where it is not enrolled; raises OSError. `caps` are the
-    owner's hard limits, which no setting made in chat may exceed. `stale_after` is in the clock's own time.
+    owner's hard limits, which no setting made in chat may exceed. `calibration` is what became of past signals, None where
+    no backtest has told. `stale_after` is in the clock's own time.
     """
 
     token: str = field(repr=False)
@@ -53,6 +55,7 @@ class BotDeps:
     handback: Callable[[], Awaitable[None]] | None = None
     secret: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
     caps: Caps = field(default_factory=Caps)
+    calibration: Calibration | None = None
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
     pace: float = 1.0
 

@@ -19,6 +19,7 @@ from bot.deps import BotDeps
 from bot.i18n import ET
 from charts.worker import ChartWorker
 from config import environment
+from config.calibration import read_calibration
 from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
@@ -85,6 +86,7 @@ async def main(runtime: Runtime) -> None:
         handback=handback,
         secret=secret,
         caps=load_caps(caps_path(settings.config_path)),
+        calibration=read_calibration(settings.state_dir),
         # a sandbox's clock runs faster than ours, and so may its chat
         pace=max(1.0, min(clock.speed / 10, MAX_PACE)) if telegram.api_url else 1.0,
         stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),

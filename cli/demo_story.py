@@ -81,7 +81,7 @@ class Story:
     def __init__(self, options: DemoOptions) -> None:
         self._options = options
         self.env: dict[str, str] = {}
-        self.ready: dict[str, Any] = {}
+        self.sandbox: dict[str, Any] = {}
         self._waiting_since: dict[tuple[int, str], float] = {}
 
     def _say(self, text: str) -> None:
@@ -102,7 +102,7 @@ class Story:
             async with aiohttp.ClientSession() as http:
                 await self.bot_listens(http, family)
                 self._say(
-                    f"\n  채팅 페이지를 여세요 / open the chat page:  {self.ready['chat_url']}\n  끝내려면 Ctrl-C / Ctrl-C stops\n"
+                    f"\n  채팅 페이지를 여세요 / open the chat page:  {self.sandbox['chat_url']}\n  끝내려면 Ctrl-C / Ctrl-C stops\n"
                 )
                 bus = RedisBus(redis.url, consumer="demo")
                 try:
@@ -146,7 +146,7 @@ class Story:
         else:
             arguments += ["--scenario", "story"]
         child = await family.start("sandbox", "sandbox", *arguments)
-        self.ready = await self.sandbox_ready(family, child)
+        self.sandbox = await self.sandbox_ready(family, child)
         await self.greet()
         upgrade(f"sqlite+aiosqlite:///{options.state_dir / 'seohak.db'}")
         redis.start()
@@ -163,7 +163,7 @@ class Story:
         return family
 
     def addresses(self, redis_url: str) -> dict[str, str]:
-        ready = self.ready
+        ready = self.sandbox
         kis = ready["credentials"]["kis"]
         return {
             "REDIS_URL": redis_url,
@@ -202,7 +202,7 @@ class Story:
     async def bot_listens(self, http: aiohttp.ClientSession, family: Family) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
-            state = await self.get(http, "/sim/state")
+            state = await self.ask(http, "/sim/state")
             if state.get("polling"):
                 return
             if refused := family.refused():
@@ -211,9 +211,9 @@ class Story:
         raise ConfigError(f"the bot did not start: {family.last_words('bot')}")
 
     def _url(self, path: str) -> str:
-        return f"http://{self.ready['control']}{path}"
+        return f"http://{self.sandbox['control']}{path}"
 
-    async def get(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any]:
+    async def ask(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any]:
         async with http.get(self._url(path)) as answer:
             found: dict[str, Any] = await answer.json()
             return found
@@ -227,7 +227,7 @@ class Story:
                 return
             if refused := family.refused():
                 raise ConfigError(family.last_words(refused.name))
-            state = await self.get(http, "/control/state")
+            state = await self.ask(http, "/control/state")
             if options.replay is not None and state.get("replay_done"):
                 await asyncio.sleep(3.0)
                 return
@@ -242,7 +242,7 @@ class Story:
 
     async def _press(self, http: aiohttp.ClientSession) -> None:
         """Approve what waits longer than a viewer needs; the button is the one that a person would press."""
-        chat = await self.get(http, f"/sim/chat?user={OWNER}")
+        chat = await self.ask(http, f"/sim/chat?user={OWNER}")
         now = time.monotonic()
         for message in chat["messages"]:
             for button in _buttons(message):
@@ -258,8 +258,8 @@ class Story:
 
     async def _sandbox_facts(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         return {
-            "orders": await self.get(http, "/control/orders"),
-            "state": await self.get(http, "/sim/state"),
+            "orders": await self.ask(http, "/control/orders"),
+            "state": await self.ask(http, "/sim/state"),
         }
 
     def _count(self, sandbox: dict[str, Any], screened: list[Screened], family: Family) -> DemoResult:

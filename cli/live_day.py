@@ -78,7 +78,7 @@ async def live_day(
     try:
         await story.start(family, redis)
         async with aiohttp.ClientSession() as http:
-            now = dt.datetime.fromisoformat((await story.get(http, "/control/state"))["clock"]["now"])
+            now = dt.datetime.fromisoformat((await story.ask(http, "/control/state"))["clock"]["now"])
             await asyncio.sleep(max(0.0, (end_at - now).total_seconds() / speed) + SETTLE_S)
         async with RedisBus(redis.url, consumer="parity") as bus:
             screened = [m for m in await bus.history(Channel.SCREENED, MOST) if isinstance(m, Screened)]

@@ -11,6 +11,7 @@ from bot.views import buttons
 from bot.views.base import RULE, View, full_name, levels, lines, titled
 from bot.views.status import clocks
 from bot.views.words import ENDINGS, REFUSALS, word
+from core.model.calibration import Bin
 from core.model.params import Params
 from core.model.session import MarketSession
 
@@ -148,9 +149,26 @@ def when(card: CardModel, session: MarketSession | None, t: Translator) -> list[
     return [clocks(session, found.bar_end_at, t), source]
 
 
-def discovery(card: CardModel, params: Params, t: Translator, session: MarketSession | None = None) -> View:
-    """The whole card, as a photo's caption or as text."""
-    tail = [*when(card, session, t), *(plan_lines(card.plan, t) if card.plan else []), state_line(card, t)]
+def past_line(past: Bin, t: Translator) -> str:
+    """What became of signals with a confidence like this one's in the backtest."""
+    return t(
+        "📊 Signals like this in the backtest: {won} of {cases} made money ({rate})",
+        won=past.won,
+        cases=past.cases,
+        rate=f"{round(100 * past.won / past.cases)}%",
+    )
+
+
+def discovery(
+    card: CardModel, params: Params, t: Translator, session: MarketSession | None = None, past: Bin | None = None
+) -> View:
+    """The whole card, as a photo's caption or as text; `past` has at least one case."""
+    tail = [
+        *when(card, session, t),
+        past_line(past, t) if past else None,
+        *(plan_lines(card.plan, t) if card.plan else []),
+        state_line(card, t),
+    ]
     shown = [part for part in tail if part is not None]
     return View(lines(facts(card, params, t), *([RULE, *shown] if shown else [])), keyboard(card, t))
 

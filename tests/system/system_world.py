@@ -197,7 +197,7 @@ class Live:
     async def _start(self) -> None:
         assert self._http is not None
         await self.story.start(self.family, self.redis)
-        self.chat = Chat(self._http, self.story.ready["control"])
+        self.chat = Chat(self._http, self.story.sandbox["control"])
         await self.story.bot_listens(self._http, self.family)
 
     async def __aexit__(self, *_: object) -> None:
@@ -208,7 +208,7 @@ class Live:
 
     @property
     def url(self) -> str:
-        return self.story.ready["chat_url"]
+        return self.story.sandbox["chat_url"]
 
     async def kill(self, name: str) -> None:
         """SIGKILL, then wait until another process has taken the dead one's place."""
@@ -247,8 +247,8 @@ class Alone(Live):
         options = self.options
         write_config(options)
         child = await self.family.start("sandbox", "sandbox", *self._sandbox_arguments())
-        self.story.ready = await self.story.sandbox_ready(self.family, child)
-        self.chat = Chat(self._http, self.story.ready["control"])
+        self.story.sandbox = await self.story.sandbox_ready(self.family, child)
+        self.chat = Chat(self._http, self.story.sandbox["control"])
         await self.story.greet()
         upgrade(f"sqlite+aiosqlite:///{options.state_dir / 'seohak.db'}")
         self.redis.start()

@@ -24,7 +24,7 @@ def notice(number: int, at: dt.datetime) -> Event:
         id=message_id("burst", number),
         kind=EventKind.ORDER_REJECTED,
         ticker=f"T{number % TICKERS:02}",
-        values={"detail": f"no-{number:04}", "qty": 1, "side": "sell"},
+        values={"message": f"no-{number:04}", "qty": 1, "side": "sell"},
         at=at,
     )
 

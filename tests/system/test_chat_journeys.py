@@ -373,7 +373,7 @@ def test_the_same_in_english(seen: Seen) -> None:
     """Page and bot, without a Korean word in the bot's answers."""
     assert "Bot API calls" in seen.english_page
     changed, stopped = seen.english
-    assert "2 orders → 1 orders" in changed
+    assert "2 orders → 1 order" in changed
     assert "All buying has stopped" in stopped
     assert not any("가" <= letter <= "힣" for letter in changed + stopped)
 

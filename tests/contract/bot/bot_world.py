@@ -13,6 +13,7 @@ from bot.app import BotDeps, run
 from bot.beats import Beats
 from charts.worker import ChartWorker
 from core.model.bar import MINUTE_MS, Bar
+from core.model.calibration import Calibration
 from core.model.instrument import Exchange
 from core.model.messages import (
     Channel,
@@ -179,6 +180,7 @@ class World:
     handback_fails: bool = False
     secret: str | None = None
     caps: Caps = field(default_factory=Caps)
+    calibration: Calibration | None = None
     owners: frozenset[int] = frozenset({OWNER})
     pace: float = 1.0
     viewers: frozenset[int] = frozenset()
@@ -241,6 +243,7 @@ class World:
             handback=handback,
             secret=secret,
             caps=self.caps,
+            calibration=self.calibration,
             pace=self.pace,
         )
         self.stop.clear()

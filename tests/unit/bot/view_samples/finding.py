@@ -15,6 +15,7 @@ from bot.views import (
     watching,
     why,
 )
+from core.model.calibration import Bin
 from core.model.foregone import Cause, Ended, Foregone, Outcome
 from core.model.messages import Event, EventKind
 from core.model.signal import Condition, Indicators, SignalType, Verdict
@@ -37,6 +38,8 @@ OUTCOME = Outcome(
     result_pct=Decimal("3.1"),
     bars=300,
 )
+
+PAST = Bin(low=80, high=90, cases=42, won=17)
 
 
 def started(by: str = "auto") -> Event:
@@ -112,6 +115,8 @@ SAMPLES: Samples = {
     "discovery.discovery-by_hand": lambda t: discovery.discovery(
         msgspec.structs.replace(card(proposed()), discovery=None), PARAMS, t, SESSION
     ),
+    "discovery.past_line": lambda t: discovery.past_line(PAST, t),
+    "discovery.discovery-past": lambda t: discovery.discovery(card(proposed()), PARAMS, t, SESSION, PAST),
     "discovery.progress_toast-nothing": lambda t: discovery.progress_toast(None, t),
     "discovery.state_line": lambda t: discovery.state_line(card(proposed(), event(EventKind.PLAN_EXPIRED)), t),
     "discovery.progress_toast": lambda t: discovery.progress_toast(card(proposed()), t),
