@@ -24,10 +24,10 @@ from cli.progress import progress
 from core.model.order import Side
 
 OURS, CROSS = "seohak", "seohak ema-cross"
-# the peers' rules: one stake, no limit by volume, money enough for all
+# the peers' rules: no limit by volume, and so few shares that the money lasts until sales settle
 SAME_RULES = (
     *("--strategy", "ema-cross", "--set", f"strategy.fast={FAST}", "--set", f"strategy.slow={SLOW}"),
-    *("--set", f"strategy.warm_bars={WARM_BARS}", "--set", "strategy.shares=100"),
+    *("--set", f"strategy.warm_bars={WARM_BARS}", "--set", "strategy.shares=10"),
     *("--set", "execution.volume_share_pct=0", "--set", "trading.paper_cash=100000000000"),
 )
 LIMIT_S = 600.0
