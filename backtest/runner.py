@@ -11,7 +11,7 @@ import numpy as np
 from backtest.data.day import DayBars
 from backtest.data.memory import DaySource
 from backtest.desk import Clock, Desk
-from backtest.entries import may_buy
+from backtest.entries import may_buy_each
 from backtest.exchange import SimulatedAccount
 from backtest.execution import Execution
 from backtest.feed import Feed
@@ -129,11 +129,9 @@ class Runner:
             )
         )
         self._follow()
-        possible = {
-            t: np.flatnonzero(may_buy(tape.columns(t), setup.params.analyzer))
-            for t in self._watched
-            if t in tape.names and t not in screened
-        }
+        judged = [t for t in self._watched if t in tape.names and t not in screened]
+        flags = may_buy_each([tape.columns(t) for t in judged], setup.params.analyzer)
+        possible = {t: np.flatnonzero(mine) for t, mine in zip(judged, flags, strict=True)}
         begin, end = session.pre_open_at, session.post_close_at
         if setup.begin_at is not None and setup.begin_at > begin:
             begin = setup.begin_at

@@ -1,6 +1,7 @@
 """The five indicators by TA-Lib with TA-Lib's own seeding (facts: performance.md, Traps)."""
 
 import inspect
+import math
 
 import numpy as np
 import talib
@@ -41,7 +42,8 @@ class IndicatorSeries:
         """The values on the newest bar."""
 
         def last(values: FloatArray) -> float | None:
-            return float(values[-1]) if len(values) and np.isfinite(values[-1]) else None
+            value = float(values[-1]) if len(values) else math.nan
+            return value if math.isfinite(value) else None
 
         return Indicators(
             close=float(self.close[-1]),

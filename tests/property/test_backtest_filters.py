@@ -12,7 +12,7 @@ from made_days import MONDAY, made_day, minute_ms, session_on, weekdays
 import backtest.runner
 from backtest.data.day import DayBars
 from backtest.data.memory import MemoryDays
-from backtest.entries import may_buy
+from backtest.entries import may_buy, may_buy_each
 from backtest.execution import Execution
 from backtest.runner import Runner, Setup
 from backtest.screening import ByTicker, candidates
@@ -169,6 +169,14 @@ def test_a_buy_is_possible_wherever_the_analyzer_buys(bars, params) -> None:
     possible = may_buy(bars, params)
     assert len(possible) == len(bars.close)
     assert [i for i in bought if not possible[i]] == []
+
+
+@given(st.lists(ticker_days(), min_size=1, max_size=4), trend_rules())
+@settings(max_examples=60, deadline=None)
+def test_days_that_are_looked_at_together_are_like_each_by_itself(days, params) -> None:
+    together = may_buy_each([*days, *days], params)
+    for flags, day in zip(together, [*days, *days], strict=True):
+        assert np.array_equal(flags, may_buy(day, params))
 
 
 def test_a_crossing_that_only_the_window_sees_is_possible() -> None:
