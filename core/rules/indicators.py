@@ -1,11 +1,16 @@
 """The five indicators by TA-Lib with TA-Lib's own seeding (facts: performance.md, Traps)."""
 
+import inspect
+
 import numpy as np
 import talib
 
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
 from core.model.signal import Indicators
+
+# the functions themselves: the library's wrapper looks for pandas and polars on every call, which takes longer than they do
+EMA, MACD, RSI, BBANDS = (inspect.unwrap(function) for function in (talib.EMA, talib.MACD, talib.RSI, talib.BBANDS))
 
 
 class IndicatorSeries:
@@ -14,20 +19,20 @@ class IndicatorSeries:
     def __init__(self, bars: BarColumns, params: AnalyzerParams) -> None:
         close = bars.close
         self.close = close
-        self.ema_fast: FloatArray = talib.EMA(close, params.ema_fast)
-        self.ema_slow: FloatArray = talib.EMA(close, params.ema_slow)
+        self.ema_fast: FloatArray = EMA(close, params.ema_fast)
+        self.ema_slow: FloatArray = EMA(close, params.ema_slow)
         self.macd: FloatArray
         self.macd_signal: FloatArray
         self.macd_histogram: FloatArray
-        self.macd, self.macd_signal, self.macd_histogram = talib.MACD(
+        self.macd, self.macd_signal, self.macd_histogram = MACD(
             close, params.macd_fast, params.macd_slow, params.macd_signal
         )
-        self.rsi: FloatArray = talib.RSI(close, params.rsi_period)
+        self.rsi: FloatArray = RSI(close, params.rsi_period)
         deviations = params.bollinger_deviations
         self.band_upper: FloatArray
         self.band_middle: FloatArray
         self.band_lower: FloatArray
-        self.band_upper, self.band_middle, self.band_lower = talib.BBANDS(
+        self.band_upper, self.band_middle, self.band_lower = BBANDS(
             close, params.bollinger_period, deviations, deviations
         )
         self.relative_volume = relative_volume(bars.volume, params.volume_lookback)

@@ -34,6 +34,7 @@ from core.model.safety import Block, TradingState
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
 from core.rules.shares import Jump, Own, Shortage, Suspicion
+from core.stages.trade.intents import Intents
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
 
@@ -48,7 +49,7 @@ class Book:
         self.plans = {p.id: p for p in snapshot.plans}
         self.positions = {p.ticker: p for p in snapshot.positions}
         self.exits = {e.ticker: e for e in snapshot.exits}
-        self.intents = {i.id: i for i in snapshot.intents}
+        self.intents = Intents(snapshot.intents)
         self.locks = {lock.ticker: lock for lock in snapshot.locks}
         self.decisions = set(snapshot.decisions)
         self.seen: set[BrokerRef] = set(snapshot.seen)
@@ -264,15 +265,12 @@ class Book:
 
     def live_intents(self, ticker: str = "", side: Side | None = None) -> list[Intent]:
         """Orders that may still fill, oldest first."""
-        found = (i for i in self.intents.values() if i.live)
-        return sorted(
-            (
-                i
-                for i in found
-                if (not ticker or i.request.ticker == ticker) and (side is None or i.request.side is side)
-            ),
-            key=lambda i: i.created_at,
-        )
+        found = [
+            i
+            for i in self.intents.live.values()
+            if (not ticker or i.request.ticker == ticker) and (side is None or i.request.side is side)
+        ]
+        return sorted(found, key=lambda i: i.created_at) if len(found) > 1 else found
 
     def counted(self, ticker: str) -> Own:
         """The owner's own shares of a ticker by the orders."""

@@ -9,6 +9,7 @@ from core.model.commands import Sell
 from core.model.order import BrokerRef, Intent, IntentState, Side
 from core.rules.shares import Own
 from core.stages.trade.inputs import OrderNotSent, OrderSending, OrderWasRefused
+from core.stages.trade.intents import Intents
 from tests.unit.core.builders import TICKER, intent, request, seconds
 from tests.unit.core.harness import World
 from tests.unit.core.test_trade_listing import now, vanished_sale
@@ -61,7 +62,7 @@ def test_a_lost_sale_may_still_be_listed_until_the_quarantine_ends(
 def test_of_two_lost_sales_the_newest_counts(holding: World) -> None:
     first = gone(holding)
     second = msgspec.structs.replace(first, id="second", sent_at=holding.at + seconds(1))
-    holding.book.intents = {"second": second, first.id: first}
+    holding.book.intents = Intents([second, first])
     assert holding.book.lost_sale(TICKER) == second
 
 

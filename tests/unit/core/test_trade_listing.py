@@ -10,6 +10,7 @@ from core.model.commands import CancelOrders, OwnOrder, Reply, ReplyKey, Sell
 from core.model.messages import EventKind
 from core.model.order import BrokerOrder, BrokerRef, Intent, IntentState, Side
 from core.stages.trade.inputs import OrdersRead
+from core.stages.trade.intents import Intents
 from tests.unit.core.builders import TICKER, row, seconds
 from tests.unit.core.harness import World
 
@@ -132,7 +133,7 @@ def test_two_lost_orders_are_linked_to_two_rows(auto: World) -> None:
 def test_a_row_goes_to_the_order_that_waits_before_the_one_that_was_given_up(auto: World) -> None:
     waiting = vanished(auto)
     given_up = msgspec.structs.replace(waiting, id="old", dedup_key="old", state=IntentState.NOT_PLACED)
-    auto.book.intents = {given_up.id: given_up, waiting.id: waiting}
+    auto.book.intents = Intents([given_up, waiting])
     read(auto, row("1", order=waiting.request))
     assert (now(auto, waiting).ref, now(auto, given_up).ref) == (ref("1"), None)
 
