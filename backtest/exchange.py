@@ -178,7 +178,10 @@ class SimulatedAccount:
             self.cash_usd -= amount + fee
             lot.qty, lot.cost_usd = lot.qty + qty, lot.cost_usd + amount
         else:
-            self._unsettled.append((self._session + self._execution.settlement_days, amount - fee))
+            if days := self._execution.settlement_days:
+                self._unsettled.append((self._session + days, amount - fee))
+            else:
+                self.cash_usd += amount - fee
             lot.cost_usd -= lot.cost_usd * qty / lot.qty
             lot.qty -= qty
         if order.left == 0:

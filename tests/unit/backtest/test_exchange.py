@@ -3,6 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from backtest.exchange import Refusal, SimulatedAccount
@@ -94,6 +95,20 @@ def test_nobody_sells_more_than_there_is_or_the_same_share_twice() -> None:
     made.place(order(Side.SELL, 6, "9.00"), AT)
     with pytest.raises(Refusal, match="shares"):
         made.place(order(Side.SELL, 5, "9.00"), AT)
+
+
+def test_proceeds_that_settle_at_once_buy_again_in_the_same_minute() -> None:
+    made = bought(qty=100, execution=msgspec.structs.replace(FREE, settlement_days=0))
+    made.place(order(Side.SELL, 100, "9.50"), AT)
+    assert made.match("NVDA", 10.00, 1_000) == 100
+    assert made.power().usd == made.equity_usd() == Decimal("999.97")
+    made.place(order(Side.BUY, 99, "10.00"), AT)
+
+
+def test_any_volume_fills_where_no_limit_by_volume_is_set() -> None:
+    made = account(msgspec.structs.replace(FREE, volume_share_pct=0.0))
+    made.place(order(Side.BUY, 90, "10.00"), AT)
+    assert made.match("NVDA", 10.00, made.volume(0.0)) == 90
 
 
 def test_the_proceeds_of_a_sale_buy_nothing_before_they_settle() -> None:
