@@ -6,6 +6,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 from bot_samples import EN, KO, NOW, RULE, Phase, a_status, card, event, found, position, proposed, seen, signal, trip
+from view_samples.trading import FILLED
+from view_samples.world import BOUGHT, SOLD
 
 from bot.card import CardModel, with_reply, with_signal
 from bot.views import chart as chart_views
@@ -38,28 +40,6 @@ DISCOVERY_KO = f"""🔍 종목 발굴
 시총: $3.5T
 {RULE}
 추세: 📈 상승추세 (신뢰도 87%)"""
-COMPLETE = event(
-    EventKind.BUY_COMPLETE,
-    qty=7,
-    tranches=10,
-    of=10,
-    avg_price="143.20",
-    total_krw="1002400",
-    target_price="186.16",
-    stop_price="121.72",
-    complete=True,
-)
-SOLD = event(
-    EventKind.SOLD,
-    "NVDA",
-    qty=7,
-    sell_price="188.50",
-    avg_price="143.20",
-    pnl_pct="31.63",
-    pnl_krw="317200",
-    reason="TREND_BROKEN",
-    conditions="macd_turned_negative",
-)
 
 
 def test_discovery_is_the_users_format_word_for_word():
@@ -99,14 +79,14 @@ def test_a_proposal_adds_the_plan_and_the_worst_case_in_won():
 
 
 def test_buy_complete_is_the_users_format_word_for_word():
-    assert seen(fills.buy_complete(COMPLETE, KO).text) == (
+    assert seen(fills.buy_complete(BOUGHT, KO).text) == (
         f"✅ 매수 완료\n{RULE}\n티커: NVDA\n매수수량: 7주 (10분할 완료)\n평균매입가: $143.20\n총매수금액: ₩1,002,400\n"
         f"{RULE}\n목표가(+30%): $186.16\n손절가(-15%): $121.72"
     )
 
 
 def test_buy_complete_in_english():
-    assert seen(fills.buy_complete(COMPLETE, EN).text) == (
+    assert seen(fills.buy_complete(BOUGHT, EN).text) == (
         f"✅ Buy complete\n{RULE}\nTicker: NVDA\nBought: 7 shares (10 tranches, complete)\nAverage price: $143.20\n"
         f"Total cost: ₩1,002,400\n{RULE}\nTarget (+30%): $186.16\nStop (-15%): $121.72"
     )
@@ -139,19 +119,7 @@ def test_a_stop_is_urgent_and_loud_even_when_sell_notices_are_off():
 
 
 def test_progress_is_a_bar_of_ten():
-    filled = event(
-        EventKind.TRANCHE_FILLED,
-        tranche=3,
-        of=10,
-        qty=1,
-        price="142.6",
-        total_qty=3,
-        avg_price="142.55",
-        invested_krw="598710",
-        stop_price="121.17",
-        target_price="185.32",
-    )
-    assert seen(fills.progress(filled, KO).text) == (
+    assert seen(fills.progress(FILLED, KO).text) == (
         "⏳ 분할 매수 진행 · NVDA\n▰▰▰▱▱▱▱▱▱▱ 3/10\n이번 회차: 1주 · $142.60\n누적: 3주 · 평균 $142.55\n"
         "투입 금액: ₩598,710\n목표가(+30%): $185.32\n손절가(-15%): $121.17"
     )
@@ -203,10 +171,10 @@ def test_a_changed_price_updates_every_number_and_the_nonce():
 
 
 def test_late_and_repeated_events_never_move_a_card_back():
-    done = card(proposed(EventKind.PLAN_STARTED, by="42"), COMPLETE)
+    done = card(proposed(EventKind.PLAN_STARTED, by="42"), BOUGHT)
     assert done.phase is Phase.DONE
     late = [proposed(), proposed(EventKind.PLAN_STARTED), event(EventKind.PLAN_EXPIRED), event(EventKind.PLAN_IGNORED)]
-    assert card(proposed(EventKind.PLAN_STARTED, by="42"), COMPLETE, *late) == done
+    assert card(proposed(EventKind.PLAN_STARTED, by="42"), BOUGHT, *late) == done
 
 
 def test_outside_text_is_escaped_and_a_card_always_fits_a_caption():
@@ -246,7 +214,7 @@ def test_every_event_is_worded_in_both_languages_or_silent(kind):
 
 def test_switched_off_notices_are_not_sent():
     off = NotificationParams(alert_on_buy=False, alert_on_sell=False, alert_on_error=False)
-    for quiet in (COMPLETE, SOLD, event(EventKind.FEED_DOWN), event(EventKind.ORDER_REJECTED)):
+    for quiet in (BOUGHT, SOLD, event(EventKind.FEED_DOWN), event(EventKind.ORDER_REJECTED)):
         assert notice(quiet, off, KO) is None
     assert notice(event(EventKind.PANICKED), off, KO) is not None
 
