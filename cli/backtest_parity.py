@@ -66,18 +66,18 @@ def run(options: argparse.Namespace) -> int:
         live = asyncio.run(
             live_day(Path(folder), bars=bars, begin_at=begin, end_at=end, speed=options.speed, settings={})
         )
-    found = compare(bars, live, calendar, begin, end)
+    found = compare(bars, live, calendar, end)
     _tell(found, as_json=options.json)
     return 1 if found.differences or found.troubles else 0
 
 
-def compare(bars: DayBars, live: LiveDay, calendar: XnysCalendar, begin: dt.datetime, end: dt.datetime) -> Parity:
-    """Replay the span with the very settings that the live day had."""
+def compare(bars: DayBars, live: LiveDay, calendar: XnysCalendar, end: dt.datetime) -> Parity:
+    """Replay what the processes saw, with the very settings that they had."""
     trading = msgspec.structs.replace(
         live.params.trading, paper_cash=CASH_KRW, paper_krw_per_usd=float(live.krw_per_usd)
     )
     params = msgspec.structs.replace(live.params, trading=trading)
-    setup = Setup(params=params, execution=Execution(), begin_at=begin, end_at=end, version=VERSION)
+    setup = Setup(params=params, execution=Execution(), begin_at=live.listened_at, end_at=end, version=VERSION)
     with tempfile.TemporaryDirectory(prefix="seohak-parity-") as folder:
         store = Store(Path(folder))
         store.write_day(bars)

@@ -16,9 +16,9 @@ from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
 from backtest.data.day import DayBars
 from backtest.parity import Decisions, lived
-from cli.demo_story import DemoOptions, Story
+from cli.demo_story import READY_TIMEOUT_S, DemoOptions, Story
 from cli.processes import Family
-from config.params import load_params
+from config.params import ConfigError, load_params
 from core.model.messages import Channel, Screened, Signal
 from core.model.params import Params
 from core.model.position import Plan, RoundTrip
@@ -27,12 +27,18 @@ from core.model.position import Plan, RoundTrip
 START_S = 17.0
 # and so many after its end to finish what the last bars began
 SETTLE_S = 3.0
+LOOK_EVERY_S = 0.05
 MOST = 100_000
 
 
 class LiveDay(msgspec.Struct, frozen=True, kw_only=True):
-    """What the processes decided, the settings they had, and the exchange rate that the account had."""
+    """What the processes decided, the settings they had, and the exchange rate that the account had.
 
+    `listened_at`: the start of the first bar that the collector got as it closed. The processes start before the span
+    does, and what happens meanwhile is theirs as well.
+    """
+
+    listened_at: dt.datetime
     decisions: Decisions
     params: Params
     krw_per_usd: Decimal
@@ -46,6 +52,18 @@ def recording(bars: DayBars, path: Path) -> Path:
     columns |= dict(zip(("open", "high", "low", "close", "volume"), bars.values(), strict=True))
     pq.write_table(pa.table(columns), path)
     return path
+
+
+async def _listening(story: Story, http: aiohttp.ClientSession) -> dt.datetime:
+    """Wait until the collector has subscribed; the minute in which it did."""
+    deadline = asyncio.get_running_loop().time() + READY_TIMEOUT_S
+    while asyncio.get_running_loop().time() < deadline:
+        state = await story.ask(http, "/control/state")
+        if "AM.*" in state["polygon"]["subscribed"]:
+            now = dt.datetime.fromisoformat(state["clock"]["now"])
+            return now.replace(second=0, microsecond=0)
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise ConfigError("the collector did not subscribe to the bars")
 
 
 async def live_day(
@@ -78,6 +96,7 @@ async def live_day(
     try:
         await story.start(family, redis)
         async with aiohttp.ClientSession() as http:
+            listened_at = await _listening(story, http)
             now = dt.datetime.fromisoformat((await story.ask(http, "/control/state"))["clock"]["now"])
             await asyncio.sleep(max(0.0, (end_at - now).total_seconds() / speed) + SETTLE_S)
         async with RedisBus(redis.url, consumer="parity") as bus:
@@ -93,6 +112,7 @@ async def live_day(
         ]
         rate = dict(journal.execute("SELECT key, value FROM state")).get("krw_per_usd", "0")
     return LiveDay(
+        listened_at=listened_at,
         decisions=lived(screened, signals, plans, trips),
         params=load_params(folder / "config.yaml"),
         krw_per_usd=Decimal(rate),
