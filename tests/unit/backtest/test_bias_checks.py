@@ -69,7 +69,7 @@ def rising_only(runner: Runner) -> None:
             later = mine.close[mine.start_ms > bar.start_ms]
             return super()._screen(state, bar, at) if (later > bar.close).any() else []
 
-    runner._collect = Survivors(PARAMS.scanner)
+    runner._collect = Survivors(runner._collect._params)
 
 
 @pytest.mark.parametrize("spoil", [with_histories(NextBar), rising_only], ids=["next bar", "rest of the day"])
