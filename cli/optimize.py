@@ -5,6 +5,7 @@ import hashlib
 
 import msgspec
 from optuna.study import Study
+from optuna.trial import TrialState
 from rich.console import Console
 from rich.progress import MofNCompleteColumn
 from rich.table import Table
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 done, 1 a worker died or nothing was found, 2 wrong input."""
+    """0 done, 1 a worker died, 2 wrong input, or nothing that could be run."""
     try:
         return _run(options)
     except DataProblem as problem:
@@ -70,9 +71,9 @@ def _run(options: argparse.Namespace) -> int:
         task = bar.add_task("candidates", total=search.trials, completed=before)
         workers = start(search, options.workers) if before < search.trials else []
         died = watch(study, workers, lambda done: bar.update(task, completed=done))
+        if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            raise ConfigError(_nothing(study, died))
         told = outcome(study, search, _present(study, search))
-    if told is None:
-        raise ConfigError(_nothing(study, died))
     if options.json:
         print(msgspec.json.encode(told).decode())
     else:

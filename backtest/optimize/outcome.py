@@ -70,12 +70,10 @@ def _judged(search: Search, params: Params, fold: Fold) -> Pair:
     return Pair(inside=search.judge(params, fold.train), outside=outside)
 
 
-def outcome(study: Study, search: Search, present_pairs: Sequence[Pair]) -> Outcome | None:
-    """None while no trial is complete."""
+def outcome(study: Study, search: Search, present_pairs: Sequence[Pair]) -> Outcome:
+    """Of a study with at least one complete trial."""
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    if not complete:
-        return None
     best = max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
     found, folds = _pairs(best), []
     for number, fold in enumerate(search.folds):

@@ -137,8 +137,6 @@ def applied(base: Params, values: Mapping[str, Value]) -> Params:
         changed.setdefault(section, {})[name] = parse_value(key, value)
     sections = {name: msgspec.structs.replace(getattr(base, name), **fields) for name, fields in changed.items()}
     try:
-        params = msgspec.structs.replace(base, **sections)
-        params.__post_init__()
+        return msgspec.structs.replace(base, **sections)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return params
