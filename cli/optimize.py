@@ -22,6 +22,7 @@ from backtest.runner import Setup
 from cli import backtest_options
 from cli.numbers import at_least
 from cli.progress import progress
+from config.caps import caps_path, load_caps
 from config.environment import base, environment
 from config.params import ConfigError
 
@@ -87,7 +88,8 @@ def _search(options: argparse.Namespace) -> Search:
     folds = walk_forward(days, train=options.train, test=options.test)
     session_on = backtest_options.sessions(days)
     sessions = {on: session_on(on) for on in days}
-    state_dir = base(environment()).state_dir
+    env = base(environment())
+    state_dir = env.state_dir
     state_dir.mkdir(parents=True, exist_ok=True)
     return Search(
         goal=options.goal,
@@ -98,6 +100,7 @@ def _search(options: argparse.Namespace) -> Search:
         folds=folds,
         judge=BacktestJudge(store.root.resolve(), setup, sessions, options.goal),
         trials=options.trials,
+        caps=load_caps(caps_path(options.config or env.config_path)),
         seed=options.seed,
     )
 

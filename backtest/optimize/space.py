@@ -8,10 +8,12 @@ import optuna
 
 from config.params import ConfigError, Setting, parse_value, settings
 from core.model.params import Params
+from core.model.safety import CAPPED, Caps, exceeds
 
 Value = bool | int | float | str
 # from here on a range without steps is searched by powers and not by sums
 WIDE = 100
+NO_CAPS = Caps()
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, tag="range"):
@@ -129,14 +131,18 @@ def _value(setting: Setting, word: str) -> Value:
     return parsed
 
 
-def applied(base: Params, values: Mapping[str, Value]) -> Params:
-    """The settings with these values; raises ConfigError where they contradict each other."""
+def applied(base: Params, values: Mapping[str, Value], caps: Caps = NO_CAPS) -> Params:
+    """The settings with these values; raises ConfigError where they contradict each other or break the owner's caps."""
     changed: dict[str, dict[str, object]] = {}
     for key, value in values.items():
         section, name = key.split(".")
         changed.setdefault(section, {})[name] = parse_value(key, value)
     sections = {name: msgspec.structs.replace(getattr(base, name), **fields) for name, fields in changed.items()}
     try:
-        return msgspec.structs.replace(base, **sections)
+        params = msgspec.structs.replace(base, **sections)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    for name, limited in changed.get("trading", {}).items():
+        if name in CAPPED and isinstance(limited, (int, float)) and exceeds(name, limited, caps):
+            raise ConfigError(f"trading.{name}: {limited:g} is looser than caps.toml allows, {caps.limit_of(name):g}")
+    return params

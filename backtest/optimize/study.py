@@ -17,10 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
 from backtest.optimize.folds import Fold
-from backtest.optimize.space import Dimension, applied
+from backtest.optimize.space import NO_CAPS, Dimension, applied
 from backtest.optimize.trial import Judge
 from config.params import ConfigError
 from core.model.params import Params
+from core.model.safety import Caps
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 REDIS = ("redis://", "rediss://", "unix://")
@@ -45,13 +46,14 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     folds: tuple[Fold, ...]
     judge: Judge
     trials: int
+    caps: Caps = NO_CAPS
     seed: int = 1
     beat_s: int = 10
 
     @property
     def study(self) -> str:
         """The study's name."""
-        facts = (self.goal, self.identity, self.dimensions, self.base, self.folds)
+        facts = (self.goal, self.identity, self.dimensions, self.base, self.folds, self.caps)
         return f"seohak-{self.goal}-{hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:12]}"
 
 
@@ -124,7 +126,7 @@ def _objective(trial: optuna.Trial, search: Search) -> float:
     trial.set_user_attr(WORKER, worker_name(os.getpid()))
     values = {dimension.key: dimension.suggest(trial) for dimension in search.dimensions}
     try:
-        params = applied(search.base, values)
+        params = applied(search.base, values, search.caps)
     except ConfigError as refused:
         trial.set_user_attr(REFUSED, str(refused))
         raise optuna.TrialPruned(str(refused)) from None

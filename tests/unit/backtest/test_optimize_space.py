@@ -6,6 +6,7 @@ import pytest
 from backtest.optimize.space import Choices, Range, applied, parse, space
 from config.params import ConfigError, settings
 from core.model.params import Params
+from core.model.safety import Caps
 
 # the one of a pair must be smaller than the other
 PAIRS = {"analyzer.ema_fast", "analyzer.ema_slow", "analyzer.macd_fast", "analyzer.macd_slow"}
@@ -118,6 +119,15 @@ def test_values_are_laid_over_the_present_settings() -> None:
 def test_values_that_contradict_each_other_are_refused(values, words) -> None:
     with pytest.raises(ConfigError, match=words):
         applied(Params(), values)
+
+
+def test_values_beyond_the_owners_caps_are_refused() -> None:
+    caps = Caps(widest_stop_pct=-20.0, max_positions=3)
+    assert applied(Params(), {"trading.stop_loss_pct": -20.0}, caps).trading.stop_loss_pct == -20.0
+    with pytest.raises(ConfigError, match=r"trading.stop_loss_pct: -25 is looser than caps.toml allows, -20"):
+        applied(Params(), {"trading.stop_loss_pct": -25.0}, caps)
+    with pytest.raises(ConfigError, match="max_positions: 4 is looser"):
+        applied(Params(), {"trading.max_positions": 4}, caps)
 
 
 def test_wide_ranges_without_steps_are_searched_by_powers() -> None:
