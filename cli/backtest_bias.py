@@ -65,9 +65,9 @@ def _tell(check: str, findings: Findings) -> None:
         print(f"{'the future hidden at' if future else 'begun on'} {found.cut:%Y-%m-%d %H:%M} UTC, first difference:")
         print(f"  {'with the future' if future else 'with earlier days'}:    {_words(found.whole)}")
         print(f"  {'without the future' if future else 'without earlier days'}: {_words(found.part)}")
-    hidden = "the future hidden" if future else "begun later"
+    hidden = "with the future hidden" if future else "that begin later"
     print(
-        f"{findings.decisions} decisions, {findings.compared} compared in {len(findings.cuts)} runs with {hidden}: "
+        f"{findings.decisions} decisions, {findings.compared} compared in {len(findings.cuts)} runs {hidden}: "
         f"{len(findings.differences)} of them differ"
     )
     if not findings.compared and not findings.differences:

@@ -158,7 +158,7 @@ def doubts(told: Outcome) -> list[str]:
             )
         if told.present.outside is not None and told.found.outside <= told.present.outside:
             words.append(
-                f"the present settings did as well out of sample ({told.present.outside:.3g}) "
+                f"the present settings did as well or better out of sample ({told.present.outside:.3g}) "
                 f"as the found ones ({told.found.outside:.3g}): there is no reason to change them."
             )
         if told.rank_correlation is not None and told.rank_correlation <= 0:
