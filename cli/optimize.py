@@ -136,7 +136,9 @@ def _tell(told: Outcome, search: Search, died: int) -> None:
         pairs = [_pair(pair) for pair in (fold.found, fold.present, fold.own)]
         table.add_row(f"{fold.train[0]} … {fold.train[1]}", tested, *pairs)
     table.add_section()
-    table.add_row("mean", "", *(_pair(pair) for pair in (told.found, told.present, told.walked)))
+    means = (told.found, told.present, told.walked)
+    table.add_row("mean", "", *(_pair(pair) for pair in means))
+    table.add_row("round trips", "", *(f"{pair.trips_inside} | {pair.trips_outside}" for pair in means))
     console.print(table)
     values = Table()
     for name in ("setting", "present", "found"):

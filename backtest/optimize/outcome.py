@@ -12,11 +12,12 @@ from optuna.trial import FrozenTrial, TrialState
 from backtest.optimize.folds import Fold
 from backtest.optimize.space import Range, Value
 from backtest.optimize.study import INSIDE, OUTSIDE, REFUSED, Search
+from backtest.optimize.trial import Figure
 from config.params import settings
 from core.model.bar import FloatArray
 from core.model.params import Params
 
-FEW_TRIALS = 30
+FEW_TRIALS = FEW_TRIPS = 30
 # of ranks, fewer say nothing
 LEAST_TRIALS = 8
 # how much of the figure should be left out of sample
@@ -24,10 +25,12 @@ HALF = 0.5
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """The goal's figure in sample and out of it; None where there are no days out of sample."""
+    """The goal's figure in sample and out of it, with the round trips of each; None where nothing is out of sample."""
 
     inside: float
     outside: float | None
+    trips_inside: int = 0
+    trips_outside: int = 0
 
 
 class FoldOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +69,16 @@ def present(search: Search) -> list[Pair]:
 
 
 def _judged(search: Search, params: Params, fold: Fold) -> Pair:
-    outside = search.judge(params, fold.test) if fold.test else None
-    return Pair(inside=search.judge(params, fold.train), outside=outside)
+    return _pair(search.judge(params, fold.train), search.judge(params, fold.test) if fold.test else None)
+
+
+def _pair(inside: Figure, outside: Figure | None) -> Pair:
+    return Pair(
+        inside=inside.value,
+        outside=None if outside is None else outside.value,
+        trips_inside=inside.trips,
+        trips_outside=0 if outside is None else outside.trips,
+    )
 
 
 def outcome(study: Study, search: Search, present_pairs: Sequence[Pair]) -> Outcome:
@@ -77,7 +88,7 @@ def outcome(study: Study, search: Search, present_pairs: Sequence[Pair]) -> Outc
     best = max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
     found, folds = _pairs(best), []
     for number, fold in enumerate(search.folds):
-        own = max(complete, key=lambda trial: (trial.user_attrs[INSIDE][number], -trial.number))
+        own = max(complete, key=lambda trial: (_pairs(trial)[number].inside, -trial.number))
         folds.append(
             FoldOutcome(
                 train=(fold.train[0], fold.train[-1]),
@@ -116,13 +127,19 @@ def _present_value(base: Params, key: str) -> Value:
 
 
 def _pairs(trial: FrozenTrial) -> list[Pair]:
-    inside, outside = trial.user_attrs[INSIDE], trial.user_attrs[OUTSIDE] or [None] * len(trial.user_attrs[INSIDE])
-    return [Pair(inside=i, outside=o) for i, o in zip(inside, outside, strict=True)]
+    inside, outside = (msgspec.convert(trial.user_attrs[side], list[Figure]) for side in (INSIDE, OUTSIDE))
+    known: list[Figure | None] = [*outside] or [None] * len(inside)
+    return [_pair(i, o) for i, o in zip(inside, known, strict=True)]
 
 
 def _mean(pairs: Sequence[Pair]) -> Pair:
     outside = [pair.outside for pair in pairs if pair.outside is not None]
-    return Pair(inside=fmean(pair.inside for pair in pairs), outside=fmean(outside) if outside else None)
+    return Pair(
+        inside=fmean(pair.inside for pair in pairs),
+        outside=fmean(outside) if outside else None,
+        trips_inside=sum(pair.trips_inside for pair in pairs),
+        trips_outside=sum(pair.trips_outside for pair in pairs),
+    )
 
 
 def _rank_correlation(complete: Sequence[FrozenTrial]) -> float | None:
@@ -168,6 +185,10 @@ def doubts(told: Outcome) -> list[str]:
             )
         if len(told.folds) == 1:
             words.append("one window is little: more days, or smaller --train and --test.")
+        if told.found.trips_outside < FEW_TRIPS:
+            words.append(
+                f"{told.found.trips_outside} round trips out of sample are few: under {FEW_TRIPS} a mean is chance."
+            )
     if told.found.inside <= told.present.inside:
         words.append("nothing better than the present settings was found even in sample.")
     if told.complete + told.pruned < FEW_TRIALS:

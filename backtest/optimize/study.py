@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from backtest.optimize.folds import Fold
 from backtest.optimize.space import NO_CAPS, Dimension, applied
-from backtest.optimize.trial import Judge
+from backtest.optimize.trial import Figure, Judge
 from config.params import ConfigError
 from core.model.params import Params
 from core.model.safety import Caps
@@ -27,7 +27,7 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 REDIS = ("redis://", "rediss://", "unix://")
 POSTGRES = ("postgres://", "postgresql://", "postgresql+asyncpg://", "postgresql+psycopg://")
 MOST_RETRIES = 3
-# attributes of a trial: the figure of each window, why it was not run, who runs it
+# attributes of a trial: figure and round trips of each window, why it was not run, who runs it
 INSIDE, OUTSIDE, REFUSED, WORKER = "in", "out", "refused", "worker"
 
 
@@ -131,13 +131,15 @@ def _objective(trial: optuna.Trial, search: Search) -> float:
         trial.set_user_attr(REFUSED, str(refused))
         raise optuna.TrialPruned(str(refused)) from None
     if known := _same(trial):
-        inside, outside = known.user_attrs[INSIDE], known.user_attrs[OUTSIDE]
-    else:
-        inside = _inside(trial, params, search)
-        outside = [search.judge(params, fold.test) for fold in search.folds if fold.test]
-    trial.set_user_attr(INSIDE, inside)
-    trial.set_user_attr(OUTSIDE, outside)
-    return fmean(inside)
+        trial.set_user_attr(INSIDE, known.user_attrs[INSIDE])
+        trial.set_user_attr(OUTSIDE, known.user_attrs[OUTSIDE])
+        assert known.value is not None
+        return known.value
+    inside = _inside(trial, params, search)
+    outside = [search.judge(params, fold.test) for fold in search.folds if fold.test]
+    trial.set_user_attr(INSIDE, msgspec.to_builtins(inside))
+    trial.set_user_attr(OUTSIDE, msgspec.to_builtins(outside))
+    return fmean(figure.value for figure in inside)
 
 
 def _same(trial: optuna.Trial) -> FrozenTrial | None:
@@ -146,12 +148,12 @@ def _same(trial: optuna.Trial) -> FrozenTrial | None:
     return next((other for other in done if other.params == trial.params), None)
 
 
-def _inside(trial: optuna.Trial, params: Params, search: Search) -> list[float]:
+def _inside(trial: optuna.Trial, params: Params, search: Search) -> list[Figure]:
     """The figure of each window in sample; hopeless candidates end after some of them."""
-    inside: list[float] = []
+    inside: list[Figure] = []
     for step, fold in enumerate(search.folds):
         inside.append(search.judge(params, fold.train))
-        trial.report(fmean(inside), step)
+        trial.report(fmean(figure.value for figure in inside), step)
         if step + 1 < len(search.folds) and trial.should_prune():
             raise optuna.TrialPruned(f"worse than most after {step + 1} windows")
     return inside

@@ -13,8 +13,16 @@ from backtest.runner import Runner, Setup
 from core.model.params import Params
 from core.model.session import MarketSession
 
-# settings and the days of a window → a figure, more is better; it goes to other processes
-Judge = Callable[[Params, Sequence[dt.date]], float]
+
+class Figure(msgspec.Struct, frozen=True):
+    """The goal's figure, more is better, and the round trips that it is made of."""
+
+    value: float
+    trips: int = 0
+
+
+# settings and the days of a window → a figure; it goes to other processes
+Judge = Callable[[Params, Sequence[dt.date]], Figure]
 
 
 class BacktestJudge:
@@ -30,9 +38,10 @@ class BacktestJudge:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_source": None}
 
-    def __call__(self, params: Params, days: Sequence[dt.date]) -> float:
+    def __call__(self, params: Params, days: Sequence[dt.date]) -> Figure:
         """The goal's figure of a run over these days, which begins with fresh cash."""
         if self._source is None:
             self._source = RememberedDays(Store(self._root))
         setup = msgspec.structs.replace(self._setup, params=params, first=days[0], last=days[-1])
-        return GOALS[self._goal](Runner(setup, self._sessions.get).run(self._source))
+        result = Runner(setup, self._sessions.get).run(self._source)
+        return Figure(GOALS[self._goal](result), len(result.trips))

@@ -9,6 +9,7 @@ import uuid
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
+from statistics import fmean
 
 import optuna
 import pytest
@@ -22,6 +23,7 @@ from backtest.optimize.folds import walk_forward
 from backtest.optimize.outcome import outcome, present
 from backtest.optimize.space import space
 from backtest.optimize.study import FINISHED, INSIDE, OUTSIDE, Search, finished, open_study, work
+from backtest.optimize.trial import Figure
 from backtest.optimize.workers import start, watch
 from config.params import ConfigError
 from core.model.params import Params
@@ -39,7 +41,7 @@ class Hill:
         self.held_after = held_after
         self.calls = 0
 
-    def __call__(self, params: Params, days) -> float:
+    def __call__(self, params: Params, days) -> Figure:
         self.calls += 1
         if self.calls > self.held_after:
             with contextlib.suppress(FileExistsError), (self.folder / "held").open("x") as file:
@@ -50,7 +52,7 @@ class Hill:
             while not (self.folder / "go").exists():
                 threading.Event().wait(0.02)
         off = (params.trading.take_profit_pct - 40) / 10, params.analyzer.ema_fast - 7
-        return 10 - off[0] ** 2 - off[1] ** 2 + days[0].day / 1_000
+        return Figure(10 - off[0] ** 2 - off[1] ** 2 + days[0].day / 1_000, trips=3)
 
 
 @pytest.fixture(params=["postgresql", "redis", "sqlite"])
@@ -115,6 +117,7 @@ async def test_a_killed_worker_loses_nothing(storage, tmp_path) -> None:
     assert all(state.is_finished() for state, _ in after.values())
     told_outcome = outcome(study, search, present(search))
     assert told_outcome.values == BEST
+    assert (told_outcome.found.trips_inside, told_outcome.found.trips_outside) == (3 * len(FOLDS), 3 * len(FOLDS))
     assert (told_outcome.failed, told_outcome.complete >= 20) == (1, True)
 
 
@@ -134,7 +137,7 @@ async def test_the_same_command_goes_on(storage, tmp_path) -> None:
 @pytest.mark.parametrize("storage", ["postgresql", "sqlite"], indirect=True)
 async def test_what_a_dead_machine_was_at_is_tried_again(storage, tmp_path) -> None:
     """Nobody is left to say that the worker died: its heart does."""
-    search = hill(storage, tmp_path, held_after=4, beat_s=1)
+    search = hill(storage, tmp_path, held_after=4, trials=8, beat_s=1)
     (process,) = start(search, 1)
     deadline = time.monotonic() + 60
     held = tmp_path / "held"
@@ -164,7 +167,7 @@ async def test_figures_of_every_window_are_kept(tmp_path) -> None:
     work(search, 0)
     for trial in open_study(search).get_trials(states=(TrialState.COMPLETE,)):
         assert (len(trial.user_attrs[INSIDE]), len(trial.user_attrs[OUTSIDE])) == (len(FOLDS), len(FOLDS))
-        assert trial.value == pytest.approx(sum(trial.user_attrs[INSIDE]) / len(FOLDS))
+        assert trial.value == pytest.approx(fmean(figure["value"] for figure in trial.user_attrs[INSIDE]))
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_equal_values_share_their_rank() -> None:
 
 SOUND = Outcome(
     study="s", goal="sharpe", complete=100, pruned=0, refused=0, failed=0, values={}, present_values={},
-    found=Pair(inside=2.0, outside=1.8), present=Pair(inside=1.0, outside=1.0), walked=Pair(inside=2.2, outside=1.7),
+    found=Pair(inside=2.0, outside=1.8, trips_outside=40), present=Pair(inside=1.0, outside=1.0), walked=Pair(inside=2.2, outside=1.7),
     rank_correlation=0.6, folds=(None, None), warnings=(),
 )  # fmt: skip
 
@@ -70,7 +70,8 @@ SOUND = Outcome(
             "out of sample disagrees: 2.2 where it was searched, 1 on the days",
         ),
         ({"walked": Pair(inside=2.2, outside=-3.0)}, "out of sample disagrees"),
-        ({"found": Pair(inside=2.0, outside=1.0)}, "no reason to change them"),
+        ({"found": Pair(inside=2.0, outside=1.0, trips_outside=40)}, "no reason to change them"),
+        ({"found": Pair(inside=2.0, outside=1.8, trips_outside=29)}, "29 round trips out of sample are few"),
         ({"rank_correlation": -0.1}, "rank correlation -0.10"),
         ({"folds": (None,)}, "one window is little"),
         ({"present": Pair(inside=2.0, outside=1.0)}, "nothing better than the present settings"),
