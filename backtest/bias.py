@@ -52,7 +52,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 def lookahead(run: Run, source: DaySource, *, cuts: int, told: Told = lambda _done, _of: None) -> Findings:
     """Run to the end, then again with everything after an instant hidden: what was decided until then must be the same.
 
-    Half of the instants are those of decisions, where a look into the next bar would show; the others are ends of days.
+    Most of the instants are those of decisions, where a look into the next bar would show; the others are ends of days.
     """
     whole = run(source)
     everything = decisions(whole, ALL)
@@ -122,10 +122,14 @@ def _compare(
 
 
 def _instants(everything: Sequence[Decision], days: Sequence[dt.date], count: int) -> list[dt.datetime]:
-    moments = sorted({_minute_after(decision.at) for decision in everything})
+    """Ends of days for a quarter, then some of each kind of decision: there are many more fills than discoveries."""
     ends = [us_midnight_after(dt.datetime.combine(on, dt.time(12), dt.UTC)) for on in days[:-1]]
-    at_ends = _spread(ends, count // 2)
-    return sorted({*at_ends, *_spread(moments, count - len(at_ends))})
+    chosen = set(_spread(ends, count // 4))
+    kinds = [kind for kind in ALL if any(decision.kind == kind for decision in everything)]
+    for left, kind in zip(range(len(kinds), 0, -1), kinds, strict=True):
+        moments = {_minute_after(decision.at) for decision in everything if decision.kind == kind} - chosen
+        chosen |= set(_spread(sorted(moments), max(0, count - len(chosen)) // left))
+    return sorted(chosen)
 
 
 def _minute_after(at: dt.datetime) -> dt.datetime:

@@ -23,6 +23,7 @@ COMMANDS = {
         "cli.backtest",
         "저장된 분봉으로 매매 규칙을 시험합니다 / trade recorded days with the very same rules",
     ),
+    "optimize": ("cli.optimize", "저장된 분봉으로 좋은 설정값을 찾습니다 / search settings on recorded days"),
     "docs": ("cli.docs", "코드에서 그린 문서를 새로 씁니다 / rewrite the documents that are drawn from the code"),
     "config": ("cli.config", "설정을 검사합니다 / check config.yaml"),
 }

@@ -10,6 +10,7 @@ from backtest.data.memory import DaySource
 from backtest.result import Result
 from backtest.runner import Runner
 from cli import backtest_options
+from cli.numbers import at_least
 from cli.progress import progress
 
 
@@ -18,20 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checks = parser.add_subparsers(dest="check", metavar="CHECK", required=True)
     words = "미래를 가려도 그때까지의 판단이 같은지 봅니다 / hide the future: is everything decided until then the same"
     sub = checks.add_parser("lookahead", help=words, description=words)
-    sub.add_argument("--cuts", type=_positive, default=10, metavar="N", help="instants to hide the future at (10)")
+    sub.add_argument("--cuts", type=at_least(1), default=10, metavar="N", help="instants to hide the future at (10)")
     sub.set_defaults(act=_run)
     words = "더 늦게 시작해도 판단이 같은지 봅니다 / begin later: are the common days judged the same"
     sub = checks.add_parser("warmup", help=words, description=words)
-    sub.add_argument("--cuts", type=_positive, default=5, metavar="N", help="days to begin with (5)")
+    sub.add_argument("--cuts", type=at_least(1), default=5, metavar="N", help="days to begin with (5)")
     sub.set_defaults(act=_run)
     for sub in checks.choices.values():
         backtest_options.add_arguments(sub)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, not {text}")
-    return int(text)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,9 +65,9 @@ def _tell(check: str, findings: Findings) -> None:
         print(f"{'the future hidden at' if future else 'begun on'} {found.cut:%Y-%m-%d %H:%M} UTC, first difference:")
         print(f"  {'with the future' if future else 'with earlier days'}:    {_words(found.whole)}")
         print(f"  {'without the future' if future else 'without earlier days'}: {_words(found.part)}")
-    hidden = "the future hidden" if future else "begun later"
+    hidden = "with the future hidden" if future else "that begin later"
     print(
-        f"{findings.decisions} decisions, {findings.compared} compared in {len(findings.cuts)} runs with {hidden}: "
+        f"{findings.decisions} decisions, {findings.compared} compared in {len(findings.cuts)} runs {hidden}: "
         f"{len(findings.differences)} of them differ"
     )
     if not findings.compared and not findings.differences:

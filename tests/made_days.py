@@ -59,7 +59,8 @@ def made_day(on: dt.date, seed: int, tickers: int = 4, minutes: int = 390) -> Da
         columns = walk(
             rng,
             minutes=minutes,
-            start=float(rng.choice([0.9, 5.0, 80.0])),
+            # each day begins near where the ticker's other days do
+            start=float([0.9, 5.0, 80.0][(seed + i) % 3] * rng.uniform(0.97, 1.03)),
             jumps=int(rng.integers(0, 4)),
             flat=float(rng.choice([0.0, 0.0, 0.5, 1.0])),
             thin=float(rng.choice([0.0, 0.0, 0.3, 0.8])),

@@ -18,7 +18,7 @@ from core.stages.analyze import AnalyzeStage
 from core.stages.collect import CollectStage
 
 PARAMS = Params(trading=TradingParams(mode="auto"), scanner=ScannerParams(price_change_pct=3.0))
-DAYS = [made_day(on, seed=1, tickers=5) for on in weekdays(3)]
+DAYS = [made_day(on, seed=3, tickers=5) for on in weekdays(3)]
 SOURCE = MemoryDays(DAYS)
 
 
@@ -61,19 +61,20 @@ def with_histories(histories):
 
 
 def rising_only(runner: Runner) -> None:
-    """The screen lets through only what will stand higher at the end of the day."""
+    """The screen lets through only what will stand higher some time later that day."""
 
     class Survivors(CollectStage):
-        def bars_arrived(self, bars, at):
-            ends = {bar.ticker: runner._histories._tape.columns(bar.ticker).close[-1] for bar in bars}
-            return super().bars_arrived([bar for bar in bars if ends[bar.ticker] > bar.close], at)
+        def _screen(self, state, bar, at):
+            mine = runner._histories._tape.columns(bar.ticker)
+            later = mine.close[mine.start_ms > bar.start_ms]
+            return super()._screen(state, bar, at) if (later > bar.close).any() else []
 
-    runner._collect = Survivors(PARAMS.scanner)
+    runner._collect = Survivors(runner._collect._params)
 
 
-@pytest.mark.parametrize("spoil", [with_histories(NextBar), rising_only], ids=["next bar", "end of the day"])
+@pytest.mark.parametrize("spoil", [with_histories(NextBar), rising_only], ids=["next bar", "rest of the day"])
 def test_a_planted_look_ahead_is_found(spoil) -> None:
-    findings = lookahead(runs(spoil=spoil), SOURCE, cuts=6)
+    findings = lookahead(runs(spoil=spoil), SOURCE, cuts=8)
     assert findings.differences
     first = findings.differences[0]
     assert first.whole != first.part
