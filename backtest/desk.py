@@ -89,7 +89,11 @@ class Desk:
         return bool(book.positions or book.exits or self._waiting or book.open_plans() or book.live_intents())
 
     def interest(self) -> list[str]:
-        """Tickers whose prices matter now."""
+        """Tickers whose prices matter now; a person who decides sees the price of that moment."""
+        return list(dict.fromkeys([*self._quoted(), *(plan.ticker for plan, _ in self._waiting.values())]))
+
+    def _quoted(self) -> list[str]:
+        """What the live trader asks prices for."""
         return list(dict.fromkeys([*self.book.positions, *self.book.quoted_tickers()]))
 
     def begin(self, at: dt.datetime) -> None:
@@ -121,7 +125,7 @@ class Desk:
         """The end of a minute: orders and prices are read, time passes, people who think it over come to a decision."""
         self.read_orders(at)
         self.read_holdings(at)
-        for ticker in self.interest():
+        for ticker in self._quoted():
             self.quote(ticker, at)
         self.tell(Tick(at=at, in_window=clock.in_window, market_open=clock.market_open, stale_after=STALE_AFTER))
         self._decide(at)

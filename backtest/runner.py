@@ -18,7 +18,7 @@ from backtest.feed import Feed
 from backtest.moments import Moment, moments
 from backtest.recorder import Recorder
 from backtest.result import Day, Result
-from backtest.screening import candidates
+from backtest.screening import Indices, candidates
 from backtest.tape import Tape, TapeHistories
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Instrument
@@ -138,9 +138,25 @@ class Runner:
             self._collect.feed_started(int(begin.timestamp() * 1000))
         if setup.end_at is not None:
             end = min(end, setup.end_at)
-        return Feed(
-            tape, screened, possible, first_ms=int(begin.timestamp() * 1000), last_ms=int(end.timestamp() * 1000)
-        )
+        first_ms, last_ms = (int(at.timestamp() * 1000) for at in (begin, end))
+        self._begin_day(tape, possible, first_ms)
+        return Feed(tape, screened, possible, first_ms=first_ms, last_ms=last_ms)
+
+    def _begin_day(self, tape: Tape, possible: dict[str, Indices], first_ms: int) -> None:
+        """The analyzer's day begins with the first bar that it is handed: that one is among the possible ones."""
+        params = self._setup.params
+        span = range(max(first_ms, int(tape.bars.start_ms[0])), int(tape.bars.start_ms[-1]) + 1, MINUTE_MS)
+        for awake_ms in span:
+            closed_at = dt.datetime.fromtimestamp((awake_ms + MINUTE_MS) / 1000, dt.UTC)
+            if collecting(closed_at, params.schedule, params.notification.report_time):
+                places = {t: int(np.searchsorted(tape.columns(t).start_ms, awake_ms)) for t in possible}
+                firsts = [
+                    (int(tape.columns(t).start_ms[i]), t) for t, i in places.items() if i < len(tape.columns(t).close)
+                ]
+                if firsts:
+                    first = min(firsts)[1]
+                    possible[first] = np.union1d(possible[first], [places[first]])
+                return
 
     def _opened(self, session: MarketSession) -> Desk:
         """The account's and the trader's day begins."""
@@ -225,7 +241,9 @@ class Runner:
         if not arrived or not collecting(at, params.schedule, params.notification.report_time):
             return
         screened = [bar for bar in arrived if bar.ticker in feed.screened]
-        forwarded = [bar for bar in arrived if bar.ticker not in feed.screened]
+        # what was sold inside the bar is not followed any more when it closes
+        followed = {*self._watched, *self._held}
+        forwarded = [bar for bar in arrived if bar.ticker not in feed.screened and bar.ticker in followed]
         effects: list[CollectEffect] = list(self._collect.bars_arrived(screened, at))
         while effects:
             effect = effects.pop(0)

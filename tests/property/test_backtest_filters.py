@@ -14,6 +14,7 @@ from backtest.data.day import DayBars
 from backtest.data.memory import MemoryDays
 from backtest.entries import may_buy, may_buy_each
 from backtest.execution import Execution
+from backtest.result import Result
 from backtest.runner import Runner, Setup
 from backtest.screening import ByTicker, candidates
 from backtest.tape import Tape
@@ -248,24 +249,58 @@ RUNS = st.builds(
     ),
     trading=st.builds(
         TradingParams,
-        mode=st.sampled_from(["auto", "auto", "approve"]),
+        mode=st.sampled_from(["auto", "approve"]),
         venue=st.sampled_from(["paper", "kis_real"]),
         take_profit_pct=st.sampled_from([3.0, 30.0]),
         stop_loss_pct=st.sampled_from([-2.0, -15.0]),
         split_interval_sec=st.sampled_from([60, 300]),
     ),
     watched=st.sampled_from([None, (), ("T00", "T02", "ABSENT")]),
-    execution=st.builds(Execution, approve_after_s=st.sampled_from([-1, 0, 90])),
+    execution=st.builds(Execution, approve_after_s=st.sampled_from([-1, 0, 90, 600])),
 )
 
 
-@given(st.integers(0, 10_000), RUNS)
-@settings(max_examples=20, deadline=None)
-def test_a_run_is_the_same_as_one_that_sees_every_bar(seed, setup) -> None:
+def runs(seed: int, setup: Setup) -> tuple[Result, Result]:
+    """The run, and one that sees every bar."""
     source = MemoryDays([made_day(on, seed, tickers=4) for on in weekdays(2)])
     result = Runner(setup, session_on).run(source)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backtest.runner, "Feed", EveryBar)
         expected = Runner(setup, session_on).run(source)
+    return msgspec.structs.replace(result, seconds=0.0), msgspec.structs.replace(expected, seconds=0.0)
+
+
+@given(st.integers(0, 10_000), RUNS)
+@settings(max_examples=20, deadline=None)
+def test_a_run_is_the_same_as_one_that_sees_every_bar(seed, setup) -> None:
+    result, expected = runs(seed, setup)
     event(f"filled: {bool(expected.filled)}")
-    assert msgspec.structs.replace(result, seconds=0.0) == msgspec.structs.replace(expected, seconds=0.0)
+    assert result == expected
+
+
+@pytest.mark.parametrize(
+    ("seed", "change_pct", "approve_after_s", "watched"),
+    [
+        # a person approves later, at the price of then
+        (0, 5.0, 90, None),
+        (2, 5.0, 90, None),
+        (0, 5.0, 90, ("T00", "T02")),
+        # sold inside a bar: it is not followed any more when it closes
+        (7, 5.0, 90, ("T00", "T02")),
+        (7, 2.0, None, ()),
+        (36, 2.0, None, ()),
+        # sold before the first bar of the day was handed over
+        (12, 5.0, 90, None),
+    ],
+)
+def test_what_once_made_a_difference(seed, change_pct, approve_after_s, watched) -> None:
+    mode = "auto" if approve_after_s is None else "approve"
+    setup = Setup(
+        params=Params(
+            scanner=ScannerParams(price_change_pct=change_pct), trading=TradingParams(mode=mode, stop_loss_pct=-2.0)
+        ),
+        watched=watched,
+        execution=Execution(approve_after_s=approve_after_s or 0),
+    )
+    result, expected = runs(seed, setup)
+    assert result == expected
