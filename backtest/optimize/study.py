@@ -95,8 +95,8 @@ def _storage(url: str, beat_s: int) -> BaseStorage:
 
 def _shown(url: str) -> str:
     """Without the password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    scheme, sign, rest = url.partition("://")
+    return f"{scheme}{sign}{rest.rpartition('@')[2]}"
 
 
 def finished(study: Study) -> int:
