@@ -25,7 +25,7 @@ from core.model.instrument import Instrument
 from core.model.messages import BarsClosed, HoldingsChanged, Signal, WatchListChanged, message_id
 from core.model.params import Params
 from core.model.session import MarketSession, Phase
-from core.rules.schedule import collecting, entry_window
+from core.rules.schedule import collecting, entry_window, order_phases
 from core.stages.analyze import AnalyzeStage
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 
@@ -105,7 +105,7 @@ class Runner:
         desk = self._opened(session)
         feed = self._feed(tape, session)
         start, end = entry_window(session, self._setup.params.schedule)
-        phases = _order_phases(self._setup.params.trading.venue)
+        phases = order_phases(self._setup.params.trading.venue)
         for start_ms, arrived in feed.minutes(desk):
             closed_at = dt.datetime.fromtimestamp((start_ms + MINUTE_MS) / 1000, dt.UTC)
             clock = Clock(in_window=start <= closed_at < end, market_open=session.phase(closed_at) in phases)
@@ -319,8 +319,3 @@ class Runner:
             market=self._market,
             notes=tuple(notes),
         )
-
-
-def _order_phases(venue: str) -> frozenset[Phase]:
-    """When the broker takes orders: the real account before and after hours as well."""
-    return frozenset({Phase.REGULAR, Phase.PRE, Phase.POST}) if venue == "kis_real" else frozenset({Phase.REGULAR})

@@ -18,7 +18,7 @@ from backtest.result import Day, Filled, Result, Trip
 from backtest.runner import Setup
 from backtest.strategies import Strategy
 from backtest.tape import Tape
-from core.model.bar import Bar, BarColumns
+from core.model.bar import BarColumns
 from core.model.instrument import Exchange
 from core.model.money import PRICE_STEP, ZERO, price
 from core.model.order import BrokerRef, OrderRequest, Purpose, Side
@@ -115,7 +115,7 @@ class StrategyRun:
             return bars
         bounds = [int(at.timestamp() * 1000) for at in (session.open_at, session.close_at)]
         inside = slice(*np.searchsorted(bars.start_ms, bounds).tolist())
-        return _cut(bars, inside)
+        return bars.cut(inside)
 
     def _day(self, session: MarketSession, bars: int) -> None:
         account = self._account
@@ -143,7 +143,7 @@ class StrategyRun:
     def _bar(self, ticker: str, place: int, end_ms: int) -> None:
         """What the bar before decided is sent, and whatever is working may fill; what is left waits for the next bar."""
         stock, account = self._stocks[ticker], self._account
-        bar = _bar(ticker, stock.bars, place)
+        bar = stock.bars.bar(ticker, place)
         if shares := stock.orders.get(place - 1):
             self._send(ticker, shares, float(stock.bars.close[place - 1]), bar.start_at)
         room = account.volume(bar.volume)
@@ -284,11 +284,3 @@ class StrategyRun:
 def _joined(parts: Sequence[BarColumns]) -> BarColumns:
     values = (np.concatenate([getattr(part, name) for part in parts]) for name in VALUES)
     return BarColumns(np.concatenate([part.start_ms for part in parts]), *values)
-
-
-def _cut(bars: BarColumns, part: slice) -> BarColumns:
-    return BarColumns(bars.start_ms[part], *(getattr(bars, name)[part] for name in VALUES))
-
-
-def _bar(ticker: str, bars: BarColumns, place: int) -> Bar:
-    return Bar(ticker, int(bars.start_ms[place]), *(float(getattr(bars, name)[place]) for name in VALUES))

@@ -28,9 +28,7 @@ class Tape:
 
     def bar(self, ticker: str, index: int) -> Bar:
         """The ticker's bar by its place in the day."""
-        mine = self.columns(ticker)
-        values = (mine.open, mine.high, mine.low, mine.close, mine.volume)
-        return Bar(ticker, int(mine.start_ms[index]), *(float(column[index]) for column in values))
+        return self.columns(ticker).bar(ticker, index)
 
     def at(self, ticker: str, start_ms: int) -> Bar | None:
         """The ticker's bar with this start."""
@@ -69,7 +67,4 @@ class TapeHistories:
             return NOTHING
         mine = self._tape.columns(ticker)
         end = int(np.searchsorted(mine.start_ms, newest if upto_ms is None else min(upto_ms, newest), side="right"))
-        part = slice(max(0, end - count), end)
-        return BarColumns(
-            mine.start_ms[part], mine.open[part], mine.high[part], mine.low[part], mine.close[part], mine.volume[part]
-        )
+        return mine.cut(slice(max(0, end - count), end))

@@ -23,6 +23,7 @@ from config.calibration import read_calibration
 from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
+from ports.clock import Calendar, Clock
 from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
 
@@ -31,6 +32,25 @@ DAYS_LOOKBACK = dt.timedelta(days=365)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
 MAX_PACE = 6.0
+
+
+class Vendor:
+    """The market data vendor's bars as the bot asks for them."""
+
+    def __init__(self, reference: PolygonReference, calendar: Calendar, clock: Clock) -> None:
+        self._reference, self._calendar, self._clock = reference, calendar, clock
+
+    async def bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
+        """Minute bars of the session; at night and on weekends the last one is what there is to see."""
+        started = self._calendar.current_or_next(until).pre_open_at
+        if until - started < LEAST_BARS:
+            started = self._calendar.previous(until).pre_open_at
+        return await self._reference.minute_bars(ticker, started, until)
+
+    async def days(self, ticker: str) -> Sequence[Bar]:
+        """A year of daily bars."""
+        today = self._clock.now().astimezone(ET).date()
+        return await self._reference.daily_bars(ticker, today - DAYS_LOOKBACK, today)
 
 
 async def main(runtime: Runtime) -> None:
@@ -42,17 +62,7 @@ async def main(runtime: Runtime) -> None:
     reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
-
-    async def bars(ticker: str, until: dt.datetime) -> Sequence[Bar]:
-        # at night and on weekends the last session is what there is to see
-        started = calendar.current_or_next(until).pre_open_at
-        if until - started < LEAST_BARS:
-            started = calendar.previous(until).pre_open_at
-        return await reference.minute_bars(ticker, started, until)
-
-    async def days(ticker: str) -> Sequence[Bar]:
-        today = clock.now().astimezone(ET).date()
-        return await reference.daily_bars(ticker, today - DAYS_LOOKBACK, today)
+    vendor = Vendor(reference, calendar, clock)
 
     async def halt() -> None:
         await asyncio.to_thread((settings.state_dir / "HALT").touch)
@@ -78,8 +88,8 @@ async def main(runtime: Runtime) -> None:
         outbox=SqlOutbox(engine),
         foregone=SqlForegone(engine),
         charts=charts,
-        bars=bars,
-        days=days,
+        bars=vendor.bars,
+        days=vendor.days,
         api_base=telegram.api_url or None,
         halt=halt,
         beats=file_beats(settings.state_dir),

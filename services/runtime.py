@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import gc
 import logging
 import os
 import signal
@@ -35,7 +34,7 @@ VERSION = "0.1.0"
 
 
 class Runtime(msgspec.Struct, kw_only=True):
-    """One process: its settings, clock, bus and the event that asks it to stop."""
+    """One process: its settings, clock, bus and the event that asks it to stop; `loop` where it has one of its own."""
 
     name: str
     settings: Base
@@ -45,7 +44,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     env: dict[str, str]
     stop: asyncio.Event
     progress: dict[str, str]
-    loop: LoopTime = msgspec.field(default_factory=LoopTime)
+    loop: LoopTime | None = None
     monotonic: Callable[[], float] = time.monotonic
 
     def note(self, **fields: object) -> None:
@@ -92,11 +91,11 @@ class Runtime(msgspec.Struct, kw_only=True):
         if "pid" not in self.progress:
             pid = os.getpid()
             self.note(pid=pid, started=process_started(pid))
-            # what the start has made stays: no later collection of garbage has to walk through it
-            gc.collect()
-            gc.freeze()
-            self.loop.forget()
-        self.note(**self.loop.facts(), mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
+            if self.loop is not None:
+                self.loop.settle()
+        if self.loop is not None:
+            self.note(**self.loop.facts())
+        self.note(mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
         path = self.settings.state_dir / "beats" / self.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,8 @@ from adapters.journal import SqliteJournal
 from core.model.commands import AnyCommand, Approve, Buy, Panic, Pause, Reply
 from core.model.instrument import Exchange
 from core.model.order import Side
-from core.model.session import Phase
 from core.rules.reconcile import Resolution
-from core.rules.schedule import entry_window
+from core.rules.schedule import entry_window, order_phases
 from core.stages.trade import (
     AskTrend,
     CancelOrder,
@@ -276,9 +275,7 @@ class Trader:
             now = self._runtime.clock.now()
             session = self._calendar.current_or_next(now)
             start, end = entry_window(session, self._runtime.params.schedule)
-            open_phases = {Phase.REGULAR}
-            if self._runtime.params.trading.venue == "kis_real":
-                open_phases |= {Phase.PRE, Phase.POST}
+            open_phases = order_phases(self._runtime.params.trading.venue)
             await self.tell(
                 Tick(
                     at=now,

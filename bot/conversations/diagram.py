@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bot.conversations.pending import Step
-from bot.conversations.settings import BUTTONS, END, WORDS
+from bot.conversations.pending import END, Step
+from bot.conversations.settings import BUTTONS, WORDS
 
 HEAD = """%% Drawn from bot/conversations/settings.py by ./seohak docs; don't edit.
 %% A button works in every state, and also after a restart or a time-out, when no dialogue is open.

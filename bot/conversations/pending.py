@@ -1,10 +1,11 @@
-"""What the settings dialogue remembers of a person between two messages."""
+"""Where the settings dialogue is, how it moves, and what it remembers of a person between two messages."""
 
 import enum
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from telegram import Message
-from telegram.ext import filters
+from telegram.ext import ConversationHandler, filters
 
 from bot.access import command_of
 from bot.context import AppContext
@@ -13,6 +14,7 @@ from bot.spec import CommandSpec
 from core.model.messages import Value
 
 PENDING = "settings"
+END = ConversationHandler.END
 
 
 class Step(enum.IntEnum):
@@ -20,6 +22,20 @@ class Step(enum.IntEnum):
 
     CHOOSE = 0
     TYPE = 1
+
+
+ANYWHERE = (END, Step.CHOOSE, Step.TYPE)
+OPEN = (Step.CHOOSE, Step.TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What an event does, where it counts, and where the dialogue is afterwards; a stale button moves nothing."""
+
+    run: Callable[..., Awaitable[int | None]]
+    to: tuple[int, ...]
+    args: int = 1
+    where: tuple[int, ...] = ANYWHERE
 
 
 @dataclass(slots=True)

@@ -2,8 +2,7 @@
 
 import secrets
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from telegram import Update
@@ -18,7 +17,7 @@ from telegram.ext import (
 from telegram.warnings import PTBUserWarning
 
 from bot.context import AppContext, answer
-from bot.conversations.pending import CommandWord, Pending, Step, pending_of, remember
+from bot.conversations.pending import END, OPEN, CommandWord, Move, Pending, Step, pending_of, remember
 from bot.effects import effects
 from bot.handlers import confirm
 from bot.history import Refusal, kept, refusal, stamp
@@ -38,7 +37,6 @@ from ports.store import Override, StoreUnavailable
 TIMEOUT_S = 600
 NEWEST = 3
 HISTORY = 100
-END = ConversationHandler.END
 
 
 def _present(context: AppContext, key: str) -> Value:
@@ -331,20 +329,6 @@ async def timed_out(update: Update, context: AppContext) -> int:
 async def _stale(update: Update, context: AppContext) -> int | None:
     await answer(update.callback_query, stale_button(context.t), alert=True)
     return None
-
-
-ANYWHERE = (END, Step.CHOOSE, Step.TYPE)
-OPEN = (Step.CHOOSE, Step.TYPE)
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What an event does, where it counts, and where the dialogue is afterwards; a stale button moves nothing."""
-
-    run: Callable[..., Awaitable[int | None]]
-    to: tuple[int, ...]
-    args: int = 1
-    where: tuple[int, ...] = ANYWHERE
 
 
 BUTTONS: Mapping[str, Move] = {

@@ -71,6 +71,16 @@ class BarColumns(msgspec.Struct, frozen=True):
     close: FloatArray
     volume: FloatArray
 
+    def cut(self, part: slice) -> "BarColumns":
+        """Some of the bars, without copying."""
+        values = (self.open, self.high, self.low, self.close, self.volume)
+        return BarColumns(self.start_ms[part], *(column[part] for column in values))
+
+    def bar(self, ticker: str, place: int) -> Bar:
+        """The bar at a place."""
+        values = (self.open, self.high, self.low, self.close, self.volume)
+        return Bar(ticker, int(self.start_ms[place]), *(float(column[place]) for column in values))
+
 
 def columns(bars: Sequence[Bar]) -> BarColumns:
     """Turn bars (oldest first) into columns."""

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from core.model.params import ScheduleParams
-from core.model.session import MarketSession
+from core.model.session import MarketSession, Phase
 from core.rules.days import SEOUL
 
 
@@ -24,6 +24,11 @@ def entry_window(session: MarketSession, schedule: ScheduleParams) -> tuple[dt.d
     else:
         start = max(session.open_at, kst_instant(after, session.open_at))
     return start, session.close_at
+
+
+def order_phases(venue: str) -> frozenset[Phase]:
+    """When the broker takes orders: the real account before and after hours as well."""
+    return frozenset({Phase.REGULAR, Phase.PRE, Phase.POST}) if venue == "kis_real" else frozenset({Phase.REGULAR})
 
 
 def collecting(at: dt.datetime, schedule: ScheduleParams, report_time: str) -> bool:
