@@ -27,13 +27,11 @@ LAST = WINDOW_BARS - 1
 TOGETHER = 64
 
 
-def may_buy(bars: BarColumns, params: AnalyzerParams) -> Flags:
-    """True on every bar on which the analyzer could say BUY, and on few others."""
-    return may_buy_each([bars], params)[0]
-
-
 def may_buy_each(days: Sequence[BarColumns], params: AnalyzerParams) -> list[Flags]:
-    """The same for many days of bars; those of one length are looked at together, which takes a third of the time."""
+    """For each day of a ticker's bars: True on every bar on which the analyzer could say BUY, and on few others.
+
+    Days of one length are looked at together, which takes a third of the time.
+    """
     found: list[Flags] = [np.zeros(0, np.bool_)] * len(days)
     by_size: dict[int, list[int]] = {}
     for place, day in enumerate(days):

@@ -63,9 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if begin >= end:
         raise ConfigError("--from must be before --to")
     with tempfile.TemporaryDirectory(prefix="seohak-parity-") as folder:
-        live = asyncio.run(
-            live_day(Path(folder), bars=bars, begin_at=begin, end_at=end, speed=options.speed, settings={})
-        )
+        live = asyncio.run(live_day(Path(folder), bars=bars, begin_at=begin, end_at=end, speed=options.speed))
     found = compare(bars, live, calendar, end)
     _tell(found, as_json=options.json)
     return 1 if found.differences or found.troubles else 0

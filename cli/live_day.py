@@ -73,9 +73,11 @@ async def live_day(
     begin_at: dt.datetime,
     end_at: dt.datetime,
     speed: float,
-    settings: dict[str, dict[str, object]],
 ) -> LiveDay:
-    """Play a span of the day. `settings` by section of config.yaml; the trader buys without asking."""
+    """Play a span of the day with the settings of config.yaml, but that the trader buys without asking.
+
+    What the last bars began is waited for; what later bars begin meanwhile does not count.
+    """
     options = DemoOptions(
         state_dir=folder,
         origin=begin_at - dt.timedelta(seconds=START_S * speed),
@@ -87,7 +89,7 @@ async def live_day(
         seconds=None,
         approve_after_s=None,
         quiet=True,
-        settings=settings | {"trading": {**settings.get("trading", {}), "mode": "auto"}},
+        settings={"trading": {"mode": "auto"}},
     )
     story = Story(options)
     story.env = story.environment()
@@ -100,8 +102,8 @@ async def live_day(
             now = dt.datetime.fromisoformat((await story.ask(http, "/control/state"))["clock"]["now"])
             await asyncio.sleep(max(0.0, (end_at - now).total_seconds() / speed) + SETTLE_S)
         async with RedisBus(redis.url, consumer="parity") as bus:
-            screened = [m for m in await bus.history(Channel.SCREENED, MOST) if isinstance(m, Screened)]
-            signals = [m for m in await bus.history(Channel.SIGNAL, MOST) if isinstance(m, Signal)]
+            found = [m for m in await bus.history(Channel.SCREENED, MOST) if isinstance(m, Screened)]
+            judged = [m for m in await bus.history(Channel.SIGNAL, MOST) if isinstance(m, Signal)]
     finally:
         await family.stop()
         redis.stop()
@@ -111,9 +113,16 @@ async def live_day(
             msgspec.json.decode(b, type=RoundTrip) for (b,) in journal.execute("SELECT body FROM trip ORDER BY rowid")
         ]
         rate = dict(journal.execute("SELECT key, value FROM state")).get("krw_per_usd", "0")
+    signals = [m for m in judged if m.bar_end_at <= end_at]
+    known = {m.id for m in signals}
     return LiveDay(
         listened_at=listened_at,
-        decisions=lived(screened, signals, plans, trips),
+        decisions=lived(
+            [m for m in found if m.discovery.bar_end_at <= end_at],
+            signals,
+            [plan for plan in plans if plan.signal_id in known],
+            [trip for trip in trips if trip.closed_at <= end_at],
+        ),
         params=load_params(folder / "config.yaml"),
         krw_per_usd=Decimal(rate),
         troubles=tuple(line for name in family.children for line in family.log_lines(name) if " ERROR " in line),

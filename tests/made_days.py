@@ -5,12 +5,29 @@ import datetime as dt
 import numpy as np
 
 from backtest.data.day import DayBars
+from backtest.data.memory import between, hash_of
 from backtest.data.store import Store
 from core.model.bar import MINUTE_MS
 from core.model.session import MarketSession
 from core.rules.days import EASTERN
 
 MONDAY = dt.date(2025, 1, 6)
+
+
+class MemoryDays:
+    """Days that are kept as they are."""
+
+    def __init__(self, days):
+        self._days = {day.on: day for day in sorted(days, key=lambda day: day.on)}
+
+    def days(self, first=None, last=None):
+        return between(self._days, first, last)
+
+    def read(self, on):
+        return self._days[on]
+
+    def data_hash(self, days):
+        return hash_of(self, days)
 
 
 def weekdays(count: int, first: dt.date = MONDAY) -> list[dt.date]:

@@ -1,4 +1,4 @@
-"""Days that are not in a store: made up in memory, and a part of other days, with the future hidden."""
+"""Days as a run reads them, and a part of them, with the future hidden."""
 
 import datetime as dt
 import hashlib
@@ -33,25 +33,6 @@ def between(days: Iterable[dt.date], first: dt.date | None, last: dt.date | None
     return [on for on in days if (first is None or on >= first) and (last is None or on <= last)]
 
 
-class MemoryDays:
-    """Days that are kept as they are."""
-
-    def __init__(self, days: Iterable[DayBars]) -> None:
-        self._days = {day.on: day for day in sorted(days, key=lambda day: day.on)}
-
-    def days(self, first: dt.date | None = None, last: dt.date | None = None) -> list[dt.date]:
-        """The dates that were given."""
-        return between(self._days, first, last)
-
-    def read(self, on: dt.date) -> DayBars:
-        """The day that was given."""
-        return self._days[on]
-
-    def data_hash(self, days: Sequence[dt.date]) -> str:
-        """Of the bars of these days."""
-        return _hash(self, days)
-
-
 class PartOfDays:
     """The days of a source from `first` on, with the bars that had closed by `until` and no others."""
 
@@ -75,7 +56,7 @@ class PartOfDays:
 
     def data_hash(self, days: Sequence[dt.date]) -> str:
         """Of the bars that are left."""
-        return _hash(self, days)
+        return hash_of(self, days)
 
 
 class RememberedDays:
@@ -119,7 +100,7 @@ def closed_by(bars: DayBars, at: dt.datetime) -> DayBars:
     )
 
 
-def _hash(source: DaySource, days: Sequence[dt.date]) -> str:
+def hash_of(source: DaySource, days: Sequence[dt.date]) -> str:
     """As the store reckons it, of whatever the source gives."""
     digest = hashlib.sha256()
     for on in sorted(days):

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from made_days import MONDAY, made_day, minute_ms, session_on, weekdays
+from made_days import MONDAY, MemoryDays, made_day, minute_ms, session_on, weekdays
 
 import backtest.runner
 from backtest.data.day import DayBars
-from backtest.data.memory import MemoryDays
-from backtest.entries import may_buy, may_buy_each
+from backtest.entries import may_buy_each
 from backtest.execution import Execution
 from backtest.result import Result
 from backtest.runner import Runner, Setup
@@ -149,6 +148,11 @@ def ticker_days(draw) -> BarColumns:
         volume = np.floor(volume)
     start = minute_ms(MONDAY, -300) + np.arange(size, dtype=np.int64) * MINUTE_MS
     return BarColumns(start, close, close, close, close, volume)
+
+
+def may_buy(bars: BarColumns, params: AnalyzerParams) -> np.ndarray:
+    """A day by itself."""
+    return may_buy_each([bars], params)[0]
 
 
 def bought_by_the_analyzer(bars: BarColumns, params: AnalyzerParams, first: int = 0) -> list[int]:

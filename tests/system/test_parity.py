@@ -24,7 +24,7 @@ SPEED = 40.0
 
 def both(folder: Path, bars: DayBars, begin: dt.datetime, end: dt.datetime) -> Parity:
     folder.mkdir(exist_ok=True)
-    live = asyncio.run(live_day(folder, bars=bars, begin_at=begin, end_at=end, speed=SPEED, settings={}))
+    live = asyncio.run(live_day(folder, bars=bars, begin_at=begin, end_at=end, speed=SPEED))
     return compare(bars, live, XnysCalendar(compute(bars.on - MARGIN, bars.on + MARGIN)), end)
 
 

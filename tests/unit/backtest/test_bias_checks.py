@@ -5,10 +5,10 @@ import datetime as dt
 import msgspec
 import numpy as np
 import pytest
-from made_days import made_day, session_on, weekdays
+from made_days import MemoryDays, made_day, session_on, weekdays
 
 from backtest.bias import Run, lookahead, warmup, watching
-from backtest.data.memory import MemoryDays, PartOfDays, RememberedDays, closed_by
+from backtest.data.memory import PartOfDays, RememberedDays, closed_by
 from backtest.runner import Runner, Setup
 from backtest.tape import TapeHistories
 from core.model.bar import BarColumns

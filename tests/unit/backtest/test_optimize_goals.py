@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
-from made_days import made_day, session_on, weekdays
+from made_days import MemoryDays, made_day, session_on, weekdays
 
-from backtest.data.memory import MemoryDays
 from backtest.execution import Execution
 from backtest.optimize.goals import GOALS, calmar, expectancy, sharpe, total_return
 from backtest.result import Day

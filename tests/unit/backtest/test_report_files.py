@@ -26,7 +26,7 @@ from backtest.report.metrics import measure
 from backtest.report.picture import ENGLISH, KOREAN, picture
 from backtest.report.svg import axis, thinned
 from backtest.report.terminal import terminal_report
-from backtest.report.write import draw, summary_lines, write_report
+from backtest.report.write import draw, write_report
 from config.calibration import read_calibration
 from core.model.order import Purpose
 from tests.unit.backtest.result_samples import MONDAY, D, result, season, trip
@@ -138,19 +138,6 @@ def test_every_definition_stands_in_the_documentation() -> None:
     text = DOCS.read_text(encoding="utf-8")
     missing = [f.label for _, _, fields in SECTIONS for f in fields if f"| {f.label} | {f.definition} |" not in text]
     assert missing == []
-
-
-def test_the_summary_is_a_few_lines_and_ends_with_the_warnings() -> None:
-    lines = summary_lines(SMALL)
-    assert lines[0] == "2025-01-06 – 2025-01-08: 3 sessions, 2 round trips, 50.00% won"
-    assert lines[1] == "Return +3.00%, in won +3.00%"
-    assert [line[:2] for line in lines].index("! ") == 5
-    assert all(line.startswith("! ") for line in lines[5:])
-    assert summary_lines(SEASON, MEASURED)[1].endswith("%")
-    assert ", SPY " in summary_lines(SEASON, MEASURED)[1]
-
-
-# -- terminal ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [80, 140])

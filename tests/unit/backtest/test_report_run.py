@@ -10,7 +10,7 @@ from run_days import ON, day, hero, run
 
 from backtest.execution import Execution
 from backtest.report.metrics import measure
-from backtest.report.write import summary_lines, write_report
+from backtest.report.write import write_report
 from backtest.result import Result
 
 ROLLS_OVER = [*np.linspace(10.8, 17.0, 60), *np.linspace(17.0, 15.5, 20)]
@@ -65,4 +65,3 @@ def test_the_gap_and_the_target_are_told(won_and_lost) -> None:
 def test_every_file_of_a_run_is_written(won_and_lost, tmp_path: Path) -> None:
     paths = write_report(won_and_lost, tmp_path)
     assert all(getattr(paths, name).stat().st_size > 200 for name in paths.__struct_fields__)
-    assert "2 sessions, 2 round trips, 50.00% won" in summary_lines(won_and_lost)[0]
