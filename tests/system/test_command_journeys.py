@@ -1,6 +1,7 @@
 """Every command and every kind of button, in Korean and in English, through the real bot and the real services."""
 
 import asyncio
+import datetime as dt
 import json
 import re
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from system_world import OWNER, Live, until
 from bot.i18n import load_catalog
 from bot.keyboards import Act
 from bot.registry import COMMANDS
+from cli.demo import BREAKOUT
 
 pytestmark = [pytest.mark.xdist_group("journeys")]
 JIMIN = 7002
 # market seconds per second: between the finds there is time to talk
 SPEED = 30.0
+# real seconds until the first find, for all that a quiet market answers; a busy machine takes them
+QUIET_S = 45.0
 LONGEST_MS = 50.0
 HANGUL = re.compile(r"[가-힣]")
 # words of the other language that belong where they stand
@@ -44,7 +48,7 @@ QUIET = {
     "missed": ("", "사지 않은 발굴", "", "Finds not bought"),
     "tax": ("2026", "양도소득세 추정 · 2026년", "2026", "tax estimate · 2026"),
     "pnl": ("월", "이 기간에 정리한 종목이 없어요", "all", "No position was closed"),
-    "orders": ("", "미체결 주문이 없어요", "", "No open orders"),
+    "orders": ("", "🧾 미체결 주문", "", "🧾 (No open|Open) orders"),
     "handback": ("", "돌려줄 것이 없어요", "", "nothing to give back"),
 }
 FOUND = {
@@ -204,7 +208,8 @@ async def the_end(told: Told, ko: Person, en: Person) -> None:
 
 async def play(folder: Path) -> Told:
     told = Told()
-    async with TwoOwners(folder, speed=SPEED) as world:
+    origin = BREAKOUT - dt.timedelta(seconds=QUIET_S * SPEED)
+    async with TwoOwners(folder, speed=SPEED, origin=origin) as world:
         ko, en = Person(world, OWNER, "ko"), Person(world, JIMIN, "en")
         await before_the_first_find(ko, en)
         spoken = len(await en.texts())
