@@ -36,6 +36,7 @@ class IndicatorSeries:
         self.band_upper, self.band_middle, self.band_lower = BBANDS(
             close, params.bollinger_period, deviations, deviations
         )
+        # of the newest bar only: nobody asks for the others
         self.relative_volume = relative_volume(bars.volume, params.volume_lookback)
 
     def latest(self) -> Indicators:
@@ -56,17 +57,16 @@ class IndicatorSeries:
             band_upper=last(self.band_upper),
             band_middle=last(self.band_middle),
             band_lower=last(self.band_lower),
-            relative_volume=last(self.relative_volume),
+            relative_volume=self.relative_volume,
             bars=len(self.close),
         )
 
 
-def relative_volume(volume: FloatArray, lookback: int) -> FloatArray:
-    """Each bar's volume over the mean of the `lookback` bars before it; NaN where there are fewer or the mean is 0."""
-    result = np.full(len(volume), np.nan)
+def relative_volume(volume: FloatArray, lookback: int) -> float | None:
+    """The newest bar's volume over the mean of the `lookback` bars before it; None where there are fewer or the mean is 0."""
     if len(volume) <= lookback:
-        return result
-    sums = np.cumsum(np.concatenate(([0.0], volume)))
-    means = (sums[lookback:-1] - sums[: -lookback - 1]) / lookback
-    np.divide(volume[lookback:], means, out=result[lookback:], where=means > 0)
-    return result
+        return None
+    *before, newest = volume[-lookback - 1 :].tolist()
+    mean = sum(before) / lookback
+    relative = newest / mean if mean > 0 else math.inf
+    return relative if math.isfinite(relative) else None

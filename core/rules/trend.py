@@ -1,7 +1,6 @@
 """BUY, SELL or WATCH from closed bars, with confidence and reasons (product.md section 1)."""
 
-import numpy as np
-import numpy.typing as npt
+import itertools
 
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
@@ -24,15 +23,20 @@ SELL_POINTS = {
 BASE_SHARE = 0.7
 
 
-def _within(flags: npt.NDArray[np.bool_], window: int) -> bool:
-    return bool(flags[-window:].any())
+def _crossed_above(a: FloatArray | float, b: FloatArray | float, window: int) -> bool:
+    """Whether a was at or below b and then above it on one of the last `window` bars; NaN never crosses.
+
+    Plain numbers: for so few bars they are faster than arrays.
+    """
+    lines = _newest(a, window + 1), _newest(b, window + 1)
+    return any(
+        was <= level and now > then
+        for (was, now), (level, then) in zip(*map(itertools.pairwise, lines), strict=False)
+    )
 
 
-def _crossed_above(a: FloatArray, b: FloatArray) -> npt.NDArray[np.bool_]:
-    """True at i where a was at or below b at i-1 and is above it at i; NaN never crosses."""
-    result = np.zeros(len(a), dtype=np.bool_)
-    result[1:] = (a[:-1] <= b[:-1]) & (a[1:] > b[1:])
-    return result
+def _newest(line: FloatArray | float, bars: int) -> list[float]:
+    return [line] * bars if isinstance(line, float) else line[-bars:].tolist()
 
 
 def _strength(value: float, full: float) -> float:
@@ -51,11 +55,10 @@ def buy_conditions(series: IndicatorSeries, now: Indicators, params: AnalyzerPar
     window = params.signal_window_bars
     if now.ema_fast is not None and now.ema_slow is not None and now.ema_fast > now.ema_slow:
         met[Condition.UPTREND] = _strength(now.ema_fast / now.ema_slow - 1, 0.02)
-    if now.macd_histogram is not None and _within(_crossed_above(series.macd, series.macd_signal), window):
+    if now.macd_histogram is not None and _crossed_above(series.macd, series.macd_signal, window):
         met[Condition.MACD_CROSS_UP] = _strength(now.macd_histogram / now.close, 0.005)
     if now.rsi is not None:
-        oversold = np.full(len(series.rsi), float(params.rsi_oversold))
-        rose = _within(_crossed_above(series.rsi, oversold), window) and now.rsi > params.rsi_oversold
+        rose = _crossed_above(series.rsi, float(params.rsi_oversold), window) and now.rsi > params.rsi_oversold
         middle = 50 <= now.rsi <= params.rsi_overbought
         if rose or middle:
             met[Condition.RSI_HEALTHY] = 1.0 if middle else 0.5
@@ -72,16 +75,12 @@ def sell_conditions(series: IndicatorSeries, now: Indicators, params: AnalyzerPa
     """The met SELL conditions with their strengths; each must have happened within the window."""
     met: dict[Condition, float] = {}
     window = params.signal_window_bars
-    if _within(_crossed_above(series.ema_slow, series.ema_fast), window):
+    if _crossed_above(series.ema_slow, series.ema_fast, window):
         gap = (now.ema_slow or 0.0) / (now.ema_fast or 1.0) - 1
         met[Condition.EMA_CROSS_DOWN] = _strength(gap, 0.02)
-    zero = np.zeros(len(series.close))
-    if _within(_crossed_above(zero, series.macd_histogram), window):
+    if _crossed_above(0.0, series.macd_histogram, window):
         met[Condition.MACD_TURNED_NEGATIVE] = _strength(-(now.macd_histogram or 0.0) / now.close, 0.005)
-    overbought = np.full(len(series.rsi), float(params.rsi_overbought))
-    fell = np.zeros(len(series.rsi), dtype=np.bool_)
-    fell[1:] = (series.rsi[:-1] >= overbought[:-1]) & (series.rsi[1:] < overbought[1:])
-    if _within(fell, window):
+    if _crossed_above(float(params.rsi_overbought), series.rsi, window):
         met[Condition.RSI_FELL] = _strength(params.rsi_overbought - (now.rsi or params.rsi_overbought), 20.0)
     return met
 

@@ -34,7 +34,7 @@ from core.model.safety import Block, TradingState
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
 from core.rules.shares import Jump, Own, Shortage, Suspicion
-from core.stages.trade.intents import Intents
+from core.stages.trade.living import Intents, plans
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
 
 
@@ -46,7 +46,7 @@ class Book:
         self.at = self.started_at = at
         self.opened_at: dt.datetime | None = None
         self.resolution = resolution
-        self.plans = {p.id: p for p in snapshot.plans}
+        self.plans = plans(snapshot.plans)
         self.positions = {p.ticker: p for p in snapshot.positions}
         self.exits = {e.ticker: e for e in snapshot.exits}
         self.intents = Intents(snapshot.intents)
@@ -319,20 +319,24 @@ class Book:
 
     def open_plans(self) -> list[Plan]:
         """Plans that may still buy."""
-        return [p for p in self.plans.values() if p.open]
+        return list(self.plans.live.values())
 
     def running_plan(self, ticker: str) -> Plan | None:
         """The plan that is buying this ticker."""
-        return next((p for p in self.plans.values() if p.ticker == ticker and p.state is PlanState.RUNNING), None)
+        return next((p for p in self.running_plans() if p.ticker == ticker), None)
+
+    def running_plans(self) -> list[Plan]:
+        """The plans that are buying."""
+        return [p for p in self.plans.live.values() if p.state is PlanState.RUNNING]
 
     def spent_usd(self, plan_id: str) -> Decimal:
         """What a plan has spent on fills, commission included."""
-        bought = (i.filled_usd for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY)
+        bought = (i.filled_usd for i in self.intents.of_plan(plan_id) if i.request.side is Side.BUY)
         return sum(bought, ZERO) * (1 + Decimal(str(self.params.commission_pct)) / 100)
 
     def committed_usd(self, plan_id: str) -> Decimal:
         """What a plan has spent or reserved."""
-        held = (i.reserved_usd for i in self.intents.values() if i.plan_id == plan_id and i.request.side is Side.BUY)
+        held = (i.reserved_usd for i in self.intents.of_plan(plan_id) if i.request.side is Side.BUY)
         return self.spent_usd(plan_id) + sum(held, ZERO)
 
     def seen_recently(self) -> set[BrokerRef]:
@@ -375,7 +379,7 @@ class Book:
         wanted: Iterable[str] = [
             *self.exits,
             *self.positions,
-            *(p.ticker for p in self.plans.values() if p.state is PlanState.RUNNING),
+            *(p.ticker for p in self.running_plans()),
         ]
         return list(dict.fromkeys(wanted))
 

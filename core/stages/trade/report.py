@@ -5,7 +5,6 @@ import datetime as dt
 from core.model.commands import TraderStatus
 from core.model.money import ZERO
 from core.model.order import Side
-from core.model.position import PlanState
 from core.rules.risk import RiskView, standing_blocks
 from core.stages.trade.book import Book
 
@@ -13,8 +12,7 @@ from core.stages.trade.book import Book
 def risk_view(book: Book) -> RiskView:
     """The state as the risk gate sees it."""
     minute_ago = book.at - dt.timedelta(minutes=1)
-    running = [p for p in book.plans.values() if p.state is PlanState.RUNNING]
-    reserved = sum((max(ZERO, p.budget_usd - book.spent_usd(p.id)) * p.krw_per_usd for p in running), ZERO)
+    reserved = sum((max(ZERO, p.budget_usd - book.spent_usd(p.id)) * p.krw_per_usd for p in book.running_plans()), ZERO)
     return RiskView(
         at=book.at,
         mode=book.mode,

@@ -9,7 +9,7 @@ from core.model.commands import Sell
 from core.model.order import BrokerRef, Intent, IntentState, Side
 from core.rules.shares import Own
 from core.stages.trade.inputs import OrderNotSent, OrderSending, OrderWasRefused
-from core.stages.trade.intents import Intents
+from core.stages.trade.living import Intents
 from tests.unit.core.builders import TICKER, intent, request, seconds
 from tests.unit.core.harness import World
 from tests.unit.core.test_trade_listing import now, vanished_sale

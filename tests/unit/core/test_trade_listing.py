@@ -10,7 +10,7 @@ from core.model.commands import CancelOrders, OwnOrder, Reply, ReplyKey, Sell
 from core.model.messages import EventKind
 from core.model.order import BrokerOrder, BrokerRef, Intent, IntentState, Side
 from core.stages.trade.inputs import OrdersRead
-from core.stages.trade.intents import Intents
+from core.stages.trade.living import Intents
 from tests.unit.core.builders import TICKER, row, seconds
 from tests.unit.core.harness import World
 
