@@ -59,21 +59,22 @@ def _possible(days: Sequence[BarColumns], params: AnalyzerParams) -> Flags:
         lines[row] = macd - signal
         rsi[row] = RSI(closes, params.rsi_period)
         upper[row] = BBANDS(closes, params.bollinger_period, deviations, deviations)[0]
-    highest = np.maximum.accumulate(close, axis=1)
-    spread = highest - np.minimum.accumulate(close, axis=1)
+    # the day's own extremes bound those so far, and one number for a day is quicker than one for each bar
+    highest = close.max(axis=1, keepdims=True)
+    spread = highest - close.min(axis=1, keepdims=True)
     rounding = ROUNDING * highest
-    # up to here the window is the whole day
-    beyond = np.arange(size) > LAST
+    ahead = fast - slow + rounding
+    # up to there the window is the whole day
     trend = sum(_left(period, LAST - (period - 1)) for period in (params.ema_fast, params.ema_slow))
-    uptrend = fast - slow > -np.where(beyond, trend * spread, 0.0) - rounding
-    crossed = _crossings(lines, _lines_error(params) * spread + rounding, params) & np.isfinite(lines)
-    relative = _relative_volume(volume, params.volume_lookback)
+    ahead[:, LAST + 1 :] += trend * spread
+    crossed = _crossings(lines, _lines_error(params) * spread + rounding, params)
+    grown, usual = _volumes(volume, params.volume_lookback)
     # sums of squares of prices that hardly move keep only half of their digits
     blurred = params.bollinger_deviations * np.sqrt(2 * size * EPSILON) * highest
-    broke = (close > upper - blurred - rounding) & (relative >= params.breakout_relative_volume)
-    surged = relative >= params.surge_relative_volume
+    broke = (close > upper - (blurred + rounding)) & (grown >= params.breakout_relative_volume * usual)
+    surged = grown >= params.surge_relative_volume * usual
     others = crossed.astype(np.int8) + _healthy(rsi, close, params) + broke + surged
-    found: Flags = uptrend & (others >= params.min_signals_for_buy)
+    found: Flags = (ahead > 0) & (others >= params.min_signals_for_buy)
     return found
 
 
@@ -99,13 +100,12 @@ def _lines_error(params: AnalyzerParams) -> float:
 
 
 def _crossings(difference: FloatArray, slack: FloatArray, params: AnalyzerParams) -> Flags:
-    """Whether the difference may have risen through zero on one of the bars that are looked at."""
-    crossed = np.zeros(difference.shape, np.bool_)
-    crossed[:, 1:] = (difference[:, :-1] <= slack[:, :-1]) & (difference[:, 1:] > -slack[:, 1:])
-    window = params.signal_window_bars
-    sums = _sums(crossed.astype(np.int32), window)
-    counted: Flags = sums[:, window:] > sums[:, :-window]
-    return counted
+    """Whether the difference may have risen through zero on one of the bars that are looked at; NaN never does."""
+    rose = (difference <= slack)[:, :-1] & (difference > -slack)[:, 1:]
+    found = np.zeros(difference.shape, np.bool_)
+    for before in range(min(params.signal_window_bars, rose.shape[1])):
+        found[:, 1 + before :] |= rose[:, : rose.shape[1] - before]
+    return found
 
 
 def _sums(values: npt.NDArray[Any], before: int) -> npt.NDArray[Any]:
@@ -122,11 +122,11 @@ def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flag
     share = (1 - 1 / period) ** (period - 1) / period
     together = share * (sums[:, period:] - sums[:, :-period])
     still = together <= ROUNDING * share * close
-    largest = np.maximum.accumulate(changes, axis=1)
+    largest = changes.max(axis=1, keepdims=True)
+    unit = np.divide(100 * largest, together, out=np.full(close.shape, np.inf), where=~still)
 
     def error(steps: int) -> FloatArray:
-        off = largest * (1 - 1 / period) ** max(0, steps)
-        return np.where(still, 100.0, 100 * off / np.where(still, 1.0, together)) + ROUNDING * 100
+        return unit * (1 - 1 / period) ** max(0, steps) + ROUNDING * 100
 
     rose = _crossings(rsi - params.rsi_oversold, error(LAST - params.signal_window_bars - period), params)
     now = error(LAST - period)
@@ -134,15 +134,12 @@ def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flag
     return middle | rose
 
 
-def _relative_volume(volume: FloatArray, lookback: int) -> FloatArray:
-    """The most that a bar's volume may be in terms of the mean before it; NaN where there are too few bars."""
-    result = np.full(volume.shape, np.nan)
-    size = volume.shape[1]
-    if size > lookback:
+def _volumes(volume: FloatArray, lookback: int) -> tuple[FloatArray, FloatArray]:
+    """The most that a bar's volume may be, and the least that the mean before it is; NaN where there are too few bars."""
+    grown = volume * (1 + ROUNDING)
+    usual = np.full(volume.shape, np.nan)
+    if volume.shape[1] > lookback:
         sums = _sums(volume, 1)
-        lost = 2 * size * EPSILON * sums[:, -1:]
-        before = sums[:, lookback:-1] - sums[:, : -lookback - 1] - lost
-        most = np.full(before.shape, np.inf)
-        np.divide(volume[:, lookback:] * lookback, before, out=most, where=before > 0)
-        result[:, lookback:] = most * (1 + ROUNDING)
-    return result
+        lost = 2 * volume.shape[1] * EPSILON * sums[:, -1:]
+        usual[:, lookback:] = np.maximum(sums[:, lookback:-1] - sums[:, : -lookback - 1] - lost, 0.0) / lookback
+    return grown, usual

@@ -61,7 +61,7 @@ class SimulatedAccount:
         self._orders: dict[BrokerRef, _Order] = {}
         self._working: dict[str, list[_Order]] = {}
         self._lots: dict[str, _Lot] = {}
-        self._last: dict[str, Decimal] = {}
+        self._last: dict[str, float] = {}
         self._number = 0
         # grows with every change of orders or shares
         self.revision = 0
@@ -130,9 +130,9 @@ class SimulatedAccount:
 
     def quote(self, ticker: str, at: dt.datetime) -> Quote | None:
         """The last price with bid and ask around it, as a question at `at` would be answered; None where none is known."""
-        last = self._last.get(ticker)
-        if last is None:
+        if ticker not in self._last:
             return None
+        last = price(self._last[ticker])
         step = tick(last)
         bid = max((last * (1 - self._half)).quantize(step, rounding=ROUND_FLOOR), step)
         ask = (last * (1 + self._half)).quantize(step, rounding=ROUND_CEILING)
@@ -140,7 +140,7 @@ class SimulatedAccount:
 
     def see(self, ticker: str, last: float) -> None:
         """The ticker trades at this price now."""
-        self._last[ticker] = price(last)
+        self._last[ticker] = last
 
     def volume(self, shares: float) -> int:
         """How many shares of a bar with this volume our orders may get."""
@@ -153,8 +153,10 @@ class SimulatedAccount:
         A buyer pays the ask and a seller gets the bid. Where the market only came to this price by `passing` the limits
         of resting orders, those fill at their limits.
         """
+        if ticker not in self._working:
+            return 0
         filled, now = 0, price(market)
-        for order in list(self._working.get(ticker, ())):
+        for order in list(self._working[ticker]):
             request = order.request
             factor = 1 + self._half if request.side is Side.BUY else 1 - self._half
             offered = (now * factor).quantize(PRICE_STEP)
@@ -217,8 +219,7 @@ class SimulatedAccount:
 
     def equity_usd(self) -> Decimal:
         """Cash, proceeds under way, and shares at their last prices."""
-        shares = sum((lot.qty * self._last.get(t, ZERO) for t, lot in self._lots.items()), ZERO)
-        return self.cash_usd + sum((amount for _, amount in self._unsettled), ZERO) + shares
+        return self.cash_usd + sum((amount for _, amount in self._unsettled), ZERO) + self.invested_usd()
 
     def equity_krw(self) -> Decimal:
         """The same in won, as changing it all back would give."""
@@ -226,7 +227,7 @@ class SimulatedAccount:
 
     def invested_usd(self) -> Decimal:
         """Shares at their last prices."""
-        return sum((lot.qty * self._last.get(t, ZERO) for t, lot in self._lots.items()), ZERO)
+        return sum((lot.qty * price(self._last[t]) for t, lot in self._lots.items() if t in self._last), ZERO)
 
     def _all_working(self) -> list[_Order]:
         return [order for orders in self._working.values() for order in orders]

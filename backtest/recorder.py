@@ -46,7 +46,7 @@ class Recorder:
                 signal=verdict.signal.value,
                 confidence=verdict.confidence,
                 price=verdict.indicators.close,
-                met=tuple(c.value for c in verdict.met),
+                met=verdict.met,
             )
         )
 

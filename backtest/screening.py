@@ -26,17 +26,27 @@ class ByTicker:
         )
         self.ticker = bars.ticker[self.order].astype(np.int64)
         self.start_ms = bars.start_ms[self.order]
-        self.first: Indices = np.searchsorted(self.ticker, np.arange(len(bars.tickers) + 1))
+        self.first: Indices = self.ticker.searchsorted(np.arange(len(bars.tickers) + 1))
+        self.close, self.volume = bars.close[self.order], bars.volume[self.order]
 
     def rows(self, ticker: int) -> Indices:
         """The day's rows of one ticker, oldest first."""
-        return self.order[self.first[ticker] : self.first[ticker + 1]]
+        return self.order[self.place(ticker)]
+
+    def place(self, ticker: int) -> slice:
+        """Where one ticker's bars lie in this layout."""
+        return slice(self.first[ticker], self.first[ticker + 1])
+
+    def each_bar(self, of_ticker: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """What is said of each ticker, said of its bars."""
+        return np.repeat(of_ticker, np.diff(self.first))
 
 
 def candidates(bars: DayBars, layout: ByTicker, params: ScannerParams) -> Indices:
     """Indices of the tickers with a bar that may pass price, volume, change and volume growth."""
-    close, volume = bars.close[layout.order], bars.volume[layout.order]
-    chosen: Indices = np.flatnonzero((close >= params.min_price) & (volume >= params.min_volume))
+    close, volume = layout.close, layout.volume
+    fits = (close >= params.min_price) & (volume >= params.min_volume)
+    chosen: Indices = np.flatnonzero(fits & layout.each_bar(_moves(layout, params)))
     if not len(chosen):
         return chosen
     minute = (layout.start_ms - layout.start_ms.min()) // MINUTE_MS
@@ -45,14 +55,14 @@ def candidates(bars: DayBars, layout: ByTicker, params: ScannerParams) -> Indice
     key = layout.ticker * span + minute
     wanted, ticker = key[chosen], layout.ticker[chosen]
     # the last bar at least `timeframe` minutes before, of the same ticker
-    reference = np.searchsorted(key, wanted - params.timeframe_min, side="right") - 1
+    reference = key.searchsorted(wanted - params.timeframe_min, side="right") - 1
     known = (reference >= 0) & (layout.ticker[reference] == ticker)
     rises = known & (close[chosen] * (1 + 1e-12) >= (1 + params.price_change_pct / 100) * close[reference] * WIDER)
     chosen, wanted = chosen[rises], wanted[rises]
     if not len(chosen):
         return chosen
     sums = np.concatenate(([0.0], np.cumsum(volume)))
-    start = np.searchsorted(key, wanted - params.volume_lookback)
+    start = key.searchsorted(wanted - params.volume_lookback)
     start = np.maximum(start, layout.first[layout.ticker[chosen]])
     mean = (sums[chosen] - sums[start]) / params.volume_lookback
     # what the running sum of a whole market may lose in its last digits
@@ -60,3 +70,14 @@ def candidates(bars: DayBars, layout: ByTicker, params: ScannerParams) -> Indice
     grows = volume[chosen] >= (1 + params.volume_spike_pct / 100) * (mean - lost / params.volume_lookback) * WIDER
     found: Indices = np.unique(layout.ticker[chosen[grows]])
     return found
+
+
+def _moves(layout: ByTicker, params: ScannerParams) -> npt.NDArray[np.bool_]:
+    """Whether a ticker's dearest close of the day is so far above its cheapest that it can have risen enough in between."""
+    moves = np.zeros(len(layout.first) - 1, np.bool_)
+    some = np.flatnonzero(np.diff(layout.first))
+    if len(some):
+        starts = layout.first[some]
+        dearest, cheapest = np.maximum.reduceat(layout.close, starts), np.minimum.reduceat(layout.close, starts)
+        moves[some] = dearest * (1 + 1e-12) >= (1 + params.price_change_pct / 100) * cheapest * WIDER
+    return moves

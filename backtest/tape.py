@@ -23,8 +23,10 @@ class Tape:
     def _columns(self, ticker: str) -> BarColumns:
         if ticker not in self.names:
             return NOTHING
-        rows = self.layout.rows(self.names[ticker])
-        return BarColumns(self.bars.start_ms[rows], *(column[rows] for column in self.bars.values()))
+        number, bars, layout = self.names[ticker], self.bars, self.layout
+        rows, place = layout.rows(number), layout.place(number)
+        prices = (column[rows] for column in (bars.open, bars.high, bars.low))
+        return BarColumns(layout.start_ms[place], *prices, layout.close[place], layout.volume[place])
 
     def bar(self, ticker: str, index: int) -> Bar:
         """The ticker's bar by its place in the day."""
@@ -33,7 +35,7 @@ class Tape:
     def at(self, ticker: str, start_ms: int) -> Bar | None:
         """The ticker's bar with this start."""
         starts = self.columns(ticker).start_ms
-        index = int(np.searchsorted(starts, start_ms))
+        index = int(starts.searchsorted(start_ms))
         return self.bar(ticker, index) if index < len(starts) and starts[index] == start_ms else None
 
 
@@ -66,5 +68,5 @@ class TapeHistories:
         if self._tape is None or newest is None:
             return NOTHING
         mine = self._tape.columns(ticker)
-        end = int(np.searchsorted(mine.start_ms, newest if upto_ms is None else min(upto_ms, newest), side="right"))
+        end = int(mine.start_ms.searchsorted(newest if upto_ms is None else min(upto_ms, newest), side="right"))
         return mine.cut(slice(max(0, end - count), end))

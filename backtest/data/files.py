@@ -57,8 +57,8 @@ def encoded(day: DayBars) -> bytes:
     pq.write_table(
         table,
         sink,
-        compression="zstd",
-        compression_level=3,
+        # half as long to read as zstd, at one and a half times the size
+        compression="lz4",
         use_dictionary=["ticker", "start_ms"],
         row_group_size=max(1, len(day)),
     )

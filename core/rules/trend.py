@@ -1,6 +1,5 @@
 """BUY, SELL or WATCH from closed bars, with confidence and reasons (product.md section 1)."""
 
-import itertools
 
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
@@ -28,11 +27,11 @@ def _crossed_above(a: FloatArray | float, b: FloatArray | float, window: int) ->
 
     Plain numbers: for so few bars they are faster than arrays.
     """
-    lines = _newest(a, window + 1), _newest(b, window + 1)
-    return any(
-        was <= level and now > then
-        for (was, now), (level, then) in zip(*map(itertools.pairwise, lines), strict=False)
-    )
+    above, level = _newest(a, window + 1), _newest(b, window + 1)
+    for now in range(1, min(len(above), len(level))):
+        if above[now] > level[now] and above[now - 1] <= level[now - 1]:
+            return True
+    return False
 
 
 def _newest(line: FloatArray | float, bars: int) -> list[float]:

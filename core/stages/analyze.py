@@ -202,7 +202,7 @@ class AnalyzeStage:
 def _seen(security: Instrument, bar: Bar, window: BarColumns) -> Discovery | None:
     """A watched ticker's newest bar for people; None where there is too little before it to compare it with."""
     before = window.volume[-21:-1].tolist()
-    reference = int(np.searchsorted(window.start_ms, bar.start_ms - 5 * MINUTE_MS, side="right")) - 1
+    reference = int(window.start_ms.searchsorted(bar.start_ms - 5 * MINUTE_MS, side="right")) - 1
     average = sum(before) / len(before) if before else 0.0
     if reference < 0 or average <= 0 or bar.volume <= 0:
         return None

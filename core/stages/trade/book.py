@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from core.model.commands import Lock
+from core.model.commands import Lock, Reply
 from core.model.journal import (
     Change,
     DayCounters,
@@ -150,9 +150,9 @@ class Book:
         if on > self.day.on:
             self.put_day(DayCounters(on=on))
 
-    def outcome(self) -> Outcome:
+    def outcome(self, reply: Reply | None = None) -> Outcome:
         """What the input led to."""
-        return Outcome(changes=tuple(self._changes), actions=tuple(self._actions))
+        return Outcome(changes=tuple(self._changes), actions=tuple(self._actions), reply=reply)
 
     def change(self, change: Change) -> None:
         """Record a journal change that has no state in memory."""

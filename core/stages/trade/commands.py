@@ -208,6 +208,7 @@ def _buy(book: Book, command: Buy, message: CommandArrived) -> Reply:
         return _refused(refused or Refused(RefusalReason.BROKER_DOWN))
     plan = entries.draft_plan(
         book,
+        view,
         key=f"hand:{command.nonce or book.at.isoformat()}",
         ticker=command.ticker,
         quote=message.quote,

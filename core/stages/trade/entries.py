@@ -17,7 +17,7 @@ from core.rules.asleep import Asleep, policy, size
 from core.rules.costs import fee_usd
 from core.rules.pricing import HUNDRED, entry_limit, stop_and_target
 from core.rules.reconcile import fingerprint, made_unique
-from core.rules.risk import PASSING, RefusalReason, Refused, budget, check_data, check_divergence, check_entry
+from core.rules.risk import PASSING, RefusalReason, Refused, RiskView, budget, check_data, check_divergence, check_entry
 from core.rules.tranches import planned_schedule, tranche_qty
 from core.stages.trade.book import Book
 from core.stages.trade.gaps import may_be_split
@@ -65,8 +65,9 @@ def _decided(book: Book, signal_id: str, verdict: str) -> None:
 
 def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | Refused:
     params = book.params
+    view = risk_view(book)
     stale = check_data(book.at, signal.bar_end_at, signal.valid_until, signal.feed_delay_ms, params.max_data_age_sec)
-    refused = stale or check_entry(risk_view(book), signal.ticker, params)
+    refused = stale or check_entry(view, signal.ticker, params)
     if refused:
         return refused
     if message.quote is None or message.power is None:
@@ -78,6 +79,7 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
     asleep = policy(book.at, book.mode, params)
     plan = draft_plan(
         book,
+        view,
         key=signal.id,
         ticker=signal.ticker,
         quote=message.quote,
@@ -104,14 +106,22 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
 
 
 def draft_plan(
-    book: Book, *, key: str, ticker: str, quote: Quote, wanted_krw: Decimal, exchange: Exchange, names: tuple[str, str]
+    book: Book,
+    view: RiskView,
+    *,
+    key: str,
+    ticker: str,
+    quote: Quote,
+    wanted_krw: Decimal,
+    exchange: Exchange,
+    names: tuple[str, str],
 ) -> Plan | Refused:
-    """Size a plan at the present price; the caller has passed the gate."""
+    """Size a plan at the present price; the caller has passed the gate with this view of the book."""
     params, rate = book.params, book.krw_per_usd
     if rate <= 0 or book.power is None:
         return Refused(RefusalReason.NO_BUYING_POWER, "0")
     reference = quote.buy_reference
-    granted = budget(risk_view(book), wanted_krw, book.power.usd * rate, _worst_price(book, reference) * rate, params)
+    granted = budget(view, wanted_krw, book.power.usd * rate, _worst_price(book, reference) * rate, params)
     if isinstance(granted, Refused):
         return granted
     return Plan(
@@ -178,7 +188,8 @@ def start_plan(book: Book, plan: Plan, *, by: str) -> Plan:
 
 def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
     """Check everything again at the tap: the plan resized to now, with a new nonce if price or budget moved too far."""
-    refused = check_entry(risk_view(book), plan.ticker, book.params, own_plan=True)
+    view = risk_view(book)
+    refused = check_entry(view, plan.ticker, book.params, own_plan=True)
     if refused:
         return refused
     if book.live_intents(plan.ticker, Side.BUY):
@@ -191,6 +202,7 @@ def recheck(book: Book, plan: Plan, message: CommandArrived) -> Refused | Plan:
         return Refused(RefusalReason.MAX_POSITIONS, str(book.params.max_positions))
     fresh = draft_plan(
         book,
+        view,
         key=plan.signal_id or plan.id,
         ticker=plan.ticker,
         quote=message.quote,

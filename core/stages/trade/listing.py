@@ -80,6 +80,10 @@ def _unlinked(book: Book) -> list[Intent]:
 
 
 def _apply_row(book: Book, intent: Intent, row: BrokerOrder, *, complete: bool) -> None:
+    if intent.state is IntentState.FILLED and row.filled_qty == intent.filled_qty and not intent.estimated:
+        # most of the list: nothing can come of it any more
+        book.shortages.pop(intent.id, None)
+        return
     if intent.estimated:
         intent = correct(book, intent, row)
     if row.filled_qty < intent.filled_qty and not intent.estimated:

@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import assert_never
 
-import msgspec
-
 from core.model.commands import Reply
 from core.model.journal import Snapshot
 from core.model.messages import EventKind
@@ -40,6 +38,7 @@ from core.stages.trade.outcome import Outcome, Protect, PublishHoldings
 
 # The broker's list goes back over a long weekend; an order of ours that we had forgotten would look like a stranger's.
 KEPT = dt.timedelta(days=8)
+FORGETS_EVERY = dt.timedelta(hours=1)
 
 
 class TradeStage:
@@ -49,6 +48,7 @@ class TradeStage:
         self, params: TradingParams, snapshot: Snapshot, at: dt.datetime, resolution: Resolution | None = None
     ) -> None:
         self.book = Book(params, snapshot, at, resolution or Resolution())
+        self._forgot_at = at - FORGETS_EVERY
 
     def recover(self, at: dt.datetime) -> Outcome:
         """The first step after a start: what was never sent is void, what was being sent is unknown."""
@@ -109,8 +109,7 @@ class TradeStage:
                 guarded.on_guardian_sold(book, message)
             case _ as never:
                 assert_never(never)
-        outcome = book.outcome()
-        return msgspec.structs.replace(outcome, reply=reply)
+        return book.outcome(reply)
 
     def begin_cancel(self, intent_id: str, at: dt.datetime) -> Outcome | None:
         """Write that a cancel is about to be sent; None when there is nothing to cancel."""
@@ -152,6 +151,9 @@ class TradeStage:
     def _forget(self) -> None:
         """Old finished orders and plans leave the memory; the journal keeps them."""
         book = self.book
+        if book.at - self._forgot_at < FORGETS_EVERY:
+            return
+        self._forgot_at = book.at
         before = book.at - KEPT
         for intent in [i for i in book.intents.values() if not i.live and i.updated_at < before]:
             del book.intents[intent.id]
