@@ -7,6 +7,7 @@ import msgspec
 
 from backtest.exchange import Refusal, SimulatedAccount
 from backtest.recorder import Recorder
+from core.model.bar import Bar
 from core.model.commands import Approve, Reply, ReplyKey
 from core.model.journal import Snapshot
 from core.model.messages import HoldingsChanged, Signal, TrendAnswered, TrendAsked, message_id
@@ -14,6 +15,7 @@ from core.model.order import Side
 from core.model.params import TradingParams
 from core.model.position import Plan
 from core.model.signal import SignalType
+from core.rules.shares import JUMP
 from core.stages.trade import (
     AskTrend,
     CancelOrder,
@@ -24,6 +26,7 @@ from core.stages.trade import (
     ReadHoldings,
     TradeStage,
 )
+from core.stages.trade.gaps import PAUSE
 from core.stages.trade.inputs import (
     CancelAnswered,
     CommandArrived,
@@ -95,6 +98,23 @@ class Desk:
     def _quoted(self) -> list[str]:
         """What the live trader asks prices for."""
         return list(dict.fromkeys([*self.book.positions, *self.book.quoted_tickers()]))
+
+    def idle(self, bar: Bar) -> bool:
+        """Whether looking at the ticker inside this bar changes nothing that a look at its close does not.
+
+        So it is where no order of it works, nothing is being sold, and the bar has neither its stop nor its target nor
+        a jump in it, of which the machine would take note.
+        """
+        book, held = self.book, self.book.positions.get(bar.ticker)
+        if self._account.working(bar.ticker) or book.exits or book.live_intents(side=Side.SELL):
+            return False
+        if held is None:
+            return True
+        if bar.ticker in book.below_stop or bar.end_at - book.looked_at.get(bar.ticker, held.priced_at) >= PAUSE:
+            return False
+        last = float(held.last_price)
+        between = float(held.stop_price) < bar.low and bar.high < float(held.target_price)
+        return between and min(bar.low, last) > float(JUMP) * max(bar.high, last)
 
     def begin(self, at: dt.datetime) -> None:
         """A session begins: everything is read that the live trader polls."""

@@ -64,10 +64,11 @@ def _possible(days: Sequence[BarColumns], params: AnalyzerParams) -> Flags:
     spread = highest - close.min(axis=1, keepdims=True)
     rounding = ROUNDING * highest
     ahead = fast - slow + rounding
-    # up to there the window is the whole day
     trend = sum(_left(period, LAST - (period - 1)) for period in (params.ema_fast, params.ema_slow))
     ahead[:, LAST + 1 :] += trend * spread
-    crossed = _crossings(lines, _lines_error(params) * spread + rounding, params)
+    slack = np.broadcast_to(rounding, close.shape).copy()
+    slack[:, _exact(params) :] += _lines_error(params) * spread
+    crossed = _crossings(lines, slack, params)
     grown, usual = _volumes(volume, params.volume_lookback)
     # sums of squares of prices that hardly move keep only half of their digits
     blurred = params.bollinger_deviations * np.sqrt(2 * size * EPSILON) * highest
@@ -76,6 +77,11 @@ def _possible(days: Sequence[BarColumns], params: AnalyzerParams) -> Flags:
     others = crossed.astype(np.int8) + _healthy(rsi, close, params) + broke + surged
     found: Flags = (ahead > 0) & (others >= params.min_signals_for_buy)
     return found
+
+
+def _exact(params: AnalyzerParams) -> int:
+    """So many bars the analyzer sees as we do: up to the last of them every window that it looks at is the whole day."""
+    return LAST - params.signal_window_bars
 
 
 def _left(period: int, steps: int) -> float:
@@ -124,6 +130,7 @@ def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flag
     still = together <= ROUNDING * share * close
     largest = changes.max(axis=1, keepdims=True)
     unit = np.divide(100 * largest, together, out=np.full(close.shape, np.inf), where=~still)
+    unit[:, : _exact(params)] = 0.0
 
     def error(steps: int) -> FloatArray:
         return unit * (1 - 1 / period) ** max(0, steps) + ROUNDING * 100

@@ -192,9 +192,10 @@ class Runner:
         opened_at = dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC)
         if not mine or session.phase(opened_at) not in phases:
             return
-        rooms = {bar.ticker: self._account.volume(bar.volume) for bar in mine}
+        moving = [bar for bar in mine if not desk.idle(bar)]
+        rooms = {bar.ticker: self._account.volume(bar.volume) for bar in moving}
         path = sorted(
-            ((m, bar.ticker) for bar in mine for m in moments(bar, desk.book.positions.get(bar.ticker))),
+            ((m, bar.ticker) for bar in moving for m in moments(bar, desk.book.positions.get(bar.ticker))),
             key=lambda entry: entry[0].after_s,
         )
         for moment, ticker in path:

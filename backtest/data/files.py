@@ -68,7 +68,8 @@ def encoded(day: DayBars) -> bytes:
 def decoded(on: dt.date, data: bytes, where: Path) -> DayBars:
     """A day from its Parquet. Raises DataProblem where it is not one."""
     try:
-        table = pq.read_table(pa.BufferReader(data), columns=list(COLUMNS), read_dictionary=["ticker"])
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=["ticker"])
+        table = file.read(columns=list(COLUMNS), use_threads=False)
         ticker = table["ticker"].unify_dictionaries().combine_chunks()
         if isinstance(ticker, pa.ChunkedArray):
             ticker = ticker.chunk(0) if ticker.num_chunks else pa.array([], pa.string()).dictionary_encode()
