@@ -33,6 +33,8 @@ class _Order(msgspec.Struct, kw_only=True):
     filled_qty: int = 0
     filled_usd: Decimal = ZERO
     ended: str = ""
+    # how the list shows it once it is over
+    row: BrokerOrder | None = None
 
     @property
     def left(self) -> int:
@@ -65,6 +67,8 @@ class SimulatedAccount:
         self._number = 0
         # grows with every change of orders or shares
         self.revision = 0
+        # the last answer, and the revision it belongs to
+        self._power: tuple[int, BuyingPower] | None = None
 
     # -- the session ----------------------------------------------------------------------------------------------
 
@@ -215,7 +219,9 @@ class SimulatedAccount:
 
     def power(self) -> BuyingPower:
         """What may be spent now."""
-        return BuyingPower(usd=usd(max(ZERO, self._free_usd())), krw_per_usd=self.rate)
+        if self._power is None or self._power[0] != self.revision:
+            self._power = self.revision, BuyingPower(usd=usd(max(ZERO, self._free_usd())), krw_per_usd=self.rate)
+        return self._power[1]
 
     def equity_usd(self) -> Decimal:
         """Cash, proceeds under way, and shares at their last prices."""
@@ -247,8 +253,10 @@ class SimulatedAccount:
 
 
 def _row(order: _Order) -> BrokerOrder:
+    if order.row is not None:
+        return order.row
     request = order.request
-    return BrokerOrder(
+    row = BrokerOrder(
         ref=order.ref,
         ticker=request.ticker,
         side=request.side,
@@ -262,3 +270,6 @@ def _row(order: _Order) -> BrokerOrder:
         exchange=request.exchange,
         ordered_at=order.placed_at,
     )
+    if order.left == 0:
+        order.row = row
+    return row

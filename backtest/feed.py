@@ -4,8 +4,6 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-import numpy as np
-
 from backtest.screening import Indices
 from backtest.tape import Tape
 from core.model.bar import MINUTE_MS, Bar
@@ -54,7 +52,7 @@ class Feed:
     def history(self, ticker: str, from_ms: int, until_ms: int) -> list[Bar]:
         """The ticker's bars of a span, the end exclusive."""
         starts = self._tape.columns(ticker).start_ms
-        places = range(*(int(np.searchsorted(starts, at)) for at in (from_ms, until_ms)))
+        places = range(*starts.searchsorted([from_ms, until_ms]).tolist())
         return [self._tape.bar(ticker, place) for place in places]
 
     def minutes(self, trader: Interested) -> Iterator[tuple[int, list[Bar]]]:

@@ -116,7 +116,7 @@ class Runner:
     def _feed(self, tape: Tape, session: MarketSession) -> Feed:
         """The bars that can matter: of tickers that may pass the screen, and of watched ones where a BUY is possible."""
         setup = self._setup
-        chosen = candidates(tape.bars, tape.layout, setup.params.scanner) if setup.screen else ()
+        chosen = candidates(tape.layout, setup.params.scanner) if setup.screen else ()
         screened = {tape.bars.tickers[i] for i in chosen}
         self._watched = tape.bars.tickers if setup.watched is None else setup.watched
         securities = tuple(self._instrument(t) for t in self._watched)
@@ -149,7 +149,7 @@ class Runner:
         for awake_ms in span:
             closed_at = dt.datetime.fromtimestamp((awake_ms + MINUTE_MS) / 1000, dt.UTC)
             if collecting(closed_at, params.schedule, params.notification.report_time):
-                places = {t: int(np.searchsorted(tape.columns(t).start_ms, awake_ms)) for t in possible}
+                places = {t: int(tape.columns(t).start_ms.searchsorted(awake_ms)) for t in possible}
                 firsts = [
                     (int(tape.columns(t).start_ms[i]), t) for t, i in places.items() if i < len(tape.columns(t).close)
                 ]

@@ -42,7 +42,7 @@ class ByTicker:
         return np.repeat(of_ticker, np.diff(self.first))
 
 
-def candidates(bars: DayBars, layout: ByTicker, params: ScannerParams) -> Indices:
+def candidates(layout: ByTicker, params: ScannerParams) -> Indices:
     """Indices of the tickers with a bar that may pass price, volume, change and volume growth."""
     close, volume = layout.close, layout.volume
     fits = (close >= params.min_price) & (volume >= params.min_volume)

@@ -25,8 +25,8 @@ class Tape:
             return NOTHING
         number, bars, layout = self.names[ticker], self.bars, self.layout
         rows, place = layout.rows(number), layout.place(number)
-        prices = (column[rows] for column in (bars.open, bars.high, bars.low))
-        return BarColumns(layout.start_ms[place], *prices, layout.close[place], layout.volume[place])
+        opened, high, low = bars.open[rows], bars.high[rows], bars.low[rows]
+        return BarColumns(layout.start_ms[place], opened, high, low, layout.close[place], layout.volume[place])
 
     def bar(self, ticker: str, index: int) -> Bar:
         """The ticker's bar by its place in the day."""

@@ -73,8 +73,14 @@ class BarColumns(msgspec.Struct, frozen=True):
 
     def cut(self, part: slice) -> "BarColumns":
         """Some of the bars, without copying."""
-        values = (self.open, self.high, self.low, self.close, self.volume)
-        return BarColumns(self.start_ms[part], *(column[part] for column in values))
+        return BarColumns(
+            self.start_ms[part],
+            self.open[part],
+            self.high[part],
+            self.low[part],
+            self.close[part],
+            self.volume[part],
+        )
 
     def bar(self, ticker: str, place: int) -> Bar:
         """The bar at a place."""

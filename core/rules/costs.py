@@ -1,5 +1,6 @@
 """Fees and results in both currencies."""
 
+import functools
 from decimal import Decimal
 
 from core.model.money import krw, usd
@@ -16,6 +17,12 @@ def fee_usd(amount_usd: Decimal, side: Side, commission_pct: float) -> Decimal:
     if side is Side.SELL:
         fee += amount_usd * SEC_FEE_RATE
     return usd(fee)
+
+
+@functools.cache
+def with_commission(commission_pct: float) -> Decimal:
+    """What an amount is multiplied by to get what it costs with the commission."""
+    return 1 + Decimal(str(commission_pct)) / HUNDRED
 
 
 def realized(

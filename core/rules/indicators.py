@@ -3,7 +3,6 @@
 import inspect
 import math
 
-import numpy as np
 import talib
 
 from core.model.bar import BarColumns, FloatArray

@@ -1,6 +1,5 @@
 """BUY, SELL or WATCH from closed bars, with confidence and reasons (product.md section 1)."""
 
-
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
 from core.model.signal import Condition, Indicators, SignalType, TrendState, Verdict

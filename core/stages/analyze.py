@@ -4,8 +4,6 @@ import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 
-import numpy as np
-
 from core.model.bar import MINUTE_MS, Bar, BarColumns
 from core.model.instrument import Instrument
 from core.model.messages import (
@@ -157,8 +155,7 @@ class AnalyzeStage:
             return None
         window = self._window(bar.ticker, bar.start_ms)
         verdict = judge_entry(window, self._params)
-        seen = _seen(security, bar, window)
-        if verdict.signal is not SignalType.BUY or seen is None:
+        if verdict.signal is not SignalType.BUY or (seen := _seen(security, bar, window)) is None:
             return None
         self._bought.add(bar.ticker)
         return self._signal(bar.ticker, verdict, bar, at, discovery=seen)

@@ -31,6 +31,7 @@ from core.model.params import TradingParams
 from core.model.position import ExitRun, Plan, PlanState, Position
 from core.model.quote import Quote
 from core.model.safety import Block, TradingState
+from core.rules.costs import with_commission
 from core.rules.days import us_date
 from core.rules.reconcile import Resolution
 from core.rules.shares import Jump, Own, Shortage, Suspicion
@@ -331,13 +332,11 @@ class Book:
 
     def spent_usd(self, plan_id: str) -> Decimal:
         """What a plan has spent on fills, commission included."""
-        bought = (i.filled_usd for i in self.intents.of_plan(plan_id) if i.request.side is Side.BUY)
-        return sum(bought, ZERO) * (1 + Decimal(str(self.params.commission_pct)) / 100)
+        return self.intents.bought_usd(plan_id) * with_commission(self.params.commission_pct)
 
     def committed_usd(self, plan_id: str) -> Decimal:
         """What a plan has spent or reserved."""
-        held = (i.reserved_usd for i in self.intents.of_plan(plan_id) if i.request.side is Side.BUY)
-        return self.spent_usd(plan_id) + sum(held, ZERO)
+        return self.spent_usd(plan_id) + sum((i.reserved_usd for i in self.intents.buys(plan_id)), ZERO)
 
     def seen_recently(self) -> set[BrokerRef]:
         """Orders of today and yesterday (US dates) that the broker's list has shown."""

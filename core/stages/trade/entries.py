@@ -14,7 +14,7 @@ from core.model.position import Plan, PlanState
 from core.model.quote import Quote
 from core.model.signal import SignalType
 from core.rules.asleep import Asleep, policy, size
-from core.rules.costs import fee_usd
+from core.rules.costs import fee_usd, with_commission
 from core.rules.pricing import HUNDRED, entry_limit, stop_and_target
 from core.rules.reconcile import fingerprint, made_unique
 from core.rules.risk import PASSING, RefusalReason, Refused, RiskView, budget, check_data, check_divergence, check_entry
@@ -147,7 +147,7 @@ def draft_plan(
 def _worst_price(book: Book, reference: Decimal) -> Decimal:
     """The dearest limit the collar allows, commission included."""
     collar = 1 + Decimal(str(book.params.price_collar_pct)) / HUNDRED
-    return reference * collar * (1 + Decimal(str(book.params.commission_pct)) / HUNDRED)
+    return reference * collar * with_commission(book.params.commission_pct)
 
 
 def plan_values(book: Book, plan: Plan) -> dict[str, Value | Decimal]:
@@ -318,7 +318,7 @@ def _tranche(book: Book, plan: Plan) -> None:
     )
     if limit is None:
         return
-    gross = limit * (1 + Decimal(str(params.commission_pct)) / HUNDRED)
+    gross = limit * with_commission(params.commission_pct)
     qty = tranche_qty(plan.budget_usd, plan.tranches, plan.next_tranche, book.committed_usd(plan.id), gross)
     cap = int(Decimal(params.max_order_amount) / (gross * plan.krw_per_usd))
     qty = min(qty, cap)

@@ -1,11 +1,12 @@
 """The trader's plans and orders by id, with those that are not over at hand."""
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Generic, TypeVar
 
-from core.model.order import Intent
+from core.model.money import ZERO
+from core.model.order import Intent, Side
 from core.model.position import Plan
-
 
 T = TypeVar("T", Intent, Plan)
 
@@ -45,28 +46,40 @@ def plans(found: Iterable[Plan] = ()) -> Living[Plan]:
 
 
 class Intents(Living[Intent]):
-    """Orders; those that may still fill are the live ones. `of_plan` has the ids of each plan's orders."""
+    """Orders; those that may still fill are the live ones."""
 
     def __init__(self, found: Iterable[Intent] = ()) -> None:
+        # the ids of each plan's orders, and what its buys came to since the last change of one
         self._of_plan: dict[str, list[str]] = {}
+        self._bought: dict[str, Decimal] = {}
         super().__init__(found, lambda intent: intent.live)
 
     def __setitem__(self, key: str, intent: Intent) -> None:
         """Insert or replace an order."""
         if key not in self:
             self._of_plan.setdefault(intent.plan_id, []).append(key)
+        self._bought.pop(intent.plan_id, None)
         super().__setitem__(key, intent)
 
     def __delitem__(self, key: str) -> None:
         """Forget an order."""
         self._of_plan[self[key].plan_id].remove(key)
+        self._bought.pop(self[key].plan_id, None)
         super().__delitem__(key)
 
     def clear(self) -> None:
         """Forget all orders."""
         super().clear()
         self._of_plan.clear()
+        self._bought.clear()
 
-    def of_plan(self, plan_id: str) -> list[Intent]:
-        """A plan's orders, oldest first."""
-        return [self[key] for key in self._of_plan.get(plan_id, ())]
+    def buys(self, plan_id: str) -> list[Intent]:
+        """A plan's buys, oldest first."""
+        found = (self[key] for key in self._of_plan.get(plan_id, ()))
+        return [intent for intent in found if intent.request.side is Side.BUY]
+
+    def bought_usd(self, plan_id: str) -> Decimal:
+        """What a plan's buys came to, without commission."""
+        if plan_id not in self._bought:
+            self._bought[plan_id] = sum((intent.filled_usd for intent in self.buys(plan_id)), ZERO)
+        return self._bought[plan_id]

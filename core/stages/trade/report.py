@@ -22,7 +22,7 @@ def risk_view(book: Book) -> RiskView:
         reconciled=book.reconciled,
         broker_ok=book.broker_ok,
         in_window=book.in_window,
-        blocks=tuple(sorted(b.reason for b in book.standing())),
+        blocks=tuple(sorted(b.reason for b in book.standing())) if book.blocks else (),
         clock_skewed=book.clock_skewed,
         unwatched=bool(book.unwatched),
         held=set(book.positions),
