@@ -133,7 +133,8 @@ def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flag
     unit[:, : _exact(params)] = 0.0
 
     def error(steps: int) -> FloatArray:
-        return unit * (1 - 1 / period) ** max(0, steps) + ROUNDING * 100
+        off: FloatArray = unit * (1 - 1 / period) ** max(0, steps)
+        return off + ROUNDING * 100
 
     rose = _crossings(rsi - params.rsi_oversold, error(LAST - params.signal_window_bars - period), params)
     now = error(LAST - period)
@@ -143,7 +144,7 @@ def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flag
 
 def _volumes(volume: FloatArray, lookback: int) -> tuple[FloatArray, FloatArray]:
     """The most that a bar's volume may be, and the least that the mean before it is; NaN where there are too few bars."""
-    grown = volume * (1 + ROUNDING)
+    grown: FloatArray = volume * (1 + ROUNDING)
     usual = np.full(volume.shape, np.nan)
     if volume.shape[1] > lookback:
         sums = _sums(volume, 1)

@@ -88,7 +88,7 @@ def screened_by_the_collector(day: DayBars, params: ScannerParams) -> set[str]:
 def test_every_ticker_that_is_screened_is_a_candidate(day, params) -> None:
     found = screened_by_the_collector(day, params)
     event(f"screened: {bool(found)}")
-    chosen = {day.tickers[i] for i in candidates(day, ByTicker(day), params)}
+    chosen = {day.tickers[i] for i in candidates(ByTicker(day), params)}
     assert found <= chosen
 
 
@@ -212,7 +212,7 @@ def test_an_ordinary_day_is_mostly_left_out() -> None:
     assert np.mean(share) < 0.4
     day = made_day(MONDAY, seed=3, tickers=12)
     strict = ScannerParams(price_change_pct=20.0, volume_spike_pct=2_000.0)
-    assert len(candidates(day, ByTicker(day), strict)) < 4
+    assert len(candidates(ByTicker(day), strict)) < 4
 
 
 # -- a whole run --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from core.model.money import ZERO
 from core.model.order import Intent, Side
 from core.model.position import Plan
 
-T = TypeVar("T", Intent, Plan)
+T = TypeVar("T", bound=Intent | Plan)
 
 
 class Living(dict[str, T], Generic[T]):

@@ -1,5 +1,7 @@
 """Each BUY and SELL condition by itself, on crafted bars."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -42,11 +44,13 @@ class Crafted(IndicatorSeries):
             "band_upper": 110.0,
             "band_middle": 100.0,
             "band_lower": 90.0,
-            "relative_volume": 1.0,
         }
         for name, value in flat.items():
             tail = columns.get(name, [])
             setattr(self, name, np.array([value] * (N - len(tail)) + tail))
+        self.relative_volume = (
+            relative if math.isfinite(relative := columns.get("relative_volume", [1.0])[-1]) else None
+        )
 
 
 def bought(**columns: list[float]) -> set[Condition]:
@@ -187,9 +191,10 @@ def test_every_further_condition_raises_the_confidence() -> None:
 
 
 def test_relative_volume_compares_with_the_bars_before() -> None:
-    found = relative_volume(np.array([1.0, 1.0, 2.0, 6.0]), 2)
-    np.testing.assert_allclose(found, [np.nan, np.nan, 2.0, 4.0])
-    assert np.isnan(relative_volume(np.zeros(5), 2)).all()
+    volumes = np.array([1.0, 1.0, 2.0, 6.0])
+    assert [relative_volume(volumes[:bars], 2) for bars in range(1, 5)] == [None, None, 2.0, 4.0]
+    assert relative_volume(np.zeros(5), 2) is None
+    assert relative_volume(np.array([1e-308, 1e-308, 1e300]), 2) is None
 
 
 def test_latest_has_none_where_the_history_is_short() -> None:
