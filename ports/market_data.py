@@ -1,7 +1,7 @@
 """What the collector needs from a market data vendor."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -32,7 +32,7 @@ Feed = Sequence[Bar] | FeedStatus | HaltChange
 class BarStream(Protocol):
     """A supervised stream of closed minute bars: it reconnects by itself and reports what happened."""
 
-    def events(self) -> AsyncIterator[Feed]:
+    def events(self) -> AsyncGenerator[Feed, None]:
         """Batches of bars in order of arrival, and changes of the connection and of halts between them."""
         ...
 

@@ -5,7 +5,7 @@ import datetime as dt
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from adapters.polygon import wire
@@ -72,7 +72,7 @@ class PolygonStream:
         self._last: tuple[bool, str] = (False, "")
         self._up_since: dt.datetime | None = None
 
-    async def events(self) -> AsyncIterator[Feed]:
+    async def events(self) -> AsyncGenerator[Feed, None]:
         """Batches of bars (a whole frame each) in order of arrival, and changes of status and of halts between them."""
         if self._supervisor is not None:
             raise RuntimeError("a stream has one reader")
