@@ -256,11 +256,16 @@ async def main(runtime: Runtime) -> None:
     lock = RedisLock(runtime.settings.redis_url or socket_url(runtime.settings.state_dir), polygon.key)
     stream = TurnedFeed(
         lambda: PolygonStream(
-            polygon.key, polygon.ws_url, clock=runtime.clock, extras=EXTRAS, expects_data=expects_data
+            polygon.key,
+            polygon.ws_url,
+            clock=runtime.clock,
+            package=polygon.package,
+            extras=EXTRAS,
+            expects_data=expects_data,
         ),
         lock,
     )
-    reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock)
+    reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock, package=polygon.package)
     try:
         records = SqlRecordStore(engine)
         url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"

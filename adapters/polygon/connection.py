@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from adapters.polygon.library import MARKET, AuthError, WebSocketClient, scrubbed
+from adapters.polygon.library import MARKET, Vendor, scrubbed
 from ports.clock import Clock
 from ports.market_data import FeedStatus
 
@@ -30,8 +31,9 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to connect, with which key, and what to ask for."""
+    """Where to connect, with whose package and which key, and what to ask for."""
 
+    vendor: Vendor
     key: str
     host: str
     secure: bool
@@ -80,7 +82,7 @@ class Connection:
     ) -> None:
         self._endpoint, self._session, self._clock, self._patience = endpoint, session, clock, patience
         self._extras = tuple(extras)
-        self._client = _Client(
+        self._client = _telling(endpoint.vendor.stream)(
             api_key=endpoint.key,
             feed=endpoint.host,
             market=MARKET,
@@ -126,7 +128,7 @@ class Connection:
         if not task.done():
             return None
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, AuthError):
+        if isinstance(error, self._endpoint.vendor.auth_error):
             return down("auth_failed", scrubbed(error, self._endpoint.key))
         return down("disconnected", scrubbed(error, self._endpoint.key) if error else "closed by the server")
 
@@ -151,16 +153,20 @@ class Connection:
         await asyncio.gather(task, return_exceptions=True)
 
 
-class _Client(WebSocketClient):  # type: ignore[misc] # the vendor's package ships no types
-    """The vendor's client, telling when it has subscribed."""
+@functools.cache
+def _telling(base: Any) -> Any:
+    """The vendor's client, telling by `asked` when it has subscribed."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.asked = asyncio.Event()
+    class Client(base):  # type: ignore[misc] # the vendor's package ships no types
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.asked = asyncio.Event()
 
-    async def _subscribe(self, topics: Any) -> None:
-        await super()._subscribe(topics)
-        self.asked.set()
+        async def _subscribe(self, topics: Any) -> None:
+            await super()._subscribe(topics)
+            self.asked.set()
+
+    return Client
 
 
 def down(key: str, detail: str) -> FeedStatus:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from adapters.polygon import wire
 from adapters.polygon.backlog import MOST_BARS, Backlog
 from adapters.polygon.connection import SLOW_KEYS, Connection, Endpoint, Patience, Session
-from adapters.polygon.library import hush, scrubbed, stream_address
+from adapters.polygon.library import load, scrubbed, stream_address
 from adapters.polygon.parse import HALT, MINUTE, bar_of_event, halt_of_event
 from core.model.bar import Bar
 from ports.clock import Clock
@@ -39,6 +39,7 @@ class Counters:
 class PolygonStream:
     """Closed minute bars, reconnecting for ever. One at a time per key: Polygon allows a single connection.
 
+    `package` is the vendor's ("polygon", "massive", or empty for what is installed).
     `ws_address` is `wss://socket.polygon.io/stocks` or `host:port` (then `secure` decides). `extras` are asked for after
     the topics are acknowledged, one by one, and never again once refused. `jitter` gives numbers in [0, 1).
     `expects_data` says whether silence is suspicious now (outside of sessions it is not).
@@ -50,6 +51,7 @@ class PolygonStream:
         ws_address: str,
         *,
         clock: Clock,
+        package: str = "",
         secure: bool = True,
         topics: Sequence[str] = ("AM.*",),
         extras: Sequence[str] = (),
@@ -59,9 +61,8 @@ class PolygonStream:
         most_bars: int = MOST_BARS,
         real: Callable[[], float] = time.monotonic,
     ) -> None:
-        hush()
         host, secure = stream_address(ws_address, secure=secure)
-        self._endpoint = Endpoint(key=key, host=host, secure=secure, topics=tuple(topics))
+        self._endpoint = Endpoint(vendor=load(package), key=key, host=host, secure=secure, topics=tuple(topics))
         self._extras = tuple(extras)
         self._clock, self._jitter, self._patience = clock, jitter, patience or Patience()
         self._expects_data = expects_data
