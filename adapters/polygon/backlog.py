@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ports.market_data import Feed, FeedStatus
 
 MOST_BARS = 100_000
+OVERRUN = "overrun"
 
 
 class Backlog:
@@ -60,12 +61,16 @@ class Backlog:
     def _overrun(self) -> None:
         now = self._real()
         self.lost += self._bars
-        kept = [pair for pair in self._items if not _size(pair[0])]
-        self._items = deque(kept)
+        # one gap, however often it grew
+        self._items = deque(pair for pair in self._items if not _size(pair[0]) and not _overran(pair[0]))
         self._bars = 0
         for up in (False, True):
-            self._items.append((FeedStatus(up=up, key="overrun", detail="" if up else "read too slowly"), now))
+            self._items.append((FeedStatus(up=up, key=OVERRUN, detail="" if up else "read too slowly"), now))
 
 
 def _size(item: Feed) -> int:
     return len(item) if isinstance(item, list) else 0
+
+
+def _overran(item: Feed) -> bool:
+    return isinstance(item, FeedStatus) and item.key == OVERRUN
