@@ -211,7 +211,7 @@ class CollectStage:
             self._screened_today.clear()
             self._asked.clear()
             self._unknown_caps.clear()
-            self._halts.clear()
+            self._halts = {t: halt for t, halt in self._halts.items() if halt.from_ms >= self._day[0]}
             self.gaps.clear()
 
     def _state(self, ticker: str) -> _Ticker:
