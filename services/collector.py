@@ -35,7 +35,7 @@ from ports.bus import BusUnavailable
 from ports.market_data import BarStream, FeedStatus, HaltChange, ReferenceData, ReferenceUnavailable
 from ports.store import RecordStore, StoreUnavailable
 from services.feed_health import FeedHealth
-from services.feed_turn import TurnedFeed
+from services.feed_turn import TurnedFeed, holder_of
 from services.runtime import Runtime, run, until_stopped
 from services.watched import load_watch_list
 
@@ -253,7 +253,11 @@ async def main(runtime: Runtime) -> None:
     def expects_data(at: dt.datetime) -> bool:
         return calendar.current_or_next(at).phase(at) is Phase.REGULAR
 
-    lock = RedisLock(runtime.settings.redis_url or socket_url(runtime.settings.state_dir), polygon.key)
+    lock = RedisLock(
+        runtime.settings.redis_url or socket_url(runtime.settings.state_dir),
+        polygon.key,
+        holder=holder_of(runtime.settings.state_dir),
+    )
     stream = TurnedFeed(
         lambda: PolygonStream(
             polygon.key,

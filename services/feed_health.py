@@ -34,7 +34,7 @@ class FeedHealth:
 
     async def look_after(self) -> None:
         """Look every few seconds until the stop."""
-        await self._runtime.every(LOOK_S, self.look)
+        await self._runtime.every(LOOK_S, self.look, least_s=1.0)
 
     async def look(self) -> None:
         """Tell what has changed with time, and note delay and lag."""

@@ -2,18 +2,38 @@
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import secrets
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 
 from ports.lock import Held, SharedLock
 from ports.market_data import BarStream, Feed, FeedStatus
 
 log = logging.getLogger(__name__)
 RENEW_S = 4.0
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 WAITING = {
     Held.TAKEN: FeedStatus(up=False, key="another_collector"),
     Held.UNKNOWN: FeedStatus(up=False, key="no_lock"),
 }
+
+
+def holder_of(state_dir: Path) -> str:
+    """The name of this installation while this machine runs, the same after a restart of the process.
+
+    The kernel's lock on the state directory lets one collector at a time use it; a copy of the directory, on another
+    machine or in another container, is another holder.
+    """
+    try:
+        boot = BOOT.read_text().strip()
+    except OSError:
+        boot = secrets.token_hex(16)
+    found = state_dir.stat()
+    parts = (boot, socket.gethostname(), str(state_dir), found.st_dev, found.st_ino)
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 class TurnedFeed:

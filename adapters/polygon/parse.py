@@ -1,7 +1,7 @@
 """Polygon's events and records as our nouns; what is impossible becomes None and is counted by the caller."""
 
 from adapters.polygon.wire import Event
-from core.model.bar import MINUTE_MS, Bar
+from core.model.bar import MINUTE_MS, MOST_TICKER, Bar
 from core.model.instrument import Exchange, Instrument
 from ports.market_data import HaltChange
 
@@ -30,7 +30,7 @@ def halt_of_event(event: Event) -> HaltChange | None:
     """A halt or its end out of a LULD event; None for the price bands, which are most of them."""
     indicators = event.i if isinstance(event.i, list) else []
     halted = HALTED in indicators
-    if not event.T or not (halted or RESUMED in indicators):
+    if not 0 < len(event.T) <= MOST_TICKER or not (halted or RESUMED in indicators):
         return None
     return HaltChange(ticker=event.T, halted=halted, at_ms=_instant_ms(event.t))
 

@@ -1,8 +1,8 @@
 """The lock of one market data key: Polygon allows a key one connection, whichever machine asks."""
 
+import asyncio
 import hashlib
 import logging
-import secrets
 
 from redis.asyncio import Redis
 
@@ -12,6 +12,7 @@ from ports.lock import Held
 log = logging.getLogger(__name__)
 PREFIX = "lock:feed:"
 TTL_MS = 15_000
+RELEASE_S = 2.0
 # compare and act in one step: between a look and a deed the lock may have become somebody else's
 RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
 RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -23,11 +24,15 @@ def lock_name(key: str) -> str:
 
 
 class RedisLock:
-    """`ports.lock.SharedLock`: a random token that expires after `ttl_ms` real milliseconds unless renewed."""
+    """`ports.lock.SharedLock`: a token that expires after `ttl_ms` real milliseconds unless renewed.
 
-    def __init__(self, url: str, key: str, *, ttl_ms: int = TTL_MS) -> None:
+    Whoever claims in the name of the same `holder` has it too: a process that was killed is followed at once by the one
+    started in its place. The caller sees to it that there are never two at a time.
+    """
+
+    def __init__(self, url: str, key: str, *, holder: str, ttl_ms: int = TTL_MS) -> None:
         self._name, self._ttl_ms = lock_name(key), ttl_ms
-        self._token = secrets.token_hex(16)
+        self._token = holder
         self._client: Redis = connect(url, retries=1)
 
     async def claim(self) -> Held:
@@ -47,11 +52,11 @@ class RedisLock:
     async def release(self) -> None:
         """Give it back; what can't be given back now expires."""
         try:
-            await self._client.eval(RELEASE, 1, self._name, self._token)
+            async with asyncio.timeout(RELEASE_S):
+                await self._client.eval(RELEASE, 1, self._name, self._token)
         except TROUBLE as error:
             log.debug("the feed's lock expires by itself: %s", error)
 
     async def close(self) -> None:
-        """Give it back and release connections."""
-        await self.release()
+        """Release connections."""
         await self._client.aclose()

@@ -132,7 +132,7 @@ def test_a_long_outage_is_told_once_with_its_end() -> None:
     assert (told.kind, told.values["minutes"]) == (EventKind.FEED_UP, 4)
 
 
-@pytest.mark.parametrize("key", ["auth_failed", "not_authorized", "max_connections", "another_collector"])
+@pytest.mark.parametrize("key", ["auth_failed", "not_authorized", "max_connections"])
 def test_what_needs_a_person_is_told_at_once_and_once(key: str) -> None:
     watch = FeedWatch()
     assert down(watch, key) == [EventKind.FEED_DOWN]

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
 from core.model.bar import Bar
 from ports.lock import Held
 from ports.market_data import Feed, FeedStatus
-from services.feed_turn import TurnedFeed
+from services import feed_turn
+from services.feed_turn import TurnedFeed, holder_of
 from tests.unit.core.builders import bar
 
 UP = FeedStatus(up=True, key="connected")
@@ -146,3 +148,17 @@ async def test_a_stream_that_fails_is_not_swallowed() -> None:
 def _with_events(stream: Stream, events: object) -> Stream:
     stream.events = events  # type: ignore[method-assign, assignment]
     return stream
+
+
+def test_an_installation_keeps_its_name_and_a_copy_of_it_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, copy = tmp_path / "a", tmp_path / "b"
+    here.mkdir()
+    copy.mkdir()
+    assert holder_of(here) == holder_of(here) != holder_of(copy)
+    name = holder_of(here)
+    monkeypatch.setattr(feed_turn.socket, "gethostname", lambda: "another-machine")
+    assert holder_of(here) != name
+    monkeypatch.setattr(feed_turn, "BOOT", tmp_path / "nothing")
+    assert holder_of(here) != holder_of(here), "where nothing tells, a restart waits for the lock to expire"
