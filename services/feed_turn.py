@@ -14,6 +14,7 @@ from ports.market_data import BarStream, Feed, FeedStatus
 
 log = logging.getLogger(__name__)
 RENEW_S = 4.0
+AGAIN_S = 1.0
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 WAITING = {
     Held.TAKEN: FeedStatus(up=False, key="another_collector"),
@@ -71,7 +72,7 @@ class TurnedFeed:
                 told = held
                 log.warning("feed: not connecting: %s", WAITING[held].key)
                 yield WAITING[held]
-            await self._pause(RENEW_S)
+            await self._pause(RENEW_S if held is Held.TAKEN else AGAIN_S)
 
     async def _turn(self) -> AsyncGenerator[Feed, None]:
         stream = self._stream = self._make()

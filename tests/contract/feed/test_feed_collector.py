@@ -1,7 +1,9 @@
 """The collector at the sandbox: gaps are filled over REST, delays and refusals reach people, and end by themselves."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -9,7 +11,7 @@ from adapters.polygon.connection import Patience
 from adapters.polygon.rest import PolygonReference
 from adapters.polygon.stream import PolygonStream
 from config.environment import base
-from core.model.messages import AnyMessage, BarsClosed, Channel, Event, EventKind
+from core.model.messages import AnyMessage, BarsClosed, Channel, Event, EventKind, Screened
 from core.model.params import Params, ScannerParams
 from core.rules.screen import ScreenRule
 from ports.bus import BusUnavailable
@@ -206,3 +208,43 @@ async def test_halts_reach_the_screen(collecting, entitled):
     await world.until(lambda: "HELI" in world.collector._stage._halts)
     rejections = world.collector._stage.rejections
     await world.until(lambda: rejections.keys() & {ScreenRule.STALE_REFERENCE, ScreenRule.HALTED}, step_s=20)
+
+
+async def test_cut_every_few_seconds_for_half_an_hour_it_finds_exactly_what_it_hears(
+    collecting, polygon, market, clock
+):
+    """The story's finds are at minutes 7, 16 and 25; none is invented by a gap, none is lost but with its own bar."""
+    chance = random.Random(11)
+    world = collecting()
+    heard: set[tuple[str, int]] = set()
+    take = world.collector._bars_arrived
+
+    async def listening(bars):
+        heard.update((bar.ticker, bar.start_ms) for bar in bars)
+        await take(bars)
+
+    world.collector._bars_arrived = listening
+    begin_ms = int(clock.now().timestamp() * 1000)
+    await world.until(lambda: world.feed == "connected")
+    end, cut_at, cuts = clock.now() + timedelta(minutes=28), clock.now(), 0
+    while clock.now() < end:
+        if clock.now() >= cut_at and polygon.stream.connections:
+            polygon.stream.strike(fault("abort"))
+            cuts += 1
+            cut_at = clock.now() + timedelta(seconds=chance.randint(5, 60))
+        clock.advance(3)
+        await asyncio.sleep(0.001)
+    await world.until(lambda: not world.collector._lookups)
+    finds = {
+        (m.ticker, (m.bars[-1].start_ms - begin_ms) // 60_000) for m in world.bus.published if isinstance(m, Screened)
+    }
+    story = {("HELI", 7), ("QBIT", 16), ("WAVE", 25)}
+    expected = {(ticker, minute) for ticker, minute in story if (ticker, begin_ms + minute * 60_000) in heard}
+    assert cuts > 25
+    assert finds == expected
+    assert len(finds) >= 2
+    whole = {s.ticker: s.bars for s in world.bus.published if isinstance(s, Screened)}
+    for ticker, bars in whole.items():
+        sent = (market.bar_of_minute(ticker, market.minute_of(bar.start_at)) for bar in bars)
+        assert [(bar.close, bar.volume) for bar in bars] == [(s.close, s.volume) for s in sent]
+    assert not world.events

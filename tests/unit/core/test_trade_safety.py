@@ -234,3 +234,11 @@ def test_prices_that_stay_apart_are_told_and_close_nothing_by_themselves(auto: W
     assert (told.kind, told.ticker) == (EventKind.TROUBLE, "NVDA")
     assert (told.values["where"], told.values["what"], told.values["pct"]) == ("feed", "prices_apart", 7.0)
     assert auto.book.trading_state is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize("delay_s", [0, 30, 89, 91, 300, 900, 1200])
+def test_a_late_feed_never_buys_and_says_why(auto: World, delay_s: int) -> None:
+    auto.buy_signal(ticker="AMD", delay_ms=delay_s * 1000)
+    reasons = [told["reason"] for told in auto.events(EventKind.PLAN_REFUSED)]
+    assert reasons == (["delayed_feed"] if delay_s > 90 else [])
+    assert bool(auto.events(EventKind.PLAN_STARTED)) is (delay_s <= 90)
