@@ -16,7 +16,7 @@ from core.model.bar import Bar
 from core.model.instrument import Exchange
 from core.model.money import ZERO, price, usd
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
-from core.model.quote import Quote
+from core.model.quote import FEED_SOURCE, Quote
 from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, Urgency
 
 KEPT_ORDERS = 500
@@ -139,7 +139,7 @@ class PaperBroker:
         if known is None:
             raise BrokerUnavailable(f"no price of {ticker} yet")
         bar, at = known
-        return Quote(ticker=ticker, last=price(bar.close), at=at, source="feed")
+        return Quote(ticker=ticker, last=price(bar.close), at=at, source=FEED_SOURCE)
 
     def clock_skew_s(self) -> float | None:
         """There is no other clock."""

@@ -90,8 +90,10 @@ class Consumer:
     async def _handle(self, delivery: Delivery) -> Work | None:
         message = delivery.message
         match message:
-            case Screened(bars=bars) | BarsClosed(bars=bars):
+            case Screened(bars=bars):
                 self._desk.bars.add(bars)
+            case BarsClosed(bars=bars, past=past):
+                self._desk.bars.add((*past, *bars))
             case Signal():
                 return await self._desk.board.signal(message)
             case Event():

@@ -59,7 +59,7 @@ async def main(runtime: Runtime) -> None:
     polygon = environment.polygon(runtime.env)
     settings, clock = runtime.settings, runtime.clock
     engine = open_engine(settings.database_url)
-    reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock)
+    reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
     vendor = Vendor(reference, calendar, clock)

@@ -91,7 +91,9 @@ def run(options: argparse.Namespace, root: Path) -> int:
     else:
         tickers = _tickers(options.tickers)
         settings = polygon(env)
-        vendor = PolygonReference(settings.key, settings.rest_url, clock=clock, deadline_s=60.0, threads=1)
+        vendor = PolygonReference(
+            settings.key, settings.rest_url, clock=clock, package=settings.package, deadline_s=60.0, threads=1
+        )
         calls = FREE_CALLS_PER_MIN if options.plan == "free" else 0
         windows = list(windows_of(tickers, options.first, last))
         skipped = len(windows)

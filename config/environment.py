@@ -1,6 +1,7 @@
 """The environment and .env as settings: each process reads only its own secrets."""
 
 import hashlib
+import importlib.util
 import math
 import os
 import tempfile
@@ -36,9 +37,10 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolygonSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Market data."""
+    """Market data; `package` is whose client reads it, empty for the newer of those installed."""
 
     key: str
+    package: str
     ws_url: str
     rest_url: str
 
@@ -74,6 +76,7 @@ class TelegramSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_url: str
 
 
+VENDOR_HOSTS = {"polygon": "polygon.io", "massive": "massive.com"}
 REAL_HOST = "https://openapi.koreainvestment.com:9443"
 MASTER_HOST = "https://new.real.download.dws.co.kr"
 PAPER_HOST = "https://openapivts.koreainvestment.com:29443"
@@ -114,12 +117,25 @@ def master_url(env: Mapping[str, str]) -> str:
 
 
 def polygon(env: Mapping[str, str]) -> PolygonSettings:
-    """Key and addresses of the market data."""
+    """Key and addresses of the market data, under the vendor's old name or its new one; the old hosts answer to both."""
+    package = env.get("MARKET_DATA_CLIENT", "").strip()
+    if package not in {"", *VENDOR_HOSTS}:
+        raise ConfigError(f"MARKET_DATA_CLIENT must be empty, polygon or massive, not {package!r}")
+    if package and importlib.util.find_spec(package) is None:
+        raise ConfigError(
+            f"MARKET_DATA_CLIENT is {package}, which is not installed: pip install it, or leave MARKET_DATA_CLIENT empty"
+        )
+    host = VENDOR_HOSTS[package or "polygon"]
     return PolygonSettings(
         key=_required(env, "POLYGON_API_KEY", "MASSIVE_API_KEY"),
-        ws_url=env.get("POLYGON_WS_URL", "wss://socket.polygon.io/stocks"),
-        rest_url=env.get("POLYGON_REST_URL", "https://api.polygon.io"),
+        package=package,
+        ws_url=_either(env, "POLYGON_WS_URL", "MASSIVE_WS_URL") or f"wss://socket.{host}/stocks",
+        rest_url=_either(env, "POLYGON_REST_URL", "MASSIVE_REST_URL") or f"https://api.{host}",
     )
+
+
+def _either(env: Mapping[str, str], *names: str) -> str:
+    return next((value for name in names if (value := env.get(name, "").strip())), "")
 
 
 def flat_files(env: Mapping[str, str]) -> FlatFileSettings:

@@ -1,7 +1,7 @@
 """What the collector needs from a market data vendor."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,11 +18,26 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class HaltChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange halts a ticker, or lets it trade again; `at_ms` is None where the vendor's instant is unreadable."""
+
+    ticker: str
+    halted: bool
+    at_ms: int | None
+
+
+Feed = Sequence[Bar] | FeedStatus | HaltChange
+
+
 class BarStream(Protocol):
     """A supervised stream of closed minute bars: it reconnects by itself and reports what happened."""
 
-    def events(self) -> AsyncIterator[Sequence[Bar] | FeedStatus]:
-        """Batches of bars in order of arrival, and status changes between them."""
+    def events(self) -> AsyncGenerator[Feed, None]:
+        """Batches of bars in order of arrival, and changes of the connection and of halts between them."""
+        ...
+
+    def lag_s(self) -> float:
+        """How many real seconds the reader is behind what has arrived."""
         ...
 
     async def close(self) -> None:

@@ -57,8 +57,15 @@ PAGES = MappingProxyType(
         "blank_object": _action(subject=False),
     }
 )
+# at the next connection, login or subscription
+ENTRY = ("upgrade_error", "auth_fail", "auth_drop", "auth_timeout", "no_ack", "refuse_topics")
 STREAM: Mapping[str, Action] = MappingProxyType(
-    {name: _action(subject=False) for name in ("close", "silent", "auth_fail", "max_connections")}
+    {
+        **{name: _action(subject=False) for name in (*ENTRY, "close", "abort", "silent", "max_connections")},
+        **{name: _action(subject=False) for name in ("slow_consumer", "force_disconnect", "garble")},
+        "big_frame": _action("rows", subject=False),
+        "delayed": _action(needs=["seconds"], lasting=True, subject=False),
+    }
 )
 KIS: Mapping[str, Action] = MappingProxyType({**WIRE, **DATE, **ORDERS, **LAGS, **PAGES})
 # "kis" is both hosts; "kis_real" and "kis_paper" are one each

@@ -10,8 +10,9 @@ import msgspec
 
 from core.model.instrument import Exchange
 from core.model.order import BuyingPower
-from core.model.quote import Quote
+from core.model.quote import FEED_SOURCE, Quote
 from core.rules.exit import STOP_CONFIRM
+from core.rules.feed import Agreement
 from core.stages.trade import TradeStage
 from core.stages.trade.inputs import (
     BrokerHealth,
@@ -19,11 +20,13 @@ from core.stages.trade.inputs import (
     HoldingsRead,
     OrdersRead,
     PowerRead,
+    PricesApart,
     QuotesRead,
     TradeInput,
 )
 from ports.broker import Broker, BrokerUnavailable, Urgency
 from services.runtime import Runtime
+from services.venues import PriceBoard
 
 log = logging.getLogger(__name__)
 QUOTES_S, ORDERS_LIVE_S, RECONCILE_S, POWER_S = 2.0, 2.0, 20.0, 60.0
@@ -44,8 +47,11 @@ class BrokerWatch:
         broker: Broker,
         stage: TradeStage,
         tell: Callable[[TradeInput], Awaitable[object]],
+        board: PriceBoard,
     ) -> None:
         self._runtime = runtime
+        self._board = board
+        self._agreement = Agreement()
         self._broker = broker
         self._book = stage.book
         self._tell = tell
@@ -99,6 +105,7 @@ class BrokerWatch:
         except BrokerUnavailable as error:
             log.warning("no price or buying power for %s: %s", ticker, error)
             return None, None
+        await self._compare(quote)
         return quote, power
 
     @property
@@ -133,6 +140,18 @@ class BrokerWatch:
             return
         await self._tell(QuotesRead(at=self._runtime.clock.now(), quotes=(quote,)))
         self._evaluated[ticker] = self._runtime.monotonic()
+        await self._compare(quote)
+
+    async def _compare(self, quote: Quote) -> None:
+        """The feed against the broker, where both have just spoken; the paper account's prices are the feed's own."""
+        newest = self._board.newest(quote.ticker)
+        if newest is None or quote.source == FEED_SOURCE:
+            return
+        max_pct = self._runtime.params.trading.max_divergence_pct
+        now = self._runtime.clock.now()
+        apart_pct = self._agreement.see(newest[0], quote.last, now, max_pct)
+        if apart_pct is not None:
+            await self._tell(PricesApart(at=now, ticker=quote.ticker, apart_pct=apart_pct))
 
     async def _read_orders(self) -> None:
         try:
@@ -142,6 +161,7 @@ class BrokerWatch:
             return
         await self._tell(OrdersRead(at=self._runtime.clock.now(), orders=listed.orders, complete=listed.complete))
         if (skew_s := self._broker.clock_skew_s()) is not None:
+            self._runtime.note(skew_s=f"{skew_s:.1f}")
             await self._tell(ClockRead(at=self._runtime.clock.now(), skew_s=skew_s))
         await self._answered()
 

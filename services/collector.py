@@ -15,32 +15,35 @@ from adapters.db.records import SqlRecordStore
 from adapters.kis.master import fetch_listings
 from adapters.polygon.rest import PolygonReference
 from adapters.polygon.stream import PolygonStream
+from adapters.redis.lock import RedisLock
+from adapters.redis.server import socket_url
 from config import environment
 from core.model.bar import Bar
 from core.model.instrument import Instrument, Listing
 from core.model.messages import (
     BarsClosed,
     Channel,
-    Event,
-    EventKind,
     HoldingsChanged,
     Screened,
     SettingsChanged,
     WatchListChanged,
-    message_id,
 )
 from core.model.session import Phase
 from core.rules.schedule import collecting
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 from ports.bus import BusUnavailable
-from ports.market_data import BarStream, FeedStatus, ReferenceData, ReferenceUnavailable
+from ports.market_data import BarStream, FeedStatus, HaltChange, ReferenceData, ReferenceUnavailable
 from ports.store import RecordStore, StoreUnavailable
+from services.feed_health import FeedHealth
+from services.feed_turn import TurnedFeed, holder_of
 from services.runtime import Runtime, run, until_stopped
 from services.watched import load_watch_list
 
 log = logging.getLogger(__name__)
 PARALLEL_LOOKUPS = 8
 INSTRUMENT_MAX_AGE = dt.timedelta(hours=24)
+# halts, where the plan has them
+EXTRAS = ("LULD.*",)
 LISTINGS_EVERY = dt.timedelta(hours=24)
 
 
@@ -70,13 +73,15 @@ class Collector:
         self._stage.follow(watched)
         self._names: dict[str, Instrument] = {}
         self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
-        self._down = False
+        self._health = FeedHealth(runtime, stream)
         self._bars = self._published = self._lost = 0
 
     async def run(self) -> None:
         """Work until the stop."""
         await self._load_instruments()
-        await until_stopped(self._runtime, self._feed(), self._control(), self._keep_listings())
+        await until_stopped(
+            self._runtime, self._feed(), self._health.look_after(), self._control(), self._keep_listings()
+        )
         for task in self._lookups:
             task.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
@@ -138,29 +143,22 @@ class Collector:
 
     async def _feed(self) -> None:
         async for item in self._stream.events():
-            if isinstance(item, FeedStatus):
-                await self._status_changed(item)
-            else:
-                await self._bars_arrived(item)
+            match item:
+                case FeedStatus():
+                    await self._status_changed(item)
+                case HaltChange():
+                    now_ms = int(self._runtime.clock.now().timestamp() * 1000)
+                    self._stage.halt_changed(item.ticker, item.at_ms or now_ms, halted=item.halted)
+                case _:
+                    await self._bars_arrived(item)
 
     async def _status_changed(self, status: FeedStatus) -> None:
         at = self._runtime.clock.now()
         log.info("feed: %s %s", status.key, status.detail)
         if status.up:
             self._stage.feed_started(int(at.timestamp() * 1000))
-        if status.up == self._down:
-            # the first connection is no news
-            self._down = not status.up
-            kind = EventKind.FEED_UP if status.up else EventKind.FEED_DOWN
-            await self._tell(kind, at, key=status.key, detail="" if status.up else status.detail)
-        self._runtime.note(feed=status.key)
-
-    async def _tell(self, kind: EventKind, at: dt.datetime, **values: str) -> None:
-        key = message_id("collector", kind.value, at.isoformat())
-        try:
-            await self._runtime.bus.publish(Channel.EVENTS, Event(id=key, kind=kind, at=at, values=dict(values)))
-        except BusUnavailable:
-            self._lost += 1
+        await self._health.status_changed(status, at)
+        self._runtime.note(gaps=len(self._stage.gaps))
 
     async def _bars_arrived(self, bars: Sequence[Bar]) -> None:
         now = self._runtime.clock.now()
@@ -168,8 +166,8 @@ class Collector:
             return
         self._bars += len(bars)
         await self._perform(self._stage.bars_arrived(bars, now))
-        delay_s = (now - bars[-1].end_at).total_seconds() if bars else 0.0
-        self._runtime.note(bars=self._bars, delay_s=f"{delay_s:.1f}", published=self._published, lost=self._lost)
+        self._health.bars_arrived(bars, now)
+        self._runtime.note(bars=self._bars, published=self._published, lost=self._lost)
 
     async def _perform(self, effects: Sequence[CollectEffect]) -> None:
         for effect in effects:
@@ -203,7 +201,7 @@ class Collector:
                 bars = await self._reference.minute_bars(ask.ticker, start, end)
             except ReferenceUnavailable:
                 log.warning("no history for %s", ask.ticker)
-                self._stage.history_failed(ask.ticker)
+                await self._perform(self._stage.history_failed(ask.ticker, self._runtime.clock.now()))
                 return
         await self._perform(self._stage.history_loaded(ask.ticker, bars, self._runtime.clock.now()))
 
@@ -255,8 +253,23 @@ async def main(runtime: Runtime) -> None:
     def expects_data(at: dt.datetime) -> bool:
         return calendar.current_or_next(at).phase(at) is Phase.REGULAR
 
-    stream = PolygonStream(polygon.key, polygon.ws_url, clock=runtime.clock, expects_data=expects_data)
-    reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock)
+    lock = RedisLock(
+        runtime.settings.redis_url or socket_url(runtime.settings.state_dir),
+        polygon.key,
+        holder=holder_of(runtime.settings.state_dir),
+    )
+    stream = TurnedFeed(
+        lambda: PolygonStream(
+            polygon.key,
+            polygon.ws_url,
+            clock=runtime.clock,
+            package=polygon.package,
+            extras=EXTRAS,
+            expects_data=expects_data,
+        ),
+        lock,
+    )
+    reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock, package=polygon.package)
     try:
         records = SqlRecordStore(engine)
         url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"
@@ -265,6 +278,7 @@ async def main(runtime: Runtime) -> None:
         await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder), watched).run()
     finally:
         await stream.close()
+        await lock.close()
         await reference.close()
         await engine.dispose()
 

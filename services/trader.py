@@ -96,7 +96,7 @@ class Trader:
         self._tasks: set[asyncio.Task[None]] = set()
         self._may_send = may_send
         self._desk = OrderDesk(broker, runtime.clock, self.tell, self._allowed)
-        self._watch = BrokerWatch(runtime, broker, self._stage, self.tell)
+        self._watch = BrokerWatch(runtime, broker, self._stage, self.tell, board)
         self._bus_side = BusSide(runtime, self._stage, self._watch, board, tell=self.tell, start=self._start)
         self._pump = OutboxPump(runtime, journal, runtime.bus, records)
         self._protect_seq = 0

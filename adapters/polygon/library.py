@@ -1,14 +1,51 @@
-"""The vendor's package, made fit for a service: no handlers of its own on stdout, addresses from the configuration."""
+"""The vendor's package, made fit for a service: no handlers of its own on stdout, addresses from the configuration.
 
+Two names, one interface: `polygon` (polygon-api-client, frozen) and `massive`, its successor since the vendor's rebrand.
+"""
+
+import functools
+import importlib
 import logging
+from typing import Any
 from urllib.parse import urlsplit
 
-from polygon import RESTClient, WebSocketClient
-from polygon.exceptions import AuthError, BadResponse
-
-__all__ = ["AuthError", "BadResponse", "RESTClient", "WebSocketClient", "hush", "scrubbed", "stream_address"]
+import msgspec
 
 MARKET = "stocks"
+PACKAGES = ("massive", "polygon")
+
+
+class PackageMissing(Exception):
+    """The package that was asked for is not installed; the message says what to do."""
+
+
+class Vendor(msgspec.Struct, frozen=True):
+    """What we use of the package, whatever it is called."""
+
+    name: str
+    stream: Any
+    rest: Any
+    auth_error: type[Exception]
+    bad_response: type[Exception]
+
+
+@functools.cache
+def load(package: str = "") -> Vendor:
+    """The package by name; without one, the newer of those that are installed. Raises PackageMissing."""
+    names = (package,) if package else PACKAGES
+    for name in names:
+        try:
+            module, errors = importlib.import_module(name), importlib.import_module(f"{name}.exceptions")
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != name:
+                raise
+            continue
+        hush()
+        return Vendor(name, module.WebSocketClient, module.RESTClient, errors.AuthError, errors.BadResponse)
+    wanted = " or ".join(names)
+    raise PackageMissing(
+        f"the package {wanted} is not installed: pip install massive, or leave MARKET_DATA_CLIENT empty"
+    )
 
 
 def hush() -> None:

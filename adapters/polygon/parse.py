@@ -1,10 +1,13 @@
 """Polygon's events and records as our nouns; what is impossible becomes None and is counted by the caller."""
 
 from adapters.polygon.wire import Event
-from core.model.bar import MINUTE_MS, Bar
+from core.model.bar import MINUTE_MS, MOST_TICKER, Bar
 from core.model.instrument import Exchange, Instrument
+from ports.market_data import HaltChange
 
 MINUTE = "AM"
+HALT = "LULD"
+HALTED, RESUMED = 17, 18
 # KIS trades Arca and Cboe listings under its AMEX code (facts: kis.md section 7).
 EXCHANGES = {
     "XNAS": Exchange.NASD,
@@ -21,6 +24,25 @@ def bar_of_event(event: Event) -> Bar | None:
     if start is None or (event.e is not None and event.e - start != MINUTE_MS):
         return None
     return bar_of(event.sym, start, event.o, event.h, event.l, event.c, event.v)
+
+
+def halt_of_event(event: Event) -> HaltChange | None:
+    """A halt or its end out of a LULD event; None for the price bands, which are most of them."""
+    indicators = event.i if isinstance(event.i, list) else []
+    halted = HALTED in indicators
+    if not 0 < len(event.T) <= MOST_TICKER or not (halted or RESUMED in indicators):
+        return None
+    return HaltChange(ticker=event.T, halted=halted, at_ms=_instant_ms(event.t))
+
+
+def _instant_ms(value: float | None) -> int | None:
+    """Epoch milliseconds of a time whose unit the documents and the wire disagree on: ms, µs or ns by its size."""
+    if value is None:
+        return None
+    for unit in (1, 1_000, 1_000_000):
+        if 1e12 <= value / unit < 1e13:
+            return int(value / unit)
+    return None
 
 
 def bar_of(

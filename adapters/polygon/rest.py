@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 import urllib3
 
-from adapters.polygon.library import AuthError, BadResponse, RESTClient, hush, scrubbed
+from adapters.polygon.library import load, scrubbed
 from adapters.polygon.parse import bar_of, instrument_of, shares_of
 from core.model.bar import Bar
 from core.model.instrument import Instrument
@@ -50,11 +50,12 @@ class PolygonReference:
         base: str,
         *,
         clock: Clock,
+        package: str = "",
         deadline_s: float = 15.0,
         list_deadline_s: float = 120.0,
         threads: int = 4,
     ) -> None:
-        hush()
+        self._vendor = load(package)
         self._key, self._base, self._clock = key, base.rstrip("/"), clock
         self._deadline_s, self._list_deadline_s = deadline_s, list_deadline_s
         self._clients = threading.local()
@@ -64,7 +65,7 @@ class PolygonReference:
 
     async def instrument(self, ticker: str) -> Instrument | None:
         """One security with its share count; None where it is unknown or listed where KIS does not trade."""
-        details = await self._run(lambda client: _details(client, ticker), self._deadline_s)
+        details = await self._run(lambda client: self._details(client, ticker), self._deadline_s)
         if details is None:
             return None
         shares = shares_of(
@@ -142,7 +143,7 @@ class PolygonReference:
             raise ReferenceUnavailable(f"no answer within {deadline_s:g} s") from None
         except ReferenceUnavailable:
             raise
-        except (AuthError, BadResponse) as error:
+        except (self._vendor.auth_error, self._vendor.bad_response) as error:
             raise ReferenceUnavailable(scrubbed(_words(error), self._key)) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ReferenceUnavailable(f"not reached: {type(error).__name__}") from None
@@ -150,28 +151,27 @@ class PolygonReference:
             # the client's own models stumble over answers of an unexpected shape
             raise ReferenceUnavailable(f"an answer we can't read: {type(error).__name__}") from None
 
+    def _details(self, client: Any, ticker: str) -> Any:
+        try:
+            details = client.get_ticker_details(quote(ticker, safe=""))
+        except self._vendor.bad_response as error:
+            if _body(error).get("status") == "NOT_FOUND":
+                return None
+            raise
+        if isinstance(details, list):
+            raise ReferenceUnavailable("the vendor's answer has no result")
+        return details
+
     def _client(self) -> Any:
         """This thread's client: the vendor's keeps one connection, so sharing it would reconnect all the time."""
         client = getattr(self._clients, "client", None)
         if client is None:
-            client = RESTClient(self._key, base=self._base, retries=RETRIES, num_pools=1, custom_json=_Json)
+            client = self._vendor.rest(self._key, base=self._base, retries=RETRIES, num_pools=1, custom_json=_Json)
             timeout = urllib3.Timeout(connect=3.0, read=self._deadline_s / (RETRIES + 1))
             client.client.connection_pool_kw["timeout"] = timeout
             self._clients.client = client
             self._made.append(client)
         return client
-
-
-def _details(client: Any, ticker: str) -> Any:
-    try:
-        details = client.get_ticker_details(quote(ticker, safe=""))
-    except BadResponse as error:
-        if _body(error).get("status") == "NOT_FOUND":
-            return None
-        raise
-    if isinstance(details, list):
-        raise ReferenceUnavailable("the vendor's answer has no result")
-    return details
 
 
 def _body(error: Exception) -> dict[str, object]:

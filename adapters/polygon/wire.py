@@ -1,5 +1,7 @@
 """Polygon's stream frames (facts: polygon.md 1.5, 1.6): an array that may mix status and data elements."""
 
+from typing import Any
+
 import msgspec
 
 
@@ -22,6 +24,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     z: float | None = None
     dv: str | None = None
     dav: str | None = None
+    # of a halt: the ticker goes by another key, and its time by nanoseconds
+    T: str = ""
+    t: float | None = None
+    i: Any = None
 
 
 class Essential(msgspec.Struct, frozen=True, gc=False):
@@ -83,4 +89,4 @@ def _foreign(piece: msgspec.Raw) -> Event | None:
         kind = _kind.decode(piece).ev
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return None if kind in {"AM", "status"} else Event(ev=kind)
+    return None if kind in {"AM", "LULD", "status"} else Event(ev=kind)

@@ -46,8 +46,8 @@ class RedisBus:
         self._on_dead = on_dead
         self._claim_idle_ms = claim_idle_ms
         self._late_acks: defaultdict[tuple[str, Channel], set[str]] = defaultdict(set)
-        self._client = _connect(url, retries=1)
-        self._reader = _connect(url, retries=0)
+        self._client = connect(url, retries=1)
+        self._reader = connect(url, retries=0)
 
     async def __aenter__(self) -> Self:
         return self
@@ -166,7 +166,8 @@ class RedisBus:
             self._on_dead(channel, reason)
 
 
-def _connect(url: str, *, retries: int) -> Redis:
+def connect(url: str, *, retries: int) -> Redis:
+    """A client that gives up soon; nothing connects before the first use."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=keys.MAX_CONNECTIONS,

@@ -1,13 +1,12 @@
 """Events that are told as messages of their own: which words, how loud, and whether the owner wants them."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from bot.alerts import Topic
 from bot.i18n import Translator
 from bot.question import key_of
 from bot.values import amount, text, whole
-from bot.views import alarms, fills
+from bot.views import alarms, feed, fills
 from bot.views.base import View, lines
 from bot.views.pinned import Standing
 from bot.views.words import MODES, PLACES, PURPOSES, TROUBLES, word
@@ -69,12 +68,13 @@ def notice(
             return Notice(View(_switched(event, t)), Topic.ALARM if panicked else Topic.STATE, quiet=not panicked)
         case (
             EventKind.FEED_DELAYED
+            | EventKind.FEED_TIMELY
             | EventKind.FEED_DOWN
             | EventKind.FEED_UP
             | EventKind.BROKER_DOWN
             | EventKind.BROKER_UP
         ):
-            quiet = event.kind in {EventKind.FEED_UP, EventKind.BROKER_UP, EventKind.FEED_DELAYED}
+            quiet = event.kind not in {EventKind.FEED_DOWN, EventKind.BROKER_DOWN}
             said = View(_connection(event, t))
             return Notice(said, Topic.CONNECTION, quiet=quiet) if settings.alert_on_error else None
         case EventKind.TROUBLE:
@@ -166,23 +166,12 @@ def _switched(event: Event, t: Translator) -> str:
             )
 
 
-def minutes(delay: Decimal) -> int:
-    return max(1, round(delay / 60))
-
-
 def _connection(event: Event, t: Translator) -> str:
     v = event.values
     detail = text(v, "detail")
     match event.kind:
-        case EventKind.FEED_DELAYED:
-            return lines(
-                t("🐢 <b>Market data is about {minutes} min late</b>", minutes=minutes(amount(v, "delay_s"))),
-                t("Late data never buys: signals are shown only. Real-time data needs a higher plan."),
-            )
-        case EventKind.FEED_DOWN:
-            title = t("📡 <b>Market data is cut off</b>. Nothing is bought until it is back.")
-        case EventKind.FEED_UP:
-            title = t("📡 Market data is back.")
+        case EventKind.FEED_DELAYED | EventKind.FEED_TIMELY | EventKind.FEED_DOWN | EventKind.FEED_UP:
+            return feed.told(event, t)
         case EventKind.BROKER_DOWN:
             title = t("🏦 <b>The broker does not answer</b>. Nothing is bought; sells are tried again and again.")
         case _:
@@ -197,6 +186,8 @@ def _trouble(event: Event, t: Translator) -> str:
     title = t("⚠️ <b>Trouble</b> · {where}", where=place)
     if what in TROUBLES:
         qty = whole(v, "qty")
-        return lines(title, t(TROUBLES[what], shares=t.shares(qty), count=qty, seconds=whole(v, "seconds")))
+        return lines(
+            title, t(TROUBLES[what], shares=t.shares(qty), count=qty, seconds=whole(v, "seconds"), pct=text(v, "pct"))
+        )
     detail = what or text(v, "detail")
     return lines(title, t("Detail: {detail}", detail=detail[:300]) if detail else None)

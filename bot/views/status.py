@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from bot.i18n import ET, Markup, Translator
-from bot.views import buttons
+from bot.views import buttons, feed
 from bot.views.alarms import BY_FILE, how_to_go_on, reasons
 from bot.views.base import RULE, View, bounded, distance, lines, titled
 from bot.views.words import (
@@ -256,6 +256,7 @@ def health(
             t("🩺 <b>Health</b>"),
             RULE,
             *rows,
+            feed.health_line((beats or {}).get("collector", {}), t),
             guardian,
             t("🔴 Message bus: no answer") if beats is None else t("🟢 Message bus: OK"),
             t("🟢 Database: OK") if database else t("🔴 Database: no answer"),

@@ -138,6 +138,7 @@ PLACES: Mapping[str, str] = {
     "guardian": GUARDIAN,
     "reconcile": mark("Account check"),
     "clock": mark("Clock"),
+    "feed": mark("Market data"),
 }
 
 # What happened, and what to do about it.
@@ -164,6 +165,35 @@ TROUBLES: Mapping[str, str] = {
         "This machine's clock is {seconds} seconds off, so nothing is bought; stops and sells go on. "
         "Please set the clock (time synchronisation, NTP). Buying goes on by itself then."
     ),
+    "prices_apart": mark(
+        "For minutes the price from Polygon and the price from KIS have differed by {pct}%. Nothing is bought where they "
+        "differ that much; stops and sells go by KIS's price. Please compare with the price in the KIS app."
+    ),
+}
+
+# What has happened to the feed, and what a person can do; the rest comes back by itself.
+FEED_TROUBLES: Mapping[str, str] = {
+    "auth_failed": mark(
+        "Polygon refuses the key. Please check POLYGON_API_KEY in .env, and that the plan includes WebSockets "
+        "(Stocks Starter or more). It is tried again every 5 minutes."
+    ),
+    "not_authorized": mark(
+        "The plan has no minute bars over WebSocket: that takes Stocks Starter (15 minutes late) or Stocks Advanced "
+        "(real time). It is tried again every 5 minutes."
+    ),
+    "max_connections": mark(
+        "Another program uses the same key, and Polygon allows one connection. Please stop the other one; it is tried "
+        "again every minute."
+    ),
+    "another_collector": mark(
+        "Another collector uses the same key on this Redis, and Polygon allows one connection. This one waits and takes "
+        "over when the other one stops."
+    ),
+    "no_lock": mark("Redis does not answer, so nothing could be passed on. It goes on by itself."),
+    "no_ack": mark("Polygon does not confirm the subscription. It is tried again and again."),
+    "silent": mark("Connected, but no data came. It is connected anew again and again."),
+    "overrun": mark("Data came faster than this machine could take it; the missing minutes are fetched."),
+    "disconnected": mark("The connection broke. It is made anew again and again."),
 }
 
 STATES: Mapping[str, str] = {

@@ -61,10 +61,16 @@ class Screened(Message, frozen=True, kw_only=True, tag="screened"):
 
 
 class BarsClosed(Message, frozen=True, kw_only=True, tag="bars"):
-    """Closed bars of the watched, screened and held tickers."""
+    """Closed bars of the watched, screened and held tickers.
+
+    `past` are bars that a gap of the feed had swallowed: to be known, not to be judged. `holed` names the tickers whose
+    gap could not be filled: nothing is bought by their bars.
+    """
 
     bars: tuple[Bar, ...]
     created_at: Instant
+    past: tuple[Bar, ...] = ()
+    holed: tuple[str, ...] = ()
 
 
 class Signal(Message, frozen=True, kw_only=True, tag="signal"):
@@ -166,6 +172,7 @@ class EventKind(enum.StrEnum):
     EXIT_WAITS = "exit_waits"
     LIQUIDATION = "liquidation"
     FEED_DELAYED = "feed_delayed"
+    FEED_TIMELY = "feed_timely"
     FEED_DOWN = "feed_down"
     FEED_UP = "feed_up"
     BROKER_DOWN = "broker_down"

@@ -5,6 +5,9 @@ from decimal import Decimal
 
 import msgspec
 
+# a price that is the market data's own, not the broker's
+FEED_SOURCE = "feed"
+
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
     """Last price in USD, with bid and ask where the source has them; `at` is when it was read."""

@@ -46,6 +46,7 @@ class ScreenRule(enum.StrEnum):
     UNKNOWN_CAP = "unknown_cap"
     SECURITY_TYPE = "security_type"
     TEST_TICKER = "test_ticker"
+    HALTED = "halted"
 
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +107,25 @@ def measure(bars: Sequence[Bar], bar: Bar, params: ScannerParams) -> Measures | 
         average_volume=mean,
         volume_ratio_pct=bar.volume / mean * 100,
     )
+
+
+class Halt(msgspec.Struct):
+    """An exchange's halt of one ticker in epoch milliseconds; `until_ms` is None while it lasts."""
+
+    from_ms: int
+    until_ms: int | None = None
+
+
+def halt_rule(bar: Bar, halt: Halt, minutes: int) -> ScreenRule | None:
+    """A bar of a halted ticker is no offer, and one soon after the resume would be compared with a price before the halt.
+
+    A bar from after the halt's start shows that trading goes on, whether or not the resume was heard of.
+    """
+    if halt.until_ms is None and bar.start_ms > halt.from_ms:
+        halt.until_ms = bar.start_ms
+    if halt.until_ms is None:
+        return ScreenRule.HALTED
+    return ScreenRule.STALE_REFERENCE if bar.start_ms - minutes * MINUTE_MS < halt.until_ms else None
 
 
 def cap_rule(market_cap: float | None, params: ScannerParams) -> ScreenRule | None:

@@ -62,7 +62,7 @@ class AnalyzeStage:
                 self._discoveries[message.ticker] = message.discovery
                 self._bought.discard(message.ticker)
             case BarsClosed():
-                self._merge(message.bars)
+                self._merge((*message.past, *message.bars))
 
     def holdings_changed(self, message: HoldingsChanged) -> None:
         """Replace the held positions."""
@@ -88,7 +88,8 @@ class AnalyzeStage:
         return [self._signal(message.ticker, verdict, last, at, discovery=message.discovery)]
 
     def bars_closed(self, message: BarsClosed, at: dt.datetime) -> list[Signal]:
-        """Judge new bars: SELL and STOP for held tickers, a late BUY for screened ones."""
+        """Judge new bars: SELL and STOP for held tickers, a late BUY for screened ones; none across a hole."""
+        self._merge(message.past)
         fresh = self._merge(message.bars)
         signals = []
         for bar in fresh:
@@ -96,6 +97,8 @@ class AnalyzeStage:
                 signals += self._judge_held(bar, at)
             elif (sold := self._sold.pop(bar.ticker, None)) and Decimal(str(bar.close)) <= sold.stop_price:
                 signals.append(self._stop(bar, at))
+            elif bar.ticker in message.holed:
+                continue
             elif (late := self._judge_late_entry(bar, at)) or (late := self._judge_watched(bar, at)):
                 signals.append(late)
         return signals

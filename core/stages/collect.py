@@ -12,7 +12,17 @@ from core.model.params import ScannerParams
 from core.model.signal import Discovery
 from core.rules import history
 from core.rules.days import us_day_bounds_ms
-from core.rules.screen import Measures, ScreenRule, cap_rule, cheap_rules, fake_rule, measure, type_rule
+from core.rules.screen import (
+    Halt,
+    Measures,
+    ScreenRule,
+    cap_rule,
+    cheap_rules,
+    fake_rule,
+    halt_rule,
+    measure,
+    type_rule,
+)
 
 HISTORY_BARS = 120
 
@@ -43,11 +53,15 @@ CollectEffect = FetchHistory | FetchInstrument | Publish
 class _Ticker:
     """One ticker's day so far."""
 
-    __slots__ = ("announced_ms", "bars", "complete", "fetching", "pending")
+    __slots__ = ("announced_ms", "asked_since_ms", "bars", "complete", "fetching", "gapped", "held", "pending")
 
-    def __init__(self, *, complete: bool) -> None:
+    def __init__(self, *, complete: bool, gapped: bool) -> None:
         self.bars: list[Bar] = []
         self.complete = complete
+        # bars of a followed ticker are held until the gap before them is filled
+        self.gapped = gapped
+        self.asked_since_ms: int | None = None
+        self.held: list[Bar] = []
         self.fetching = False
         self.pending: list[int] = []
         self.announced_ms: int | None = None
@@ -68,6 +82,10 @@ class CollectStage:
         self._screened_today: set[str] = set()
         self._unknown_caps: set[str] = set()
         self._complete_from_ms: int | None = None
+        self._reconnected = False
+        self._newest_end_ms = 0
+        self._halts: dict[str, Halt] = {}
+        self.gaps: list[tuple[int, int]] = []
         self.rejections: dict[ScreenRule, int] = {}
 
     def settings_changed(self, params: ScannerParams) -> None:
@@ -87,10 +105,30 @@ class CollectStage:
         self._listings = dict(listings)
 
     def feed_started(self, at_ms: int) -> None:
-        """The stream begins (or begins again after a gap): earlier bars of the day must come from history."""
+        """The stream begins (or begins again after a gap): earlier bars of the day must come from history.
+
+        After a gap the bars of followed tickers wait for the missing minutes; `gaps` are the day's, from the end of the
+        last bar to the reconnect.
+        """
+        if self._complete_from_ms is not None:
+            self._reconnected = True
+            if self._newest_end_ms:
+                self.gaps.append((self._newest_end_ms, max(at_ms, self._newest_end_ms)))
         self._complete_from_ms = at_ms
         for ticker in self._tickers.values():
             ticker.complete = False
+            ticker.gapped = self._reconnected
+
+    def halt_changed(self, ticker: str, at_ms: int, *, halted: bool) -> None:
+        """The exchange halts a ticker, or lets it trade again."""
+        known = self._halts.get(ticker)
+        if halted:
+            self._halts[ticker] = Halt(at_ms)
+        elif known is not None:
+            known.until_ms = at_ms
+        else:
+            # halted before we listened
+            self._halts[ticker] = Halt(at_ms, at_ms)
 
     def bars_arrived(self, bars: Sequence[Bar], at: dt.datetime) -> list[CollectEffect]:
         """Screen a batch; returns requests and messages in order."""
@@ -102,30 +140,53 @@ class CollectStage:
                 continue
             state = self._state(bar.ticker)
             history.put(state.bars, bar)
+            self._newest_end_ms = max(self._newest_end_ms, bar.end_ms)
             effects += self._screen(state, bar, at)
             if bar.ticker in self._followed or bar.ticker in self._screened_today:
-                forward.append(bar)
+                if state.gapped:
+                    state.held.append(bar)
+                    effects += self._ask_history(state, bar)
+                else:
+                    forward.append(bar)
         if forward:
-            key = message_id("bars", *((b.ticker, b.start_ms, b.close, b.volume) for b in forward))
-            effects.append(Publish(BarsClosed(id=key, bars=tuple(forward), created_at=at)))
+            effects.append(_closed(forward, at))
         return effects
 
     def history_loaded(self, ticker: str, bars: Sequence[Bar], at: dt.datetime) -> list[CollectEffect]:
-        """Merge back-filled bars and screen again what waited for them."""
-        state = self._state(ticker)
-        state.fetching = False
-        state.complete = True
-        known = {b.start_ms for b in state.bars}
-        for bar in bars:
-            if bar.start_ms not in known and self._day[0] <= bar.start_ms < self._day[1]:
-                history.put(state.bars, bar)
-        return self._retry(state, at)
+        """Merge back-filled bars, screen again what waited for them, and forward a followed ticker's missing minutes.
 
-    def history_failed(self, ticker: str) -> None:
-        """The history could not be fetched; the next qualifying bar asks again."""
+        From before the stream (re)started the history outranks what we heard: it has the revisions of the gap.
+        """
         state = self._state(ticker)
         state.fetching = False
+        changed = []
+        for bar in bars:
+            known = history.at_start(state.bars, bar.start_ms)
+            outranked = known is not None and bar.start_ms >= (self._complete_from_ms or 0)
+            if known != bar and not outranked and self._day[0] <= bar.start_ms < self._day[1]:
+                history.put(state.bars, bar)
+                changed.append(bar)
+        if state.asked_since_ms != self._complete_from_ms:
+            # asked before the newest gap: the next bar asks for what that one swallowed
+            return self._give_up(state, at, past=changed)
+        state.complete, state.gapped = True, False
+        effects = self._retry(state, at)
+        held, state.held = state.held, []
+        return [*effects, _closed(held, at, past=changed[-HISTORY_BARS:])] if held else effects
+
+    def history_failed(self, ticker: str, at: dt.datetime) -> list[CollectEffect]:
+        """The history could not be fetched; the next qualifying bar asks again.
+
+        What was held goes on with its hole marked: a sale may depend on it, and nothing is bought by it.
+        """
+        state = self._state(ticker)
+        state.fetching = False
+        return self._give_up(state, at)
+
+    def _give_up(self, state: _Ticker, at: dt.datetime, past: Sequence[Bar] = ()) -> list[CollectEffect]:
         state.pending.clear()
+        held, state.held = state.held, []
+        return [_closed(held, at, past=past[-HISTORY_BARS:], holed=(held[0].ticker,))] if held else []
 
     def instrument_loaded(self, ticker: str, instrument: Instrument | None, at: dt.datetime) -> list[CollectEffect]:
         """Store a looked-up security (None: the vendor does not know it) and screen what waited for it."""
@@ -150,6 +211,8 @@ class CollectStage:
             self._screened_today.clear()
             self._asked.clear()
             self._unknown_caps.clear()
+            self._halts = {t: halt for t, halt in self._halts.items() if halt.from_ms >= self._day[0]}
+            self.gaps.clear()
 
     def _state(self, ticker: str) -> _Ticker:
         state = self._tickers.get(ticker)
@@ -157,7 +220,7 @@ class CollectStage:
             started = self._complete_from_ms
             # 04:00 New York is when the first bars of a day appear
             complete = started is None or started <= self._day[0] + 4 * 3_600_000
-            state = self._tickers[ticker] = _Ticker(complete=complete)
+            state = self._tickers[ticker] = _Ticker(complete=complete, gapped=self._reconnected and not complete)
         return state
 
     def _retry(self, state: _Ticker, at: dt.datetime) -> list[CollectEffect]:
@@ -179,8 +242,11 @@ class CollectStage:
             return []
         if failed := cheap_rules(bar, self._params):
             return self._reject(failed)
+        if (halt := self._halts.get(bar.ticker)) and (failed := halt_rule(bar, halt, self._params.timeframe_min)):
+            return self._reject(failed)
         if not state.complete:
-            return self._wait_for_history(state, bar)
+            state.pending.append(bar.start_ms)
+            return self._ask_history(state, bar)
         measured = measure(state.bars, bar, self._params)
         if isinstance(measured, ScreenRule):
             return self._reject(measured)
@@ -194,11 +260,11 @@ class CollectStage:
             return self._reject(failed)
         return [Publish(self._fire(state, bar, measured, instrument, at))]
 
-    def _wait_for_history(self, state: _Ticker, bar: Bar) -> list[CollectEffect]:
-        state.pending.append(bar.start_ms)
+    def _ask_history(self, state: _Ticker, bar: Bar) -> list[CollectEffect]:
         if state.fetching:
             return []
         state.fetching = True
+        state.asked_since_ms = self._complete_from_ms
         return [FetchHistory(bar.ticker, self._day[0], bar.start_ms)]
 
     def _wait_for_instrument(self, state: _Ticker, bar: Bar, known: Instrument | None) -> list[CollectEffect]:
@@ -239,3 +305,8 @@ class CollectStage:
             feed_delay_ms=max(0, int(at.timestamp() * 1000) - bar.end_ms),
             created_at=at,
         )
+
+
+def _closed(bars: Sequence[Bar], at: dt.datetime, *, past: Sequence[Bar] = (), holed: tuple[str, ...] = ()) -> Publish:
+    key = message_id("bars", *((b.ticker, b.start_ms, b.close, b.volume) for b in bars))
+    return Publish(BarsClosed(id=key, bars=tuple(bars), created_at=at, past=tuple(past), holed=holed))

@@ -81,6 +81,7 @@ class Shocks:
         before = market.price_at(symbol, now)
         try:
             (market.halt if kind == "halt" else market.resume)(symbol, now)
+            self._world.stream.halt_changed(symbol, halted=kind == "halt")
         except ValueError as error:
             raise InputError(f"{symbol}: {error}") from error
         return self._done(symbol, kind, now, before)

@@ -34,14 +34,28 @@ def topics(params: str) -> list[str]:
     return [topic for topic in params.split(",") if topic]
 
 
-def answer(topic: str, action: str) -> Event | None:
+def answer(topic: str, action: str, entitled: frozenset[str] = STREAMED) -> Event | None:
     """The server's word on one topic of a subscribe or unsubscribe; an unknown prefix gets none."""
     prefix, dot, symbol = topic.partition(".")
     if not dot or not symbol:
         return None
-    if prefix in STREAMED:
+    if prefix in entitled:
         return status("success", f"{action}d to: {topic}")
-    return NOT_AUTHORIZED if prefix in UNENTITLED else None
+    return NOT_AUTHORIZED if prefix in UNENTITLED | STREAMED else None
+
+
+def halt_event(symbol: str, at: datetime, *, halted: bool) -> Event:
+    """LULD has the ticker under T and, on the wire, nanoseconds; 17 is a halt, 18 its end."""
+    return {
+        "ev": "LULD",
+        "T": symbol,
+        "h": 218.96,
+        "l": 198.11,
+        "i": [17 if halted else 18],
+        "z": 3,
+        "t": int(at.timestamp() * 1000) * 1_000_000,
+        "q": 290317,
+    }
 
 
 def trade_count(volume: int) -> int:
@@ -117,3 +131,19 @@ def second_event(market: Market, symbol: str, second_at: datetime) -> Event | No
     if opening is not None:
         event["op"] = opening
     return event
+
+
+# what no client may stumble over: an object, text, an unknown type, odd fields, an array of nothing
+GARBLED = (
+    b'{"ev":"status","status":"success","message":"not an array"}',
+    b"not json at all",
+    b'[{"ev":"XYZ","sym":"HELI","v":"?"},null,17,[]]',
+    b'[{"ev":"AM","sym":"HELI","v":"many","o":null}]',
+    b"[]",
+)
+
+
+def big_frame(size: int) -> bytes:
+    """A frame of at least so many bytes of events that nobody asked for."""
+    event = b'{"ev":"XYZ","sym":"HELI","p":"' + b"0" * 4000 + b'"}'
+    return b"[" + b",".join([event] * (size // len(event) + 1)) + b"]"

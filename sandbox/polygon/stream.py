@@ -58,6 +58,11 @@ class Connection:
             self.frames.put_nowait(msgspec.json.encode(last_words))
         self.frames.put_nowait(None)
 
+    def abort(self) -> None:
+        """As when a line breaks: no close frame."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
     def wants(self, kind: str) -> bool:
         prefix = kind + "."
         return any(topic.startswith(prefix) for topic in self.topics)
@@ -80,7 +85,10 @@ class StreamCounters:
 
 
 class Stream:
-    """Serves the market's bars as they end on the clock. `auth_timeout_s` is wall seconds, delays are the market's."""
+    """Serves the market's bars as they end on the clock. `auth_timeout_s` is wall seconds, delays are the market's.
+
+    `entitled` are the topics that the key's plan includes.
+    """
 
     def __init__(
         self,
@@ -91,10 +99,12 @@ class Stream:
         *,
         auth_timeout_s: float = 30.0,
         revise_every: int = 0,
+        entitled: frozenset[str] = protocol.STREAMED,
     ) -> None:
         self._market, self._clock, self._faults, self._key = market, clock, faults, key
         self._auth_timeout_s = auth_timeout_s
         self._revise_every = revise_every
+        self._entitled = entitled
         self.connections: list[Connection] = []
         self.counters = StreamCounters()
         # bar_events only counts; a revision is due one minute after the bar it completes
@@ -103,7 +113,10 @@ class Stream:
 
     # -- connections -------------------------------------------------------------------------------
 
-    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if fault := self._faults.take(LINK, action="upgrade_error"):
+            self.counters.refused += 1
+            return web.Response(status=fault.status or 401, text=fault.message)
         socket = web.WebSocketResponse(compress=True, max_msg_size=1 << 20)
         await socket.prepare(request)
         connection = Connection(socket, transport=request.transport)
@@ -156,21 +169,31 @@ class Stream:
             self._subscribe(connection, action, params)
 
     async def _authenticate(self, connection: Connection, request: web.Request, key: str) -> None:
-        refused = key != self._key or self._faults.take(LINK, action="auth_fail") is not None
-        if not refused:
+        if self._faults.take(LINK, action="auth_drop"):
+            connection.abort()
+            return
+        if self._faults.take(LINK, action="auth_timeout"):
+            connection.end(WSCloseCode.POLICY_VIOLATION, protocol.AUTH_TIMEOUT)
+            return
+        fault = self._faults.take(LINK, action="auth_fail")
+        if fault is None and key == self._key:
             connection.authenticated = True
             connection.put([protocol.AUTH_SUCCESS])
             return
         self.counters.refused += 1
-        await connection.socket.send_json([protocol.AUTH_FAILED])
+        said = protocol.status("auth_failed", fault.message) if fault and fault.message else protocol.AUTH_FAILED
+        await connection.socket.send_json([said])
         # Polygon drops the socket without a close frame; flushing first is what lets the client read why.
         if request.transport is not None:
             request.transport.close()
 
     def _subscribe(self, connection: Connection, action: str, params: str) -> None:
+        if self._faults.take(LINK, action="no_ack"):
+            return
+        entitled = frozenset[str]() if self._faults.take(LINK, action="refuse_topics") else self._entitled
         answers = []
         for topic in protocol.topics(params):
-            answer = protocol.answer(topic, action)
+            answer = protocol.answer(topic, action, entitled)
             if answer is None:
                 continue
             answers.append(answer)
@@ -194,12 +217,29 @@ class Stream:
     def strike(self, fault: Fault) -> None:
         """A stream fault meets the connections that are open now; `silent` lasts until faults are cleared."""
         for connection in list(self.connections):
-            if fault.action == "close":
-                connection.end(WSCloseCode.GOING_AWAY)
-            elif fault.action == "silent":
-                connection.silent = True
-            elif fault.action == "max_connections":
-                connection.end(WSCloseCode.POLICY_VIOLATION, protocol.MAX_CONNECTIONS)
+            match fault.action:
+                case "close":
+                    connection.end(int(fault.code) if fault.code.isdecimal() else WSCloseCode.GOING_AWAY)
+                case "abort":
+                    connection.abort()
+                case "silent":
+                    connection.silent = True
+                case "max_connections":
+                    connection.end(WSCloseCode.POLICY_VIOLATION, protocol.MAX_CONNECTIONS)
+                case "slow_consumer" | "force_disconnect":
+                    connection.end(WSCloseCode.POLICY_VIOLATION, protocol.status(fault.action, fault.message))
+                case "garble":
+                    for frame in protocol.GARBLED:
+                        connection.put_frame(frame)
+                case "big_frame":
+                    connection.put_frame(protocol.big_frame((fault.rows or 3) << 20))
+                case _:
+                    raise AssertionError(f"{fault.action} is for a connection's beginning")
+
+    def halt_changed(self, symbol: str, *, halted: bool) -> None:
+        """Tell of a halt or its end whoever may know."""
+        event = protocol.halt_event(symbol, self._clock.now(), halted=halted)
+        self._publish("LULD", [(symbol, msgspec.json.encode(event))])
 
     def relent(self) -> None:
         for connection in self.connections:
@@ -218,6 +258,8 @@ class Stream:
         while minute <= market.last_minute:
             due = market.minute_at(minute + 1) + timedelta(seconds=PUBLISH_DELAY_S)
             await self._clock.sleep_until(due)
+            for fault in self._faults.matching(LINK, {"delayed"}):
+                await self._clock.sleep_until(fault.shifted(due))
             self._publish("AM", await self._minute(minute))
             self.counters.last_bar_end = market.minute_at(minute + 1)
             minute += 1

@@ -150,6 +150,14 @@ class ClockRead(msgspec.Struct, frozen=True, kw_only=True):
     skew_s: float
 
 
+class PricesApart(msgspec.Struct, frozen=True, kw_only=True):
+    """The feed's bars and the broker's prices of a ticker have told different things for minutes."""
+
+    at: dt.datetime
+    ticker: str
+    apart_pct: float
+
+
 class ParamsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """New trading parameters."""
 
@@ -186,6 +194,7 @@ TradeInput = (
     | PowerRead
     | BrokerHealth
     | ClockRead
+    | PricesApart
     | ParamsChanged
     | GuardianSold
 )

@@ -7,7 +7,7 @@ from core.model.safety import Block, TradingState
 from core.rules.days import us_midnight_after
 from core.rules.risk import RefusalReason
 from core.stages.trade.book import Book
-from core.stages.trade.inputs import ClockRead, Tick
+from core.stages.trade.inputs import ClockRead, PricesApart, Tick
 
 # So many orders with an unknown fate within this time mean that the broker is sick.
 SICK_ORDERS = 2
@@ -52,6 +52,19 @@ def on_clock_read(book: Book, message: ClockRead) -> None:
     if skewed and not book.clock_skewed and abs(message.skew_s) > ALARM_SKEW_S:
         book.emit(EventKind.TROUBLE, where="clock", what="clock_skew", seconds=round(message.skew_s))
     book.clock_skewed = skewed
+
+
+def on_prices_apart(book: Book, message: PricesApart) -> None:
+    """Each BUY is refused by itself where the two disagree; that it lasts is for a person to know."""
+    apart_pct = round(message.apart_pct, 1)
+    book.emit(
+        EventKind.TROUBLE,
+        ticker=message.ticker,
+        subject=message.ticker,
+        where="feed",
+        what="prices_apart",
+        pct=apart_pct,
+    )
 
 
 def on_tick(book: Book, message: Tick) -> None:

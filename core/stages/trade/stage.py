@@ -28,6 +28,7 @@ from core.stages.trade.inputs import (
     OrderWasRefused,
     ParamsChanged,
     PowerRead,
+    PricesApart,
     QuotesRead,
     SignalArrived,
     Tick,
@@ -103,6 +104,8 @@ class TradeStage:
                 self._health(message)
             case ClockRead():
                 safety.on_clock_read(book, message)
+            case PricesApart():
+                safety.on_prices_apart(book, message)
             case ParamsChanged():
                 book.params = message.params
             case GuardianSold():

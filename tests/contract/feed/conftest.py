@@ -1,6 +1,7 @@
 """Our Polygon adapter against the sandbox, and against a server that says whatever a test puts into its mouth."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from adapters.polygon.stream import Patience, PolygonStream
-from ports.market_data import FeedStatus
+from ports.market_data import FeedStatus, HaltChange
 from sandbox.polygon import Stream, create_polygon_app
 from tests.contract.serving import listening
 from tests.unit.sandbox.manual_clock import ManualClock
@@ -25,7 +26,20 @@ class PolygonHost:
 
 @pytest.fixture
 async def polygon(market, clock, faults) -> AsyncIterator[PolygonHost]:
-    stream = Stream(market, clock, faults, KEY, auth_timeout_s=5)
+    async with serving(market, clock, faults) as host:
+        yield host
+
+
+@pytest.fixture
+async def entitled(market, clock, faults) -> AsyncIterator[PolygonHost]:
+    """A plan that has halts."""
+    async with serving(market, clock, faults, entitled=frozenset({"AM", "A", "LULD"})) as host:
+        yield host
+
+
+@contextlib.asynccontextmanager
+async def serving(market, clock, faults, **options) -> AsyncIterator[PolygonHost]:
+    stream = Stream(market, clock, faults, KEY, auth_timeout_s=5, **options)
     async with listening(create_polygon_app(market, clock, faults, stream)) as address:
         task = asyncio.create_task(stream.broadcast_minutes())
         yield PolygonHost(address, stream)
@@ -41,13 +55,30 @@ class Reader:
         self.stream, self.clock = stream, clock
         self.batches: list = []
         self.statuses: list[FeedStatus] = []
+        self.halts: list[HaltChange] = []
+        self._going = asyncio.Event()
+        self._going.set()
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         async for item in self.stream.events():
-            (self.statuses if isinstance(item, FeedStatus) else self.batches).append(item)
+            match item:
+                case FeedStatus():
+                    self.statuses.append(item)
+                case HaltChange():
+                    self.halts.append(item)
+                case _:
+                    self.batches.append(item)
             self._news.set()
+            await self._going.wait()
+
+    def pause(self) -> None:
+        """Read one more item, and nothing after it until `go_on`."""
+        self._going.clear()
+
+    def go_on(self) -> None:
+        self._going.set()
 
     @property
     def keys(self) -> list[str]:

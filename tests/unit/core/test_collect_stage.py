@@ -109,7 +109,7 @@ def test_after_a_failed_fetch_the_next_qualifying_bar_asks_again() -> None:
     stage = CollectStage(ScannerParams())
     stage.feed_started(DAY_MS + 19 * 60_000)
     stage.bars_arrived([jump()], AT)
-    stage.history_failed(TICKER)
+    stage.history_failed(TICKER, AT)
     assert isinstance(stage.bars_arrived([jump(21)], AT)[0], FetchHistory)
 
 

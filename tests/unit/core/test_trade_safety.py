@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from core.model.commands import AskStatus, Panic, Pause, ReplyKey, Resume
+from core.model.journal import Emit
 from core.model.messages import EventKind
 from core.model.order import IntentState, Side
 from core.model.params import TradingParams
 from core.model.position import PlanState
 from core.model.safety import TradingState
-from core.stages.trade.inputs import ClockRead, SignalArrived, Tick
+from core.stages.trade.inputs import ClockRead, PricesApart, SignalArrived, Tick
 from tests.unit.core.builders import TICKER, quote, seconds, signal
 from tests.unit.core.harness import World
 
@@ -224,3 +225,20 @@ def test_liquidation_tells_its_progress(auto: World) -> None:
     assert [e["left"] for e in auto.events(EventKind.LIQUIDATION)] == [1, 0]
     assert not auto.book.positions
     assert all(i.state is IntentState.FILLED for i in auto.book.intents.values() if i.request.side is Side.SELL)
+
+
+def test_prices_that_stay_apart_are_told_and_close_nothing_by_themselves(auto: World) -> None:
+    auto.stage.handle(PricesApart(at=auto.at, ticker="NVDA", apart_pct=7.04))
+    outcome = auto.stage.handle(PricesApart(at=auto.at, ticker="NVDA", apart_pct=7.04))
+    (told,) = [c.event for c in outcome.changes if isinstance(c, Emit)]
+    assert (told.kind, told.ticker) == (EventKind.TROUBLE, "NVDA")
+    assert (told.values["where"], told.values["what"], told.values["pct"]) == ("feed", "prices_apart", 7.0)
+    assert auto.book.trading_state is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize("delay_s", [0, 30, 89, 91, 300, 900, 1200])
+def test_a_late_feed_never_buys_and_says_why(auto: World, delay_s: int) -> None:
+    auto.buy_signal(ticker="AMD", delay_ms=delay_s * 1000)
+    reasons = [told["reason"] for told in auto.events(EventKind.PLAN_REFUSED)]
+    assert reasons == (["delayed_feed"] if delay_s > 90 else [])
+    assert bool(auto.events(EventKind.PLAN_STARTED)) is (delay_s <= 90)

@@ -97,3 +97,28 @@ def test_addresses(address, secure, expected):
 def test_the_vendors_words_lose_the_key():
     assert scrubbed("bad\n key K123", "K123") == "bad key ***"
     assert len(scrubbed("x" * 999, "")) == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "halt"),
+    [
+        ({}, (True, 1601316752683)),
+        ({"i": [18]}, (False, 1601316752683)),
+        ({"t": 1788877046310003385}, (True, 1788877046310)),
+        ({"t": 1788877046310}, (True, 1788877046310)),
+        ({"t": 12}, (True, None)),
+        ({"t": None}, (True, None)),
+        ({"i": [21]}, None),
+        ({"i": None}, None),
+        ({"i": 17}, None),
+        ({"T": ""}, None),
+        ({"T": "X" * 33}, None),
+    ],
+)
+def test_a_halt_is_told_by_its_indicator_and_its_time_by_its_size(changes, halt):
+    """The ticker is under T; the documents say milliseconds, the sample has micro-, the wire nanoseconds."""
+    sample = {"ev": "LULD", "T": "MSFT", "h": 218.96, "l": 198.11, "i": [17], "z": 3, "t": 1601316752683746, "q": 29}
+    (event,), dropped = decoded(json.dumps(sample | changes))
+    found = parse.halt_of_event(event)
+    assert dropped == 0
+    assert (None if found is None else (found.halted, found.at_ms)) == halt

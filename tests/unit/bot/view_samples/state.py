@@ -13,6 +13,7 @@ from bot.i18n import Translator
 from bot.views import (
     alarms,
     alerts,
+    feed,
     guardian,
     notices,
     pinned,
@@ -22,7 +23,7 @@ from bot.views import (
 from bot.views.base import View
 from bot.views.notices import Notice
 from bot.views.pinned import Standing
-from bot.views.words import MODES, TROUBLES, plain_word
+from bot.views.words import FEED_TROUBLES, MODES, TROUBLES, plain_word
 from core.model.commands import Lock
 from core.model.instrument import Exchange
 from core.model.messages import Event, EventKind
@@ -51,6 +52,8 @@ VALUES = {
     "where": "clock",
     "what": "clock_skew",
     "seconds": 25,
+    "pct": "7.5",
+    "minutes": 4,
 }
 WINDOW_AT, REPORT_AT = SESSION.open_at + dt.timedelta(minutes=30), SESSION.close_at + dt.timedelta(minutes=30)
 HALF_DAY = msgspec.structs.replace(SESSION, close_at=NOW + dt.timedelta(hours=2), half_day=True)
@@ -98,8 +101,14 @@ FULL = a_status(
     krw_per_usd=Decimal(1400),
     positions=(position(own_qty=1, frozen="split", priced_at=NOW - dt.timedelta(minutes=5)),),
 )
+FEEDS = {
+    "on_time": {"feed": "connected", "delay_s": "2.4", "delayed": "False"},
+    "late": {"feed": "connected", "delay_s": "902.0", "delayed": "True"},
+    "unmeasured": {"feed": "connected", "delay_s": ""},
+    "waits": {"feed": "another_collector"},
+}
 BEATS = {
-    "collector": {"at": NOW.isoformat()},
+    "collector": {"at": NOW.isoformat(), **FEEDS["on_time"]},
     "analyzer": {"at": (NOW - dt.timedelta(minutes=1)).isoformat()},
     "trader": {},
 }
@@ -145,6 +154,14 @@ SAMPLES: Samples = {
     "alerts.bad_hours": lambda t: alerts.bad_hours("25-7", t),
     "alerts.digest": lambda t: alerts.digest([(NOW, "NVDA")], t),
     "alerts.repeated": lambda t: alerts.repeated(View("NVDA"), t),
+    **{
+        f"feed.told-{key}": (lambda t, key=key: feed.told(said(EventKind.FEED_DOWN, key=key), t))
+        for key in FEED_TROUBLES
+    },
+    "feed.told-slow_line": lambda t: feed.told(said(EventKind.FEED_DELAYED, delay_s="140"), t),
+    "feed.told-back_at_once": lambda t: feed.told(said(EventKind.FEED_UP, minutes=0), t),
+    "feed.minutes": lambda _: str(feed.minutes(Decimal(20))),
+    **{f"feed.health_line-{name}": (lambda t, b=b: feed.health_line(b, t)) for name, b in FEEDS.items()},
     "guardian.guardian": lambda t: guardian.guardian(Beats(trader_age_s=1, guardian_age_s=2), Guard.TRADER, t),
     "guardian.guardian-keeps": lambda t: guardian.guardian(
         Beats(trader_age_s=300, guardian_age_s=2, keeps=True, standby=True), Guard.GUARDIAN_KEEPS, t

@@ -1,0 +1,78 @@
+"""The market data feed in words: outages, delays, and its line in /health."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from bot.i18n import Translator
+from bot.values import amount, text, whole
+from bot.views.base import lines
+from bot.views.words import FEED_TROUBLES, word
+from core.model.messages import Event, EventKind
+
+# Only a plan is that late for minutes on end.
+BY_PLAN_S = 600
+UP = frozenset({"connected", "overrun"})
+
+
+def told(event: Event, t: Translator) -> str:
+    """What people hear when the feed goes, comes back, is late or on time again."""
+    v = event.values
+    match event.kind:
+        case EventKind.FEED_DELAYED:
+            delay_s = amount(v, "delay_s")
+            return lines(
+                t("🐢 <b>Market data is about {minutes} min late</b>", minutes=minutes(delay_s)),
+                t("Late data never buys: finds and signals are shown only. Stops and sells go by KIS's own prices."),
+                _remedy(delay_s, t),
+                t("Buying goes on by itself when the data is on time."),
+            )
+        case EventKind.FEED_TIMELY:
+            return t("📡 Market data is on time again. Buying by signals goes on.")
+        case EventKind.FEED_DOWN:
+            key, detail = text(v, "key"), text(v, "detail")
+            return lines(
+                t("📡 <b>Market data is cut off</b>. Nothing is bought until it is back."),
+                word(FEED_TROUBLES, key, t) if key else None,
+                t("Detail: {detail}", detail=detail[:300]) if detail else None,
+            )
+        case _:
+            lost = whole(v, "minutes")
+            return lines(
+                t("📡 Market data is back."),
+                t(
+                    "It was away for {minutes} min; the missing minutes are fetched before anything is judged.",
+                    minutes=lost,
+                )
+                if lost
+                else None,
+            )
+
+
+def minutes(delay_s: Decimal) -> int:
+    """Whole minutes, at least one."""
+    return max(1, round(delay_s / 60))
+
+
+def _remedy(delay_s: Decimal, t: Translator) -> str:
+    if delay_s >= BY_PLAN_S:
+        return t(
+            "Polygon's Stocks Starter ($29) and Developer ($79) plans are 15 minutes late. Real time takes Stocks Advanced "
+            "($199 a month), and POLYGON_WS_URL in .env must not name the delayed server."
+        )
+    return t("The line, this machine or its clock may be slow: see /health.")
+
+
+def health_line(beat: Mapping[str, str], t: Translator) -> str | None:
+    """The feed as the collector's last beat has it; nothing where it says nothing of it."""
+    key = beat.get("feed", "")
+    if not key:
+        return None
+    if key not in UP:
+        return t("🔴 Market data: {trouble}", trouble=word(FEED_TROUBLES, key, t))
+    try:
+        delay_s = max(Decimal(0), Decimal(beat.get("delay_s", "")))
+    except ArithmeticError:
+        return t("🟢 Market data: connected")
+    if beat.get("delayed") == "True":
+        return t("🟠 Market data: about {minutes} min late, nothing is bought by signals", minutes=minutes(delay_s))
+    return t("🟢 Market data: {seconds} s after each minute", seconds=round(delay_s))
