@@ -29,12 +29,25 @@ from core.model.messages import (
     WatchListChanged,
     message_id,
 )
+from core.model.recording import (
+    Arrived,
+    BarsLost,
+    FeedChanged,
+    Found,
+    HistoryCame,
+    Holding,
+    InstrumentCame,
+    SettingsInForce,
+    Watching,
+)
 from core.model.session import Phase
 from core.rules.schedule import collecting
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 from ports.bus import BusUnavailable
 from ports.market_data import BarStream, FeedStatus, ReferenceData, ReferenceUnavailable
 from ports.store import RecordStore, StoreUnavailable
+from services.keeping import keep_days
+from services.recording import Recorder
 from services.runtime import Runtime, run, until_stopped
 from services.watched import load_watch_list
 
@@ -54,7 +67,7 @@ class Collector:
         reference: ReferenceData,
         records: RecordStore,
         listings: Callable[[], Mapping[str, Listing]],
-        watched: tuple[str, ...] = (),
+        watched: WatchListChanged | None = None,
     ) -> None:
         """`listings` blocks; it runs in a thread of its own. `watched` is the watch list at the start."""
         self._runtime = runtime
@@ -66,8 +79,10 @@ class Collector:
         self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
         self._lookups: set[asyncio.Task[None]] = set()
         self._held: tuple[str, ...] = ()
-        self._watched = watched
-        self._stage.follow(watched)
+        self._watch_list = watched
+        self._watched = watched.tickers if watched else ()
+        self._stage.follow(self._watched)
+        self._recorder = Recorder(runtime, self._not_recorded, self._stage.known)
         self._names: dict[str, Instrument] = {}
         self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._down = False
@@ -76,10 +91,21 @@ class Collector:
     async def run(self) -> None:
         """Work until the stop."""
         await self._load_instruments()
-        await until_stopped(self._runtime, self._feed(), self._control(), self._keep_listings())
-        for task in self._lookups:
-            task.cancel()
-        await asyncio.gather(*self._lookups, return_exceptions=True)
+        self._recorder.begin(self._runtime.clock.now(), self._watch_list)
+        try:
+            await until_stopped(
+                self._runtime,
+                self._feed(),
+                self._control(),
+                self._keep_listings(),
+                self._recorder.run(),
+                keep_days(self._runtime, self._recorder),
+            )
+        finally:
+            for task in self._lookups:
+                task.cancel()
+            await asyncio.gather(*self._lookups, return_exceptions=True)
+            await self._recorder.close(self._runtime.clock.now())
 
     async def _load_instruments(self) -> None:
         """Cached share counts that are not too old, then the list of all active securities."""
@@ -146,6 +172,7 @@ class Collector:
     async def _status_changed(self, status: FeedStatus) -> None:
         at = self._runtime.clock.now()
         log.info("feed: %s %s", status.key, status.detail)
+        self._recorder.add(FeedChanged(at=at, up=status.up, key=status.key))
         if status.up:
             self._stage.feed_started(int(at.timestamp() * 1000))
         if status.up == self._down:
@@ -154,6 +181,10 @@ class Collector:
             kind = EventKind.FEED_UP if status.up else EventKind.FEED_DOWN
             await self._tell(kind, at, key=status.key, detail="" if status.up else status.detail)
         self._runtime.note(feed=status.key)
+
+    async def _not_recorded(self, reason: str) -> None:
+        at, values = self._runtime.clock.now(), {"where": "collector", "what": "not_recorded"}
+        await self._tell(EventKind.TROUBLE, at, **values, detail=reason)
 
     async def _tell(self, kind: EventKind, at: dt.datetime, **values: str) -> None:
         key = message_id("collector", kind.value, at.isoformat())
@@ -167,6 +198,7 @@ class Collector:
         if not collecting(now, self._runtime.params.schedule, self._runtime.params.notification.report_time):
             return
         self._bars += len(bars)
+        self._recorder.add(Arrived(at=now, bars=tuple(bars)))
         await self._perform(self._stage.bars_arrived(bars, now))
         delay_s = (now - bars[-1].end_at).total_seconds() if bars else 0.0
         self._runtime.note(bars=self._bars, delay_s=f"{delay_s:.1f}", published=self._published, lost=self._lost)
@@ -183,12 +215,19 @@ class Collector:
 
     async def _publish(self, message: Screened | BarsClosed) -> None:
         channel = Channel.SCREENED if isinstance(message, Screened) else Channel.BARS
+        lost = False
         try:
             await self._runtime.bus.publish(channel, message)
             self._published += 1
         except BusUnavailable:
             # losing an entry is safe, acting on an old one is not: it is counted and dropped
             self._lost += 1
+            lost = True
+        at = self._runtime.clock.now()
+        if isinstance(message, Screened):
+            self._recorder.add(Found(at=at, ticker=message.ticker, discovery=message.discovery, lost=lost))
+        elif lost:
+            self._recorder.add(BarsLost(at=at))
 
     def _look_up(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -203,9 +242,12 @@ class Collector:
                 bars = await self._reference.minute_bars(ask.ticker, start, end)
             except ReferenceUnavailable:
                 log.warning("no history for %s", ask.ticker)
+                self._recorder.add(HistoryCame(at=self._runtime.clock.now(), ticker=ask.ticker, bars=None))
                 self._stage.history_failed(ask.ticker)
                 return
-        await self._perform(self._stage.history_loaded(ask.ticker, bars, self._runtime.clock.now()))
+        now = self._runtime.clock.now()
+        self._recorder.add(HistoryCame(at=now, ticker=ask.ticker, bars=tuple(bars)))
+        await self._perform(self._stage.history_loaded(ask.ticker, bars, now))
 
     async def _fetch_instrument(self, ask: FetchInstrument) -> None:
         async with self._slots:
@@ -213,9 +255,11 @@ class Collector:
                 found = await self._reference.instrument(ask.ticker)
             except ReferenceUnavailable:
                 log.warning("no reference data for %s", ask.ticker)
+                self._recorder.add(InstrumentCame(at=self._runtime.clock.now(), ticker=ask.ticker, failed=True))
                 self._stage.instrument_failed(ask.ticker)
                 return
         now = self._runtime.clock.now()
+        self._recorder.add(InstrumentCame(at=now, ticker=ask.ticker, instrument=found))
         await self._perform(self._stage.instrument_loaded(ask.ticker, found, now))
         if found is not None:
             known = self._stored.get(ask.ticker)
@@ -230,14 +274,18 @@ class Collector:
     async def _control(self) -> None:
         bus = self._runtime.bus
         async for delivery in bus.consume("collector", [Channel.CONTROL]):
-            message = delivery.message
+            message, at = delivery.message, self._runtime.clock.now()
             match message:
                 case HoldingsChanged():
                     self._held = tuple(p.ticker for p in message.positions)
+                    self._recorder.add(Holding(at=at, positions=message.positions))
                 case WatchListChanged():
                     self._watched = message.tickers
+                    self._recorder.add(Watching(at=at, watch=message))
                 case SettingsChanged():
-                    self._stage.settings_changed(self._runtime.with_overrides(dict(message.overrides)).scanner)
+                    params = self._runtime.with_overrides(dict(message.overrides))
+                    self._stage.settings_changed(params.scanner)
+                    self._recorder.add(SettingsInForce(at=at, params=params))
                 case _:
                     pass
             self._stage.follow((*self._held, *self._watched))
@@ -260,8 +308,7 @@ async def main(runtime: Runtime) -> None:
     try:
         records = SqlRecordStore(engine)
         url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"
-        listed = await load_watch_list(chat, records, runtime.clock.now())
-        watched = listed.tickers if listed else ()
+        watched = await load_watch_list(chat, records, runtime.clock.now())
         await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder), watched).run()
     finally:
         await stream.close()

@@ -26,6 +26,7 @@ LABELS: Mapping[str, str] = {
     "scanner.unknown_market_cap": mark("Unknown market cap"),
     "scanner.security_types": mark("Security types"),
     "scanner.discovery_cooldown_min": mark("Pause between notices"),
+    "scanner.record_days": mark("Days kept for replays"),
     "trading.venue": mark("Where orders go"),
     "trading.mode": mark("Trading mode"),
     "trading.total_buy_amount": mark("Budget per stock"),

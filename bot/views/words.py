@@ -164,6 +164,10 @@ TROUBLES: Mapping[str, str] = {
         "This machine's clock is {seconds} seconds off, so nothing is bought; stops and sells go on. "
         "Please set the clock (time synchronisation, NTP). Buying goes on by itself then."
     ),
+    "not_recorded": mark(
+        "Today's bars can't be written to disk, so this day can't be replayed later. Trading goes on as always. "
+        "Please check the disk's free space; recording begins again tomorrow or after a restart."
+    ),
 }
 
 STATES: Mapping[str, str] = {
