@@ -95,10 +95,11 @@ def compare(
     known = {d for d, _ in exact}
     apart = [(d, words) for d, words in apart if d not in known]
     causes = list(causes_of({d.ticker for d, _ in apart}, day, entries)) if apart else []
-    world = []
+    world: list[tuple[str, str]] = []
     for d, words in apart:
-        if cause := next((c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)), None):
-            world.append((d, f"{words}: {_told(d)} ({cause.words})"))
+        may = [c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)]
+        if may:
+            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda c: c.since).words})"))
         else:
             exact.append((d, words))
     entry_lines, entry_counts, proposals = _entries(day, judged, record, session)
@@ -148,7 +149,7 @@ def _unrecorded(at: dt.datetime, day: Lived) -> bool:
 
 
 def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) -> Iterator[Cause]:
-    """What the world did to these tickers, in the order in which it is looked for."""
+    """What the world did to these tickers."""
     newest = 0
     seen: dict[tuple[str, int], Bar] = {}
     held: set[str] = set()

@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -65,6 +66,8 @@ class Recorder:
         self._on_trouble = on_trouble
         self._instruments = instruments
         self._folder = runtime.settings.state_dir / FOLDER
+        # one thread: what is written when the process stops comes after what was just being written
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recording")
         self._state: Began | None = None
         self._parts: list[_Part] = []
         self._size = 0
@@ -107,6 +110,7 @@ class Recorder:
         """Write the end."""
         self.add(Ended(at=at))
         await self.write()
+        self._thread.shutdown(wait=False)
 
     async def write(self) -> None:
         """Bring to disk what waits."""
@@ -116,7 +120,9 @@ class Recorder:
         for part in parts:
             entries, part.waiting = part.waiting, []
             try:
-                self._written += await asyncio.to_thread(self._append, part, entries)
+                self._written += await asyncio.shield(
+                    asyncio.wrap_future(self._thread.submit(self._append, part, entries))
+                )
                 self._runtime.note(recorded_bytes=self._written)
             except OSError as error:
                 self._give_up(part, error.strerror or str(error))
