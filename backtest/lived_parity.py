@@ -64,11 +64,15 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """What happened to a ticker (all of them: empty), and from which bar on it may have changed a decision."""
+    """What happened to a ticker (all of them: empty), and from when on it may have changed a decision.
+
+    Look-ups happen to every find and rarely change one; what is `likely` is told first.
+    """
 
     ticker: str
     since: dt.datetime
     words: str
+    likely: bool = False
 
 
 def compare(
@@ -84,9 +88,11 @@ def compare(
     live = lived(day.found, (), (), ())
     rows = {_decided(row): row for row in record.signals}
     again = lived(found, judged, (), ())
+    # an analyzer that is stopped may leave a signal unsaved that the trader has already decided on
+    unsaved = set(lived((), [s for s in judged if s.id in record.verdicts], (), ()).signals) - set(rows)
     # what was decided while nothing was recorded has nothing to be compared with
     unknown = {d for d in set(rows) - set(again.signals) if _unrecorded(rows[d].at, day)}
-    theirs = {"discoveries": set(live.discoveries), "signals": set(rows) - unknown}
+    theirs = {"discoveries": set(live.discoveries), "signals": (set(rows) - unknown) | unsaved}
     exact, apart = [], []
     for kind in ("discoveries", "signals"):
         mine, replay = set(getattr(again, kind)), set(getattr(backtest, kind))
@@ -99,13 +105,15 @@ def compare(
     for d, words in apart:
         may = [c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)]
         if may:
-            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda c: c.since).words})"))
+            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda c: (c.likely, c.since)).words})"))
         else:
             exact.append((d, words))
     entry_lines, entry_counts, proposals = _entries(day, judged, record, session)
     exit_lines, exit_counts, exits = _exits(day, judged, record, session)
     lines = [(d.at, f"{words}: {_told(d)}") for d, words in exact] + entry_lines + exit_lines
     outside = {**entry_counts, **exit_counts}
+    if unsaved:
+        outside["signals that only the journal has"] = len(unsaved)
     if unknown:
         outside["decided while nothing was recorded"] = len(unknown)
     return Compared(
@@ -161,9 +169,11 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
                         continue
                     before = seen.get((bar.ticker, bar.start_ms))
                     if before is not None and before != bar:
-                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} was revised")
+                        yield Cause(
+                            bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} was revised", likely=True
+                        )
                     if bar.start_ms < newest:
-                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late")
+                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late", likely=True)
                     seen[bar.ticker, bar.start_ms] = bar
                 newest = max(newest, max((bar.start_ms for bar in bars), default=0))
             case HistoryCame(ticker=ticker) | InstrumentCame(ticker=ticker) if ticker in tickers:

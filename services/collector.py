@@ -232,7 +232,12 @@ class Collector:
     def _look_up(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self._lookups.add(task)
-        task.add_done_callback(self._lookups.discard)
+        task.add_done_callback(self._looked_up)
+        self._runtime.note(lookups=len(self._lookups))
+
+    def _looked_up(self, task: asyncio.Task[None]) -> None:
+        self._lookups.discard(task)
+        self._runtime.note(lookups=len(self._lookups))
 
     async def _fetch_history(self, ask: FetchHistory) -> None:
         start = dt.datetime.fromtimestamp(ask.from_ms / 1000, dt.UTC)

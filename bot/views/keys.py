@@ -99,6 +99,7 @@ UNITS: Mapping[str, str] = {
     "KRW per USD": mark("KRW per USD"),
     "shares": mark("shares"),
     "trading days": mark("trading days"),
+    "days": mark("days"),
     "stops, 0 = no limit": mark("stops (0 = no limit)"),
     "minutes": mark("minutes"),
     "minutes, 0 = no limit": mark("minutes (0 = no limit)"),
@@ -119,6 +120,7 @@ UNITS: Mapping[str, str] = {
 ONE: Mapping[str, str] = {
     "shares": mark("share"),
     "trading days": mark("trading day"),
+    "days": mark("day"),
     "stops, 0 = no limit": mark("stop (0 = no limit)"),
     "minutes": mark("minute"),
     "minutes, 0 = no limit": mark("minute (0 = no limit)"),
