@@ -47,19 +47,24 @@ def run(options: argparse.Namespace, root: Path) -> int:
 
 
 def _keep(folder: Path, on: dt.date, root: Path) -> list[FileResult]:
-    files = files_of(folder)
-    bars = recorded_bars(folder, on)
+    files, path = files_of(folder), root / "downloads" / f"lived-{on}.parquet"
     results: list[FileResult] = []
-    if len(bars):
-        path = root / "downloads" / f"lived-{on}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            pq.write_table(table_of(bars), path, compression="zstd")
+    try:
+        if _written(folder, on, path):
             results = import_files(Store(root), [path], ReadOptions(format=Format.PARQUET, label=Label.START))
-        finally:
-            path.unlink(missing_ok=True)
-    else:
-        print(f"seohak data: {folder} holds no bar", file=sys.stderr)
+        else:
+            print(f"seohak data: {folder} holds no bar", file=sys.stderr)
+    finally:
+        path.unlink(missing_ok=True)
     if all(result.outcome is not Outcome.FAILED for result in results):
         write_whole(folder / KEPT, msgspec.json.encode(files))
     return results
+
+
+def _written(folder: Path, on: dt.date, path: Path) -> int:
+    """The recording's bars as a file; how many. They don't stay in memory while the file is imported."""
+    bars = recorded_bars(folder, on)
+    if len(bars):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table_of(bars), path, compression="zstd")
+    return len(bars)

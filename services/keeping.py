@@ -72,6 +72,8 @@ async def _keep(runtime: Runtime, days: list[str]) -> None:
     )
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST)
+        # a whole market's day takes a gigabyte for seconds: where memory is short, this process has to go and no other
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")
     ended = asyncio.create_task(process.wait())
     stopped = asyncio.create_task(runtime.stop.wait())
     await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)

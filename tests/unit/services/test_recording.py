@@ -2,8 +2,10 @@
 
 import datetime as dt
 import os
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -12,14 +14,16 @@ from backtest.data.manifest import DataProblem
 from backtest.data.recorded import entries_of, parts_of, recorded_bars
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Instrument
-from core.model.messages import HeldPosition
+from core.model.messages import Channel, Event, EventKind, HeldPosition
 from core.model.params import Params, ScannerParams
 from core.model.recording import Arrived, Began, Ended, FeedChanged, HistoryCame, Holding, SettingsInForce
-from services import recording
-from services.keeping import KEPT, files_of, unkept
+from services import keeping, recording
+from services.collector import Collector
+from services.keeping import KEPT, files_of, keep_days, unkept
 from services.recording import Recorder
 from services.runtime import Runtime
 from tests.unit.core.builders import NOON
+from tests.unit.services.conftest import FakeBus
 
 SECOND = dt.timedelta(seconds=1)
 ON = str(NOON.date())
@@ -174,6 +178,58 @@ async def test_a_day_is_kept_once_it_is_over_and_again_where_it_grew(runtime: Ru
     recorder.add(arrived(bar("AAA", 1)))
     await recorder.write()
     assert unkept(root, tomorrow) == [ON]
+
+
+async def test_the_store_gets_a_day_when_it_is_over_from_a_process_of_the_lowest_priority(
+    runtime: Runtime, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noon in New York is collecting time; once it is the report's time in Seoul, the day is over."""
+    started: list[tuple[str, ...]] = []
+    priorities: list[tuple[int, int, int]] = []
+
+    class Child:
+        pid = 2**22 + 1
+
+        async def wait(self) -> int:
+            return 0
+
+    async def start(*argv: str, env: dict[str, str], **_: object) -> Child:
+        assert not [name for name in env if name.startswith("POLYGON_")]
+        started.append(argv)
+        return Child()
+
+    monkeypatch.setenv("POLYGON_API_KEY", "secret")
+    monkeypatch.setattr(keeping.asyncio, "create_subprocess_exec", start)
+    monkeypatch.setattr(keeping.os, "setpriority", lambda *values: priorities.append(values))
+    recorder.add(arrived(bar("AAA", 0)))
+    await recorder.write()
+
+    async def once(at: dt.datetime) -> None:
+        monkeypatch.setattr(runtime.clock, "now", lambda: at)
+
+        async def every(_seconds: float, work: Callable[[], Awaitable[None]], **_: float) -> None:
+            await work()
+            await work()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Runtime, "every", staticmethod(every))
+            await keep_days(runtime, recorder)
+
+    await once(NOON)
+    assert started == []
+    await once(NOON + dt.timedelta(hours=8))
+    assert [argv[1:] for argv in started] == [("-m", "cli", "data", "keep", ON)]
+    assert priorities == [(os.PRIO_PROCESS, Child.pid, 19)]
+
+
+async def test_the_chat_is_told_that_a_day_is_not_recorded(runtime: Runtime, bus: FakeBus) -> None:
+    collector = Collector(runtime, *(SimpleNamespace(),) * 3, dict)  # type: ignore[arg-type]
+    runtime.settings.state_dir.joinpath(recording.FOLDER).write_text("in the way")
+    collector._recorder.begin(NOON, None)
+    await collector._recorder.write()
+    ((channel, event),) = bus.published
+    assert isinstance(event, Event)
+    assert (channel, event.kind, event.values["what"]) == (Channel.EVENTS, EventKind.TROUBLE, "not_recorded")
 
 
 def test_a_day_without_a_recording_says_how_one_comes_to_be(tmp_path: Path) -> None:
