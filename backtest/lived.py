@@ -203,8 +203,8 @@ class Arrivals:
         if entry.feed_ms is not None:
             self._collect.feed_started(entry.feed_ms)
         self._analyze.settings_changed(params.analyzer, params.scanner)
+        self._held = entry.held
         if entry.held:
-            self._held = entry.held
             self._analyze.holdings_changed(HoldingsChanged(id="", positions=entry.held, at=entry.at))
         if entry.watch is not None:
             self._watching(entry.watch)

@@ -42,12 +42,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What the running system wrote down: the database's signals, the journal's verdicts, plans and round trips."""
+    """What the running system wrote down: the database's signals, the journal's verdicts, plans and round trips.
+
+    `waiting` are tickers whose sale is under way, or that are frozen until a person has looked.
+    """
 
     signals: tuple[Row, ...]
     verdicts: Mapping[str, str]
     plans: tuple[Plan, ...]
     trips: tuple[RoundTrip, ...]
+    waiting: frozenset[str] = frozenset()
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,11 +210,13 @@ def _entries(
     buys = {s.id: s for s in judged if s.verdict.signal is SignalType.BUY and s.id in stored}
     mine = 0
     for signal in buys.values():
-        at, trading = signal.bar_end_at, day.params_at(signal.created_at).trading
+        at, made_at, params = signal.bar_end_at, signal.created_at, day.params_at(signal.created_at)
+        trading = params.trading
         where = f"{at.isoformat(timespec='seconds')} {signal.ticker}"
         verdict, plan = record.verdicts.get(signal.id), plans.get(signal.id)
-        opens, closes = entry_window(session, day.params_at(signal.created_at).schedule)
-        inside, outside = opens + EDGE <= at < closes - EDGE, at < opens - EDGE or at >= closes + EDGE
+        opens, closes = entry_window(session, params.schedule)
+        inside = opens + EDGE <= made_at < closes - EDGE
+        outside = made_at < opens - EDGE or made_at >= closes + EDGE
         if verdict is None and plan is None:
             lines.append((at.isoformat(), f"proposals: the trader never decided: {where}"))
         elif plan is None:
@@ -263,6 +269,9 @@ def _exits(
     for ticker, since in sorted(_held_in_the_end(day).items()):
         due = [s for s in signals.get(ticker, ()) if s.bar_end_at > since and session.phase(s.bar_end_at) in phases]
         if due and due[0].bar_end_at + 5 * EDGE < min(day.ended_at, session.close_at):
+            if ticker in record.waiting:
+                others["held, a sale is under way or waits for a person"] += 1
+                continue
             at = due[0].bar_end_at.isoformat(timespec="seconds")
             lines.append((at, f"exits: still held after {due[0].verdict.signal.value}: {at} {ticker}"))
     return lines, dict(others), (confirmed, decided)

@@ -22,7 +22,7 @@ from backtest.lived_parity import Compared, Record, Row, compare
 from backtest.parity import Decisions, replayed
 from config.environment import Base, base, environment
 from config.params import ConfigError
-from core.model.position import Plan, RoundTrip
+from core.model.position import ExitRun, Plan, Position, RoundTrip
 from core.model.signal import Verdict
 from ports.store import StoreUnavailable
 from services.recording import FOLDER
@@ -64,16 +64,16 @@ def compared(settings: Base, on: dt.date) -> Compared:
 
 def _record(settings: Base, day: Lived) -> Record:
     since, until = day.began.at, day.ended_at + AFTER
-    verdicts, plans, trips = _journal(settings.state_dir / "journal.db")
+    journal = _journal(settings.state_dir / "journal.db")
     try:
         signals = asyncio.run(_signals(settings.database_url, since, until))
     except StoreUnavailable as error:
         raise ConfigError(f"the database does not answer: {error}") from None
-    return Record(
+    return msgspec.structs.replace(
+        journal,
         signals=signals,
-        verdicts=verdicts,
-        plans=tuple(plan for plan in plans if since <= plan.created_at <= until),
-        trips=tuple(trip for trip in trips if since <= trip.closed_at <= until),
+        plans=tuple(plan for plan in journal.plans if since <= plan.created_at <= until),
+        trips=tuple(trip for trip in journal.trips if since <= trip.closed_at <= until),
     )
 
 
@@ -101,20 +101,26 @@ async def _signals(url: str, since: dt.datetime, until: dt.datetime) -> tuple[Ro
     return tuple(found)
 
 
-def _journal(path: Path) -> tuple[dict[str, str], list[Plan], list[RoundTrip]]:
-    """Verdicts, plans and round trips, read beside a trader that may be running; nothing where none ever did."""
+def _journal(path: Path) -> Record:
+    """What the trader wrote, read beside one that may be running; nothing where none ever did."""
     if not path.exists():
-        return {}, [], []
+        return Record(signals=(), verdicts={}, plans=(), trips=())
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as journal:
         try:
-            verdicts = dict(journal.execute("SELECT signal_id, verdict FROM decision"))
-            return verdicts, _bodies(journal, "plan", Plan), _bodies(journal, "trip", RoundTrip)
+            frozen = {each.ticker for each in _bodies(journal, "position", Position) if each.frozen}
+            return Record(
+                signals=(),
+                verdicts=dict(journal.execute("SELECT signal_id, verdict FROM decision")),
+                plans=tuple(_bodies(journal, "plan", Plan)),
+                trips=tuple(_bodies(journal, "trip", RoundTrip)),
+                waiting=frozenset(frozen | {run.ticker for run in _bodies(journal, "exit_run", ExitRun)}),
+            )
         except sqlite3.Error as error:
             raise ConfigError(f"{path} can't be read ({error})") from None
 
 
 def _bodies(journal: sqlite3.Connection, table: str, kind: type[T]) -> list[T]:
-    rows = journal.execute(f"SELECT body FROM {table} ORDER BY rowid")  # noqa: S608  (two names of ours)
+    rows = journal.execute(f"SELECT body FROM {table} ORDER BY rowid")  # noqa: S608  (names of ours)
     return [msgspec.json.decode(body, type=kind) for (body,) in rows]
 
 

@@ -15,9 +15,19 @@ from config.environment import base
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Exchange, Instrument
 from core.model.journal import PutDecision
-from core.model.messages import AnyMessage, BarsClosed, Channel, Screened, Signal, WatchListChanged
+from core.model.messages import (
+    AnyMessage,
+    BarsClosed,
+    Channel,
+    HeldPosition,
+    HoldingsChanged,
+    Screened,
+    Signal,
+    WatchListChanged,
+)
 from core.model.params import AnalyzerParams, Params, ScheduleParams
 from core.model.signal import SignalType
+from ports.bus import Delivery
 from ports.market_data import FeedStatus
 from services.analyzer import Analyzer
 from services.collector import Collector
@@ -60,9 +70,17 @@ class WorldClock:
 class World:
     """`analyzer` are settings that the analyzer alone has: what a process would do that missed a change."""
 
-    def __init__(self, folder: Path, batches: Sequence[Batch], analyzer: AnalyzerParams | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        batches: Sequence[Batch],
+        *,
+        analyzer: AnalyzerParams | None = None,
+        held: tuple[HeldPosition, ...] = (),
+    ) -> None:
         self.settings = base({"SEOHAK_STATE_DIR": str(folder)})
         self._batches = batches
+        self._held = held
         self._decided: set[str] = set()
         self._analyzer = analyzer or PARAMS.analyzer
         self._clock = WorldClock(dt.datetime.combine(MONDAY, dt.time(8, 30), dt.UTC))
@@ -154,9 +172,15 @@ class World:
             case _:
                 pass
 
-    async def consume(self, _group: str, _channels: Sequence[Channel]) -> AsyncIterator[object]:
+    async def consume(self, _group: str, _channels: Sequence[Channel]) -> AsyncIterator[Delivery]:
+        if self._held:
+            holding = HoldingsChanged(id="h", positions=self._held, at=self._clock.now())
+            await self._judge._handle(holding)
+            yield Delivery(channel=Channel.CONTROL, receipt="1", message=holding)
         await asyncio.Event().wait()
-        yield
+
+    async def ack(self, _group: str, _delivery: Delivery) -> None:
+        pass
 
     async def beat(self, _process: str, _fields: dict[str, str]) -> None:
         pass

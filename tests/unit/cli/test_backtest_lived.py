@@ -5,15 +5,22 @@ import datetime as dt
 import gzip
 import sqlite3
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from adapters.journal import SqliteJournal
 from backtest.data.recorded import entries_of
 from backtest.data.store import Store
 from cli.__main__ import main
+from core.model.instrument import Exchange
+from core.model.journal import AddTrip, PutExit, PutPlan
+from core.model.messages import HeldPosition
+from core.model.order import Purpose
 from core.model.params import AnalyzerParams
+from core.model.position import ExitRun, Plan, PlanState, RoundTrip
 from core.model.recording import Arrived, Entry, Found
 from tests.made_days import MONDAY
 from tests.unit.cli.lived_world import World, day_of_bars
@@ -126,6 +133,104 @@ def test_a_signal_that_the_trader_never_heard_of_is_a_difference(folder: Path, p
     code, found = parity()
     assert code == 1
     assert [line.split(": ")[:2] for line in found["differences"]] == [["proposals", "the trader never decided"]]
+
+
+def a_trip(reason: str, ticker: str = "T00", minute: int = 60) -> AddTrip:
+    opened = dt.datetime(2025, 1, 6, 14, 40, tzinfo=dt.UTC)
+    money = Decimal(1)
+    trip = RoundTrip(
+        ticker=ticker,
+        name=ticker,
+        name_ko="",
+        buy_qty=1,
+        sell_qty=1,
+        avg_price=Decimal(1000),
+        sell_price=money,
+        pnl_usd=money,
+        pnl_krw=money,
+        pnl_pct=money,
+        tranches=1,
+        reason=reason,
+        opened_at=opened,
+        closed_at=opened + dt.timedelta(minutes=minute),
+    )
+    return AddTrip(f"{ticker}-{reason}", trip)
+
+
+def test_a_sale_that_no_bar_asked_for_is_a_difference_and_what_people_sell_is_counted(
+    folder: Path, parity: Run
+) -> None:
+    World(folder, day_of_bars()).live()
+    journal = SqliteJournal(folder / "journal.db")
+    reasons = ("SIGNAL_SELL", "COMMAND", "GUARD", "STOP", "TREND_BROKEN")
+    journal.commit([a_trip(reason) for reason in reasons])
+    journal.close()
+    code, found = parity()
+    assert code == 1
+    assert [line.split(" 2025")[0] for line in found["differences"]] == ["exits: no bar says sell:"]
+    assert found["outside"] == {
+        "not bought: mode_watch": found["outside"]["not bought: mode_watch"],
+        "sold: COMMAND": 1,
+        "sold: GUARD": 1,
+        "sold at a price that no bar has: STOP": 1,
+        "sold at a price that no bar has: TREND_BROKEN": 1,
+    }
+    assert found["counts"]["exits"] == [0, 3]
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_what_is_held_to_the_end_against_a_stop_is_a_difference_unless_its_sale_is_under_way(
+    folder: Path, parity: Run, waiting: bool
+) -> None:
+    held = HeldPosition(ticker="T00", qty=1, stop_price=Decimal(10**6))
+    World(folder, day_of_bars(), held=(held,)).live()
+    if waiting:
+        journal = SqliteJournal(folder / "journal.db")
+        run = ExitRun(
+            ticker="T00", purpose=Purpose.STOP, target_qty=1, started_at=dt.datetime(2025, 1, 6, tzinfo=dt.UTC)
+        )
+        journal.commit([PutExit(run)])
+        journal.close()
+    code, found = parity()
+    told = [line.split(": 2025")[0] for line in found["differences"]]
+    assert (code, told) == ((0, []) if waiting else (1, ["exits: still held after STOP"]))
+
+
+@pytest.mark.parametrize("tranches", [10, 3])
+def test_a_plan_is_as_the_settings_of_its_minute_say(folder: Path, parity: Run, tranches: int) -> None:
+    World(folder, day_of_bars()).live()
+    journal = SqliteJournal(folder / "journal.db")
+    with contextlib.closing(sqlite3.connect(folder / "seohak.db")) as database:
+        rows = database.execute(
+            "SELECT message_id, ticker, created_at FROM signals WHERE signal_type = 'BUY' ORDER BY created_at DESC"
+        )
+        signal_id, ticker, made_at = next(iter(rows))
+    made = dt.datetime.fromisoformat(made_at).replace(tzinfo=dt.UTC)
+    plan = Plan(
+        id="p",
+        nonce="n",
+        signal_id=signal_id,
+        ticker=ticker,
+        exchange=Exchange.NYSE,
+        name=ticker,
+        name_ko="",
+        state=PlanState.IGNORED,
+        budget_krw=Decimal(900_000),
+        budget_usd=Decimal(600),
+        krw_per_usd=Decimal(1500),
+        reference_price=Decimal(5),
+        tranches=tranches,
+        interval_s=60,
+        created_at=made,
+        expires_at=made,
+    )
+    journal.commit([PutPlan(plan), PutPlan(msgspec.structs.replace(plan, id="by hand", signal_id=""))])
+    journal.close()
+    code, found = parity()
+    assert found["outside"]["bought by hand"] == 1
+    told = [line.split(": 2025")[0] for line in found["differences"]]
+    assert (code, told) == ((0, []) if tranches == 10 else (1, ["proposals"]))
+    assert tranches == 10 or "900000 won in 3 tranches, the settings say 1000000 won in 10" in found["differences"][0]
 
 
 def test_without_a_recording_it_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
