@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,6 +36,7 @@ from tests.made_days import MONDAY, made_day
 
 Batch = tuple[dt.datetime, tuple[Bar, ...]]
 PARAMS = Params(schedule=ScheduleParams(rest_when_closed=False))
+START = dt.datetime.combine(MONDAY, dt.time(8, 30), dt.UTC)
 DELAY = dt.timedelta(seconds=2)
 
 
@@ -68,7 +69,10 @@ class WorldClock:
 
 
 class World:
-    """`analyzer` are settings that the analyzer alone has: what a process would do that missed a change."""
+    """`control` are messages that come before the so-many-th batch; a `deaf` analyzer does not hear them.
+
+    `analyzer` are settings that the analyzer alone has.
+    """
 
     def __init__(
         self,
@@ -77,13 +81,18 @@ class World:
         *,
         analyzer: AnalyzerParams | None = None,
         held: tuple[HeldPosition, ...] = (),
+        control: Mapping[int, AnyMessage] = {},
+        deaf: bool = False,
     ) -> None:
         self.settings = base({"SEOHAK_STATE_DIR": str(folder)})
         self._batches = batches
-        self._held = held
+        self._control, self._deaf = dict(control), deaf
+        if held:
+            self._control[0] = HoldingsChanged(id="h", positions=held, at=START)
         self._decided: set[str] = set()
         self._analyzer = analyzer or PARAMS.analyzer
-        self._clock = WorldClock(dt.datetime.combine(MONDAY, dt.time(8, 30), dt.UTC))
+        self._clock = WorldClock(START)
+        self._inbox: asyncio.Queue[AnyMessage] = asyncio.Queue()
 
     def live(self, until: Callable[[Batch], bool] = lambda _: False) -> None:
         """All of the day, or up to a batch at which the collector is killed."""
@@ -107,7 +116,7 @@ class World:
         self._records, self._journal = SqlRecordStore(engine), SqliteJournal(self.settings.state_dir / "journal.db")
         try:
             params = msgspec.structs.replace(PARAMS, analyzer=self._analyzer)
-            known = self._watch_list()
+            known = watch_list("T00", "T03")
             self._judge = Analyzer(self._runtime(params), self._records, known)
             remaining = iter(self._batches)
             while True:
@@ -121,21 +130,21 @@ class World:
             self._journal.close()
             await engine.dispose()
 
-    def _watch_list(self) -> WatchListChanged:
-        tickers = ("T00", "T03")
-        return WatchListChanged(
-            id="w", tickers=tickers, securities=tuple(map(_security, tickers)), at=self._clock.now()
-        )
-
     # -- the feed, the vendor's look-ups -------------------------------------------------------------------------------
 
     async def _events(
         self, batches: "itertools.chain[Batch]", until: Callable[[Batch], bool], runtime: Runtime
     ) -> AsyncIterator[Sequence[Bar] | FeedStatus]:
+        places = {id(batch): place for place, batch in enumerate(self._batches)}
         yield FeedStatus(up=True, key="connected")
         for batch in batches:
             if until(batch):
                 break
+            if (message := self._control.pop(places[id(batch)], None)) is not None:
+                self._inbox.put_nowait(message)
+                if not self._deaf:
+                    await self._judge._handle(message)
+                await self._inbox.join()
             self._clock.at = batch[0]
             yield batch[1]
             # look-ups answer before the next minute
@@ -173,14 +182,11 @@ class World:
                 pass
 
     async def consume(self, _group: str, _channels: Sequence[Channel]) -> AsyncIterator[Delivery]:
-        if self._held:
-            holding = HoldingsChanged(id="h", positions=self._held, at=self._clock.now())
-            await self._judge._handle(holding)
-            yield Delivery(channel=Channel.CONTROL, receipt="1", message=holding)
-        await asyncio.Event().wait()
+        while True:
+            yield Delivery(channel=Channel.CONTROL, receipt="1", message=await self._inbox.get())
 
     async def ack(self, _group: str, _delivery: Delivery) -> None:
-        pass
+        self._inbox.task_done()
 
     async def beat(self, _process: str, _fields: dict[str, str]) -> None:
         pass
@@ -190,3 +196,8 @@ def _security(ticker: str) -> Instrument:
     return Instrument(
         ticker=ticker, name=ticker, exchange=Exchange.NYSE, security_type="CS", shares_outstanding=1_000_000_000
     )
+
+
+def watch_list(*tickers: str) -> WatchListChanged:
+    """The owner's list, with what is known of each."""
+    return WatchListChanged(id="w", tickers=tickers, securities=tuple(map(_security, tickers)), at=START)

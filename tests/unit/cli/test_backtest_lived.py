@@ -17,13 +17,13 @@ from backtest.data.store import Store
 from cli.__main__ import main
 from core.model.instrument import Exchange
 from core.model.journal import AddTrip, PutExit, PutPlan
-from core.model.messages import HeldPosition
+from core.model.messages import HeldPosition, SettingsChanged
 from core.model.order import Purpose
 from core.model.params import AnalyzerParams
 from core.model.position import ExitRun, Plan, PlanState, RoundTrip
 from core.model.recording import Arrived, Entry, Found
 from tests.made_days import MONDAY
-from tests.unit.cli.lived_world import World, day_of_bars
+from tests.unit.cli.lived_world import START, World, day_of_bars, watch_list
 
 PARITY = ["backtest", "parity", str(MONDAY), "--lived", "--json"]
 Run = Callable[..., tuple[int, dict]]
@@ -75,6 +75,40 @@ def test_an_analyzer_with_other_settings_is_found_out(folder: Path, parity: Run)
     assert found["differences"][0].startswith("signals: ")
     assert {line.split(":")[0] for line in found["differences"]} <= {"signals"}
     assert found["world"] == []
+
+
+CHANGED = SettingsChanged(
+    id="s",
+    overrides={
+        "schedule.rest_when_closed": False,
+        "analyzer.min_signals_for_buy": 1,
+        "analyzer.ema_fast": 9,
+        "scanner.price_change_pct": 2.0,
+    },
+    at=START,
+)
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_setting_changed_during_the_day_is_replayed_from_that_minute_on(
+    folder: Path, parity: Run, deaf: bool
+) -> None:
+    """An analyzer that did not hear of the change is found out."""
+    World(folder, day_of_bars(), control={150: CHANGED}, deaf=deaf).live()
+    code, found = parity()
+    assert (code, bool(found["differences"]), found["world"]) == (int(deaf), deaf, [])
+    changed_at = day_of_bars()[150][1][0].end_at.isoformat()
+    assert all(line.split(": ")[2][:25] >= changed_at for line in found["differences"])
+
+
+def test_a_ticker_watched_during_the_day_is_judged_from_then_on(folder: Path, parity: Run) -> None:
+    """Live the analyzer has no earlier bars of it; the backtest has, and what it decides otherwise is explained."""
+    more = watch_list("T00", "T03", "T05", "T07")
+    World(folder, day_of_bars(), control={150: more}).live()
+    code, found = parity()
+    assert (code, found["differences"]) == (0, [])
+    assert all(" T05 " in line or " T07 " in line for line in found["world"])
+    assert all("it is watched since" in line for line in found["world"])
 
 
 def test_a_bar_that_is_missing_is_found_out_and_the_first_decision_named(
