@@ -47,6 +47,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     judge: Judge
     trials: int
     caps: Caps = NO_CAPS
+    data_hash: str = ""
     seed: int = 1
     beat_s: int = 10
 

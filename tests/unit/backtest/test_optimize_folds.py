@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_days import weekdays
 
 from backtest.optimize.folds import Fold, walk_forward
-from backtest.optimize.outcome import Outcome, Pair, _ranks, doubts
+from backtest.optimize.outcome import Outcome, Pair, _ranks, sentences
 from config.params import ConfigError
 
 DAYS = weekdays(10)
@@ -83,6 +83,6 @@ SOUND = Outcome(
     ],
 )
 def test_what_speaks_against_a_find_is_said(change, words) -> None:
-    assert doubts(SOUND) == []
-    (said,) = doubts(msgspec.structs.replace(SOUND, **change))
+    assert sentences(SOUND) == []
+    (said,) = sentences(msgspec.structs.replace(SOUND, **change))
     assert words in said
