@@ -17,7 +17,7 @@ CAUTIONS: Mapping[Caution, str] = {
     Caution.IDLE: mark("nothing was bought in the first sessions ({number})"),
     Caution.FEW_SESSIONS: mark("few sessions ({number}): another month may look quite different"),
     Caution.FEW_TRIPS: mark("few round trips ({number}): under {few} rates are mostly chance"),
-    Caution.ONE_TRIP: mark("one round trip made {number}% of all gains"),
+    Caution.ONE_TRIP: mark("one round trip made {number} percent of all gains"),
     Caution.STILL_OPEN: mark("still open at the end: {number}, at the last price"),
     Caution.NO_BARS: mark("sessions without any bars: {number}"),
     Caution.UNCHECKED: mark("market cap and type of stock were not checked"),
