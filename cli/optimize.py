@@ -97,7 +97,10 @@ def _propose(candidate: Candidate | None, *, quiet: bool) -> None:
     """Where the bot looks; settings that are the present ones are no proposal."""
     if candidate is None:
         raise ConfigError("--propose: what was found are the present settings; there is nothing to propose")
-    path = propose(base(environment()).state_dir, candidate)
+    try:
+        path = propose(base(environment()).state_dir, candidate)
+    except OSError as error:
+        raise ConfigError(f"--propose: {error.strerror}") from None
     if not quiet:
         print(f"제안했습니다 / proposed: {path}")
 
