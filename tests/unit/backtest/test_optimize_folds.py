@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from made_days import weekdays
 
 from backtest.optimize.folds import Fold, walk_forward
-from backtest.optimize.outcome import Outcome, Pair, _ranks, sentences
+from backtest.optimize.outcome import Outcome, _ranks, sentences
 from backtest.optimize.proposal import proposal
 from config.params import ConfigError
+from core.model.candidate import Pair
 
 DAYS = weekdays(10)
 
