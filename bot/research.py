@@ -24,7 +24,7 @@ from core.model.candidate import Candidate, Shadow, Stage, Stance
 from core.model.messages import Value
 from core.model.params import Params
 from core.rules.candidates import moved
-from ports.research import RunFailed, StoreDamaged, Why
+from ports.research import Ran, RunFailed, StoreDamaged, Why
 from ports.store import OutMessage, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -81,8 +81,6 @@ class Research:
 
     async def _run(self, who: int, days: Sequence[dt.date]) -> None:
         desk, t = self._desk, self._desk.speak(who)
-        backtests = desk.deps.backtests
-        assert backtests is not None
         if self._token:
             await desk.messenger.send(who, views.failed(Why.BUSY, "", t))
             return
@@ -90,7 +88,7 @@ class Research:
         sent = None
         try:
             sent = await desk.messenger.send(who, views.running(days[0], days[-1], len(days), token, t))
-            ran = await backtests.run(days[0], days[-1], self.settings(), language=t.locale)
+            ran = await self._played(days[0], days[-1], self.settings(), t.locale)
         except RunFailed as trouble:
             await self._rewrite(sent, views.failed(trouble.why, trouble.detail, t))
             return
@@ -100,6 +98,13 @@ class Research:
         picture = Picture(ran.picture, "backtest.png")
         told = partial(desk.messenger.send, who, views.result(ran.summary, t), picture=picture)
         await desk.messenger.patiently(told)
+
+    async def _played(self, first: dt.date, last: dt.date, settings: Mapping[str, Value], language: str = "") -> Ran:
+        """No run begins while the bot ends."""
+        backtests = self._desk.deps.backtests
+        if backtests is None or self._closing:
+            raise RunFailed(Why.STOPPED)
+        return await backtests.run(first, last, settings, language=language)
 
     async def _rewrite(self, sent: Sent | None, view: View) -> None:
         if sent is not None:
@@ -220,8 +225,8 @@ class Research:
             return
         first, last = days[0], days[-1]
         try:
-            present = await backtests.run(first, last, self.settings())
-            found = await backtests.run(first, last, self.settings(candidate))
+            present = await self._played(first, last, self.settings())
+            found = await self._played(first, last, self.settings(candidate))
         except RunFailed as trouble:
             if trouble.why in LATER:
                 return

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from backtest.data.manifest import DataProblem, decode
-from backtest.report.write import PICTURE, SUMMARY
+from backtest.report.names import PICTURE, SUMMARY
 from config.environment import ROOT
 from core.model.backtested import RunSummary
 from core.model.messages import Value

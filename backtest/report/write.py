@@ -9,13 +9,11 @@ from backtest.report.calibration import calibration
 from backtest.report.html import html_report
 from backtest.report.json_report import json_report
 from backtest.report.metrics import Metrics, measure
+from backtest.report.names import PICTURE, SUMMARY
 from backtest.report.picture import ENGLISH, KOREAN, PictureWords, picture
 from backtest.report.summary import summary
 from backtest.result import Result
 from config.calibration import write_calibration
-
-# what the chat reads of a run
-SUMMARY, PICTURE = "summary.json", "picture.png"
 
 
 class ReportPaths(msgspec.Struct, frozen=True, kw_only=True):

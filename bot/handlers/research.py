@@ -13,6 +13,7 @@ from bot.views import candidates as candidate_views
 from bot.views.replies import stale_button
 from core.model.candidate import Candidate, Stage, Stance
 from ports.research import StoreDamaged
+from ports.store import StoreUnavailable
 
 SESSIONS, MOST_SESSIONS = 20, 250
 LIVE = frozenset({Stage.OPEN, Stage.SHADOW})
@@ -57,6 +58,9 @@ async def backtest(update: Update, context: AppContext, args: Sequence[str]) -> 
     if backtests is None:
         await context.say(update, views.unavailable(t))
         return
+    if not context.desk.loaded and not await context.desk.load():
+        # the run would not be of the settings in force
+        raise StoreUnavailable("the changes made earlier can't be read")
     try:
         stored = await backtests.days()
     except StoreDamaged as trouble:

@@ -59,7 +59,7 @@ RECENT = 5
 
 
 def _value(key: str, value: Value, t: Translator) -> str:
-    return shown(fields()[key], value, t) if key in fields() else f"{value}"
+    return shown(fields()[key], value, t) if key in fields() else clip(f"{value}")
 
 
 def _change(change: Change, t: Translator) -> Markup:

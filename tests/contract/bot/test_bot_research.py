@@ -133,6 +133,15 @@ async def test_days_that_are_not_stored_are_answered_with_those_that_are(stored)
     assert "저장된 시세: 2026-11-12 – 2026-11-19, 6일" in stored.last().body.text
 
 
+async def test_without_its_database_the_bot_does_not_guess_the_settings(idle_bot):
+    idle_bot.backtests.stored = list(STORED)
+    idle_bot.chat.down = True
+    await idle_bot.start()
+    await idle_bot.say("/backtest")
+    assert idle_bot.backtests.asked == []
+    assert "데이터베이스" in idle_bot.last().body.text
+
+
 async def test_a_damaged_store_is_told(stored):
     stored.backtests.damaged = "manifest.json is damaged: import again"
     await stored.say("/backtest")
