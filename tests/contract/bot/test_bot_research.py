@@ -7,7 +7,10 @@ import msgspec
 import pytest
 from bot_fakes import run_summary
 from bot_world import EVE, NOW, OWNER, World
+from made_days import made_day, made_store, weekdays
 
+from cli.backtest_child import ChildBacktests
+from cli.processes import ROOT
 from core.model.candidate import Candidate, Change, Doubt, Pair, Stage
 from core.model.params import Params, TradingParams
 from core.model.safety import Caps
@@ -96,28 +99,19 @@ async def test_a_backtest_in_english(english):
     assert "few round trips (12)" in english.last().body.text
 
 
-@pytest.mark.parametrize(
-    ("said", "first", "last"),
-    [
-        ("/backtest 2", STORED[-2], STORED[-1]),
-        ("/backtest 2026-11-13 2026-11-17", STORED[1], STORED[3]),
-        ("/backtest 2026-11-14 2026-12-24", STORED[2], STORED[-1]),
-        ("백테스트 2026-11-18", STORED[4], STORED[4]),
-    ],
-)
-async def test_days_are_named_by_number_or_date(stored, said, first, last):
-    await stored.say(said)
+async def test_days_are_named_by_date_and_the_command_by_its_word(stored):
+    await stored.say("백테스트 2026-11-14 2026-11-18")
     await stored.until(lambda: stored.backtests.asked)
-    assert stored.backtests.asked[0][:2] == (first, last)
+    assert stored.backtests.asked[0][:2] == (STORED[2], STORED[4])
 
 
-@pytest.mark.parametrize(
-    "words", ["0", "251", "-5", "yesterday", "2026-13-01", "2026-11-20 2026-11-01", "2026-11-01 2026-11-02 2026-11-03"]
-)
-async def test_what_is_no_period_is_answered_with_how_to_say_one(stored, words):
-    await stored.say(f"/backtest {words}")
-    assert "/backtest 2026-11-01 2026-11-20 처럼" in stored.last().body.text
-    assert stored.backtests.asked == []
+async def test_what_is_no_period_is_answered_with_how_to_say_one(english):
+    await english.say("/backtest yesterday")
+    assert "I don't understand yesterday. Try /backtest, /backtest 5" in english.last().body.text
+    await english.say("/lang ko")
+    await english.say("/backtest 2026-11-20 2026-11-01")
+    assert "/backtest 2026-11-01 2026-11-20 처럼" in english.last().body.text
+    assert english.backtests.asked == []
 
 
 async def test_without_stored_prices_it_says_how_to_get_some(bot):
@@ -280,7 +274,6 @@ async def test_other_settings_than_those_of_the_search_are_said_before_anything(
     [
         (Change(key="trading.wizardry", old=1, new=2), "trading.wizardry: 그런 설정이 없어요"),
         (Change(key="trading.take_profit_pct", old=30.0, new=5000.0), "허용 범위: 0.5% ~ 1,000%"),
-        (Change(key="trading.mode", old="approve", new="auto"), "채팅에서 바꿀 수 없는"),
         (Change(key="trading.total_buy_amount", old=1_000_000, new=9_000_000), "절대 상한보다 느슨해서"),
         (Change(key="analyzer.ema_fast", old=5, new=60), "값들이 서로 맞지 않아요"),
     ],
@@ -427,3 +420,18 @@ async def test_a_shadow_that_is_ended_while_it_is_replayed_stays_ended(stored):
     await stored.say("/candidates")
     assert stance(stored).stage is Stage.OPEN
     assert stance(stored).shadow is None
+
+
+# -- the real process -------------------------------------------------------------------------------------------------
+
+
+async def test_a_real_run_ends_as_a_picture_in_the_chat(idle_bot, tmp_path):
+    on = weekdays(1)[0]
+    made_store(tmp_path / "bars", [made_day(on, seed=3, tickers=2, minutes=60)])
+    idle_bot.backtests = ChildBacktests(tmp_path, ROOT / "config.yaml")
+    idle_bot.pace = 50.0
+    await idle_bot.start()
+    await idle_bot.say("/backtest")
+    await idle_bot.until(lambda: idle_bot.last().media)
+    assert "거래일 1일" in idle_bot.last().body.text
+    assert "매매가 적어요 (0건)" in idle_bot.last().body.text
