@@ -4,9 +4,9 @@ import asyncio
 import datetime as dt
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -59,6 +59,7 @@ class Research:
         self._token = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._changing = asyncio.Lock()
 
     # -- a run that somebody asked for -------------------------------------------------------------
 
@@ -139,11 +140,18 @@ class Research:
         """One of them; raises OSError."""
         return next(((c, s) for c, s in await self.known() if c.id == candidate_id), None)
 
-    async def put(self, candidate: Candidate, stance: Stance) -> None:
-        """What becomes of it; raises OSError."""
+    async def change(self, candidate_id: str, change: Callable[[Stance], Stance]) -> tuple[Candidate, Stance] | None:
+        """Read, change and keep, with nobody between; how it stands then, None where it is gone. Raises OSError."""
         store = self._desk.deps.candidates
-        assert store is not None
-        await store.keep(candidate.id, stance)
+        async with self._changing:
+            found = await self.find(candidate_id)
+            if found is None or store is None:
+                return None
+            candidate, stance = found
+            fresh = change(stance)
+            if fresh != stance:
+                await store.keep(candidate.id, fresh)
+            return candidate, fresh
 
     def card(self, candidate: Candidate, stance: Stance, person: int) -> View:
         """The candidate as it stands now; buttons for owners only."""
@@ -175,12 +183,11 @@ class Research:
             for candidate, stance in await self.known():
                 if not stance.told:
                     await self._tell(candidate, stance, f"candidate:{candidate.id}")
-                    await self.put(candidate, msgspec.structs.replace(stance, told=True))
+                    await self.change(candidate.id, lambda now: msgspec.structs.replace(now, told=True))
                 elif stance.shadow is not None and self._due(stance):
-                    shadow = stance.shadow
-                    await self._tell(candidate, stance, f"shadow:{candidate.id}:{shadow.tried_on}")
-                    heard = msgspec.structs.replace(shadow, told_on=shadow.tried_on)
-                    await self.put(candidate, msgspec.structs.replace(stance, shadow=heard))
+                    on = stance.shadow.tried_on
+                    await self._tell(candidate, stance, f"shadow:{candidate.id}:{on}")
+                    await self.change(candidate.id, partial(_shadow_with, since=stance.shadow.since, told_on=on))
         except (OSError, StoreUnavailable) as trouble:
             log.warning("candidates wait: %s", trouble)
 
@@ -231,12 +238,14 @@ class Research:
             if trouble.why in LATER:
                 return
             log.warning("the shadow of %s: %s", candidate.id, trouble)
-            fresh = msgspec.structs.replace(shadow, tried_on=last, trouble=trouble.why.value)
+            news: dict[str, Any] = {"trouble": trouble.why.value}
         else:
-            fresh = msgspec.structs.replace(
-                shadow, tried_on=last, last_on=last, present=present.summary, candidate=found.summary, trouble=""
-            )
-        known = await self.find(candidate.id)
-        # somebody may have ended it meanwhile, or begun it anew
-        if known is not None and known[1].stage is Stage.SHADOW and known[1].shadow == shadow:
-            await self.put(candidate, msgspec.structs.replace(known[1], shadow=fresh))
+            news = {"last_on": last, "present": present.summary, "candidate": found.summary, "trouble": ""}
+        await self.change(candidate.id, partial(_shadow_with, since=shadow.since, tried_on=last, **news))
+
+
+def _shadow_with(stance: Stance, *, since: dt.date, **news: object) -> Stance:
+    """The stance with news of the shadow that began then; somebody may have ended it meanwhile."""
+    if stance.stage is not Stage.SHADOW or stance.shadow is None or stance.shadow.since != since:
+        return stance
+    return msgspec.structs.replace(stance, shadow=msgspec.structs.replace(stance.shadow, **news))

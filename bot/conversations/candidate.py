@@ -62,7 +62,6 @@ def _next(context: AppContext, candidate: Candidate) -> Ask | None:
 
 
 async def _finish(context: AppContext, candidate: Candidate) -> None:
-    found = await context.desk.research.find(candidate.id)
-    if found is not None:
-        stance = msgspec.structs.replace(found[1], stage=Stage.APPLIED, shadow=None)
-        await context.desk.research.put(candidate, stance)
+    await context.desk.research.change(
+        candidate.id, lambda stance: msgspec.structs.replace(stance, stage=Stage.APPLIED, shadow=None)
+    )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from telegram import Update
@@ -11,7 +12,7 @@ from bot.keyboards import decode
 from bot.views import backtest as views
 from bot.views import candidates as candidate_views
 from bot.views.replies import stale_button
-from core.model.candidate import Candidate, Stage, Stance
+from core.model.candidate import Stage, Stance
 from ports.research import StoreDamaged
 from ports.store import StoreUnavailable
 
@@ -108,24 +109,20 @@ async def pressed(update: Update, context: AppContext) -> None:
     query, research = update.callback_query, context.desk.research
     press = decode(query.data if query else None, count=2)
     try:
-        found = await research.find(press.args[1]) if press else None
-        if press is None or found is None:
-            await answer(query, stale_button(context.t), alert=True)
-            return
-        candidate, stance = found
-        fresh = _after(press.args[0], stance, context)
-        if fresh is not None and fresh != stance:
-            await research.put(candidate, fresh)
+        found = await research.change(press.args[1], partial(_after, press.args[0], context)) if press else None
     except OSError as trouble:
         await answer(query)
         await context.say(update, candidate_views.unreadable(trouble.strerror or str(trouble), context.t))
         return
+    if found is None:
+        await answer(query, stale_button(context.t), alert=True)
+        return
     await answer(query)
-    await _show(update, context, candidate, fresh or stance)
+    await context.show(update, research.card(*found, context.who))
 
 
-def _after(action: str, stance: Stance, context: AppContext) -> Stance | None:
-    """What a press makes of it; None where it makes nothing of it, or somebody else was faster."""
+def _after(action: str, context: AppContext, stance: Stance) -> Stance:
+    """What a press makes of it; the same where it makes nothing of it, or somebody else was faster."""
     match action, stance.stage:
         case "shadow", Stage.OPEN:
             return msgspec.structs.replace(stance, stage=Stage.SHADOW, shadow=context.desk.research.shadowed())
@@ -134,8 +131,4 @@ def _after(action: str, stance: Stance, context: AppContext) -> Stance | None:
         case "drop", Stage.OPEN | Stage.SHADOW:
             return msgspec.structs.replace(stance, stage=Stage.DROPPED, shadow=None)
         case _:
-            return None
-
-
-async def _show(update: Update, context: AppContext, candidate: Candidate, stance: Stance) -> None:
-    await context.show(update, context.desk.research.card(candidate, stance, context.who))
+            return stance
