@@ -17,7 +17,7 @@ from backtest.execution import Execution
 from backtest.feed import Feed, Interested
 from backtest.moments import Moment, moments
 from backtest.recorder import Recorder
-from backtest.result import Day, Result
+from backtest.result import UNCHECKED, Day, Result
 from backtest.screening import Indices, candidates
 from backtest.tape import Tape, TapeHistories
 from core.model.bar import MINUTE_MS, Bar
@@ -304,7 +304,7 @@ class Runner:
         if self._outside:
             notes.append(f"{len(self._outside)} days are no trading days and were left out: {self._outside[0]} …")
         if not setup.instruments and recorder.found:
-            notes.append("market cap and type of what was found are unknown and were not checked: --instruments FILE")
+            notes.append(UNCHECKED)
         return Result(
             first=days[0],
             last=days[-1],
