@@ -26,6 +26,8 @@ from core.rules.schedule import entry_window, order_phases
 LONGEST_DELAY_MIN = 180
 # between a bar's end and what the trader's clock says when it decides
 EDGE = dt.timedelta(minutes=2)
+# what a process that is told to stop may leave half done
+STOPPING = dt.timedelta(seconds=10)
 BEGUN = frozenset({PlanState.PROPOSED.value, PlanState.RUNNING.value})
 BY_BARS = frozenset({Purpose.STOP.value, Purpose.TREND_BROKEN.value, Purpose.SIGNAL_SELL.value})
 
@@ -88,50 +90,77 @@ def compare(
     entries: Iterable[Entry],
 ) -> Compared:
     """`arrived` is what the machines decide in the order of arrival; `entries` is read only where something differs."""
-    found, judged = arrived
-    live = lived(day.found, (), (), ())
+    found, judged = arrived[0], _once(arrived[1])
     rows = {_decided(row): row for row in record.signals}
-    again = lived(found, judged, (), ())
+    again, stored = lived(found, judged, (), ()), {row.id for row in record.signals}
     # an analyzer that is stopped may leave a signal unsaved that the trader has already decided on
-    unsaved = set(lived((), [s for s in judged if s.id in record.verdicts], (), ()).signals) - set(rows)
+    unsaved = [s for s in judged if s.id in record.verdicts and s.id not in stored]
     # what was decided while nothing was recorded has nothing to be compared with
     unknown = {d for d in set(rows) - set(again.signals) if _unrecorded(rows[d].at, day)}
-    theirs = {"discoveries": set(live.discoveries), "signals": (set(rows) - unknown) | unsaved}
-    exact, apart = [], []
-    for kind in ("discoveries", "signals"):
+    discoveries = set(lived(day.found, (), (), ()).discoveries)
+    signals = (set(rows) - unknown) | set(lived((), unsaved, (), ()).signals)
+    exact: list[tuple[Decision, str]] = []
+    apart: list[tuple[Decision, str]] = []
+    for kind, theirs in (("discoveries", discoveries), ("signals", signals)):
         mine, replay = set(getattr(again, kind)), set(getattr(backtest, kind))
-        exact += [(d, f"{kind}: {who}") for d, who in _only(mine, theirs[kind], "replay")]
+        exact += [(d, f"{kind}: {who}") for d, who in _only(mine, theirs, "replay")]
         apart += [(d, f"{kind}: {who}") for d, who in _only(replay, mine, "backtest")]
-    known = {d for d, _ in exact}
-    apart = [(d, words) for d, words in apart if d not in known]
-    causes = list(causes_of({d.ticker for d, _ in apart}, day, entries)) if apart else []
-    world: list[tuple[str, str]] = []
-    for d, words in apart:
-        may = [c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)]
-        if may:
-            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda c: (c.likely, c.since)).words})"))
-        else:
-            exact.append((d, words))
+    # a find that was being passed on when the collector stopped may have reached nobody
+    cut = _last_words(found, judged, day) - discoveries - signals
+    exact = [(d, words) for d, words in exact if d not in cut]
+    known = {d for d, _ in exact} | cut
+    world, unexplained = _explained([(d, who) for d, who in apart if d not in known], day, entries)
     entry_lines, entry_counts, proposals = _entries(day, judged, record, session)
     exit_lines, exit_counts, exits = _exits(day, judged, record, session)
-    lines = [(d.at, f"{words}: {_told(d)}") for d, words in exact] + entry_lines + exit_lines
-    outside = {**entry_counts, **exit_counts}
-    if unsaved:
-        outside["signals that only the journal has"] = len(unsaved)
-    if unknown:
-        outside["decided while nothing was recorded"] = len(unknown)
+    lines = [(d.at, f"{words}: {_told(d)}") for d, words in [*exact, *unexplained]] + entry_lines + exit_lines
+    ours = {"signals that only the journal has": len(unsaved), "decided while nothing was recorded": len(unknown | cut)}
     return Compared(
         counts={
-            "discoveries": (len(backtest.discoveries), len(theirs["discoveries"])),
-            "signals": (len(backtest.signals), len(theirs["signals"])),
+            "discoveries": (len(backtest.discoveries), len(discoveries)),
+            "signals": (len(backtest.signals), len(signals)),
             "proposals": proposals,
             "exits": exits,
         },
         differences=tuple(line for _, line in sorted(lines)),
         world=tuple(line for _, line in sorted(world)),
-        outside=outside,
+        outside={**entry_counts, **exit_counts, **{words: count for words, count in ours.items() if count}},
         gaps=tuple(f"{a:%H:%M:%S} … {b:%H:%M:%S} UTC" for a, b in day.gaps),
     )
+
+
+def _last_words(found: Sequence[Screened], judged: Sequence[Signal], day: Lived) -> set[Decision]:
+    """What was decided in the last seconds before the collector stopped."""
+    stops = [*(start for start, _ in day.gaps), day.ended_at]
+
+    def last(at: dt.datetime) -> bool:
+        return any(stop - STOPPING <= at <= stop for stop in stops)
+
+    decided = lived([m for m in found if last(m.created_at)], [s for s in judged if last(s.created_at)], (), ())
+    return {*decided.discoveries, *decided.signals}
+
+
+def _once(signals: Iterable[Signal]) -> list[Signal]:
+    """The first of each id: a revised bar is judged again, and only the first judgement is kept and acted upon."""
+    found: dict[str, Signal] = {}
+    for signal in signals:
+        found.setdefault(signal.id, signal)
+    return list(found.values())
+
+
+def _explained(
+    apart: list[tuple[Decision, str]], day: Lived, entries: Iterable[Entry]
+) -> tuple[list[tuple[str, str]], list[tuple[Decision, str]]]:
+    """What the world did, as lines with its reason, and the rest."""
+    causes = list(causes_of({d.ticker for d, _ in apart}, day, entries)) if apart else []
+    world, rest = [], []
+    for d, words in apart:
+        may = [c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)]
+        if may:
+            why = max(may, key=lambda c: (c.likely, c.since))
+            world.append((d.at, f"{words}: {_told(d)} ({why.words})"))
+        else:
+            rest.append((d, words))
+    return world, rest
 
 
 def _only(mine: set[Decision], theirs: set[Decision], name: str) -> Iterator[tuple[Decision, str]]:

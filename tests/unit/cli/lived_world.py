@@ -122,7 +122,8 @@ class World:
             while True:
                 runtime = self._runtime(PARAMS)
                 self._source = self._events(remaining, until, runtime)
-                await Collector(runtime, self, self, self._records, dict, known).run()  # type: ignore[arg-type]
+                self._collector = Collector(runtime, self, self, self._records, dict, known)  # type: ignore[arg-type]
+                await self._collector.run()
                 if (following := next(remaining, None)) is None:
                     return
                 remaining = itertools.chain([following], remaining)
@@ -148,8 +149,9 @@ class World:
             self._clock.at = batch[0]
             yield batch[1]
             # look-ups answer before the next minute
-            for _ in range(8):
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            while self._collector._lookups:
+                await asyncio.wait(self._collector._lookups)
         runtime.stop.set()
 
     def events(self) -> AsyncIterator[Sequence[Bar] | FeedStatus]:
