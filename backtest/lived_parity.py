@@ -16,7 +16,7 @@ from core.model.bar import MINUTE_MS, Bar
 from core.model.messages import Screened, Signal, message_id
 from core.model.order import Purpose
 from core.model.position import Plan, PlanState, RoundTrip
-from core.model.recording import Arrived, BarsLost, Began, Entry, HistoryCame, Holding, InstrumentCame, Watching
+from core.model.recording import Arrived, BarsLost, Began, Entry, Found, HistoryCame, Holding, InstrumentCame, Watching
 from core.model.session import MarketSession
 from core.model.signal import SignalType
 from core.rules.risk import RefusalReason
@@ -70,15 +70,17 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """What happened to a ticker (all of them: empty), and from when on it may have changed a decision.
-
-    Look-ups happen to every find and rarely change one; what is `likely` is told first.
-    """
+    """What happened to a ticker (all of them: empty), and from when on, at most until when, it may have changed a decision."""
 
     ticker: str
     since: dt.datetime
     words: str
-    likely: bool = False
+    until: dt.datetime | None = None
+
+    def touches(self, d: Decision) -> bool:
+        """Whether a decision may be due to it."""
+        at = dt.datetime.fromisoformat(d.at)
+        return self.ticker in {"", d.ticker} and self.since <= at and (self.until is None or at <= self.until)
 
 
 def compare(
@@ -154,10 +156,9 @@ def _explained(
     causes = list(causes_of({d.ticker for d, _ in apart}, day, entries)) if apart else []
     world, rest = [], []
     for d, words in apart:
-        may = [c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)]
+        may = [cause for cause in causes if cause.touches(d)]
         if may:
-            why = max(may, key=lambda c: (c.likely, c.since))
-            world.append((d.at, f"{words}: {_told(d)} ({why.words})"))
+            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda cause: cause.since).words})"))
         else:
             rest.append((d, words))
     return world, rest
@@ -170,10 +171,6 @@ def _only(mine: set[Decision], theirs: set[Decision], name: str) -> Iterator[tup
 
 def _told(d: Decision) -> str:
     return f"{d.at} {d.ticker} {d.kind} {d.detail}"
-
-
-def _instant(at: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(at)
 
 
 def _decided(row: Row) -> Decision:
@@ -193,6 +190,7 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
     """What the world did to these tickers."""
     newest = 0
     seen: dict[tuple[str, int], Bar] = {}
+    latest: dict[str, dt.datetime] = {}
     held: set[str] = set()
     for entry in entries:
         match entry:
@@ -202,19 +200,26 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
                         continue
                     before = seen.get((bar.ticker, bar.start_ms))
                     if before is not None and before != bar:
-                        yield Cause(
-                            bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} was revised", likely=True
-                        )
+                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} was revised")
                     if bar.start_ms < newest:
-                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late", likely=True)
+                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late")
                     seen[bar.ticker, bar.start_ms] = bar
+                    latest[bar.ticker] = max(latest.get(bar.ticker, bar.end_at), bar.end_at)
                 newest = max(newest, max((bar.start_ms for bar in bars), default=0))
-            case HistoryCame(ticker=ticker) | InstrumentCame(ticker=ticker) if ticker in tickers:
-                yield Cause(ticker, entry.at - EDGE, f"it was looked up at {entry.at:%H:%M:%S}")
+            case HistoryCame(ticker=ticker, bars=None) | InstrumentCame(ticker=ticker, failed=True) if (
+                ticker in tickers
+            ):
+                yield Cause(ticker, entry.at - EDGE, f"the vendor did not answer about it at {entry.at:%H:%M:%S}")
+            case Found(ticker=ticker, discovery=discovery) if ticker in tickers:
+                since = discovery.bar_end_at
+                if since < latest.get(ticker, since):
+                    # a look-up took longer than a minute, or the bar itself came late
+                    yield Cause(ticker, since, f"its find of {since:%H:%M} came late, at {entry.at:%H:%M:%S}")
             case Holding(positions=positions):
                 now = {each.ticker for each in positions}
                 for ticker in (now ^ held) & set(tickers):
-                    yield Cause(ticker, entry.at - EDGE, f"it was bought or sold at {entry.at:%H:%M:%S}")
+                    words = f"it was bought or sold at {entry.at:%H:%M:%S}"
+                    yield Cause(ticker, entry.at - EDGE, words, entry.at + EDGE)
                 held = now
             case Watching(watch=watch):
                 for ticker in set(watch.tickers) & set(tickers):
