@@ -77,65 +77,97 @@ class Lived(msgspec.Struct, kw_only=True):
 
 def lived_day(folder: Path, on: dt.date) -> Lived:
     """Read a recording once. Raises DataProblem where there is none or it is of another version."""
-    laid = Laid(on)
-    began: Began | None = None
-    first_feed_at: dt.datetime | None = None
-    found: list[Found] = []
-    changes: list[Changed] = []
-    instruments: dict[str, Instrument] = {}
-    gaps: list[Span] = []
-    lost: set[int] = set()
-    arrivals: dict[int, dt.datetime] = {}
-    batches, last_at, down_at = 0, None, None
+    reading = _Reading(on)
     for entry in entries_of(folder):
-        laid.take(entry)
+        reading.take(entry)
+    lived = reading.lived()
+    if lived is None:
+        raise DataProblem(f"{folder} holds nothing whole: the collector was killed within seconds")
+    return lived
+
+
+class _Reading:
+    """What is known of a day so far."""
+
+    def __init__(self, on: dt.date) -> None:
+        self._on = on
+        self._laid = Laid(on)
+        self._began: Began | None = None
+        self._feed_at: dt.datetime | None = None
+        self._found: list[Found] = []
+        self._changes: list[Changed] = []
+        self._instruments: dict[str, Instrument] = {}
+        self._gaps: list[Span] = []
+        self._lost: set[int] = set()
+        self._arrivals: dict[int, dt.datetime] = {}
+        self._batches = 0
+        self._last_at: dt.datetime | None = None
+        self._down_at: dt.datetime | None = None
+
+    def take(self, entry: Entry) -> None:
+        """The next entry."""
+        self._laid.take(entry)
         match entry:
             case Began():
-                if began is None:
-                    began = entry
-                elif entry.fresh and last_at is not None:
-                    gaps.append((last_at, entry.at))
-                    changes += _differences(entry)
-                instruments |= {each.ticker: each for each in entry.instruments}
-            case Arrived():
-                batches += 1
-                for start_ms in {bar.start_ms for bar in entry.bars}:
-                    arrivals.setdefault(start_ms, entry.at)
+                self._part(entry)
+            case Arrived(bars=bars):
+                self._batches += 1
+                for start_ms in {bar.start_ms for bar in bars}:
+                    self._arrivals.setdefault(start_ms, entry.at)
             case BarsLost():
-                lost.add(batches)
-            case FeedChanged(up=True, at=at):
-                first_feed_at = first_feed_at or at
-                if down_at is not None:
-                    gaps.append((down_at, at))
-                    down_at = None
-            case FeedChanged(at=at):
-                down_at = down_at or at
+                self._lost.add(self._batches)
+            case FeedChanged():
+                self._feed(entry)
             case Found():
-                found.append(entry)
+                self._found.append(entry)
             case InstrumentCame(instrument=Instrument() as each):
-                instruments[each.ticker] = each
+                self._instruments[each.ticker] = each
             case SettingsInForce() | Watching() | Holding() | Halted():
-                changes.append(entry)
+                self._changes.append(entry)
             case _:
                 pass
-        last_at = entry.at
-    if began is None or last_at is None:
-        raise DataProblem(f"{folder} holds nothing whole: the collector was killed within seconds")
-    if began.feed_ms is not None:
-        first_feed_at = dt.datetime.fromtimestamp(began.feed_ms / 1000, dt.UTC)
-    return Lived(
-        on=on,
-        began=began,
-        bars=laid.day(),
-        first_feed_at=first_feed_at,
-        ended_at=last_at,
-        found=tuple(found),
-        changes=tuple(changes),
-        instruments=instruments,
-        gaps=tuple(sorted(gaps)),
-        lost_batches=frozenset(lost),
-        arrivals=arrivals,
-    )
+        self._last_at = entry.at
+
+    def _part(self, entry: Began) -> None:
+        self._instruments |= {each.ticker: each for each in entry.instruments}
+        if self._began is None or self._last_at is None:
+            self._began = entry
+        elif entry.fresh:
+            self._gaps.append((self._last_at, entry.at))
+            self._down_at = None
+            self._changes += _differences(entry)
+
+    def _feed(self, entry: FeedChanged) -> None:
+        if not entry.up:
+            self._down_at = self._down_at or entry.at
+            return
+        self._feed_at = self._feed_at or entry.at
+        if self._down_at is not None:
+            self._gaps.append((self._down_at, entry.at))
+            self._down_at = None
+
+    def lived(self) -> Lived | None:
+        """All of it."""
+        began, ended_at = self._began, self._last_at
+        if began is None or ended_at is None:
+            return None
+        feed_at = self._feed_at
+        if began.feed_ms is not None:
+            feed_at = dt.datetime.fromtimestamp(began.feed_ms / 1000, dt.UTC)
+        open_gap = [] if self._down_at is None else [(self._down_at, ended_at)]
+        return Lived(
+            on=self._on,
+            began=began,
+            bars=self._laid.day(),
+            first_feed_at=feed_at,
+            ended_at=ended_at,
+            found=tuple(self._found),
+            changes=tuple(self._changes),
+            instruments=self._instruments,
+            gaps=tuple(sorted([*self._gaps, *open_gap])),
+            lost_batches=frozenset(self._lost),
+            arrivals=self._arrivals,
+        )
 
 
 def _differences(began: Began) -> Iterator[Changed]:

@@ -16,7 +16,7 @@ from core.model.bar import MINUTE_MS, Bar
 from core.model.messages import Screened, Signal, message_id
 from core.model.order import Purpose
 from core.model.position import Plan, PlanState, RoundTrip
-from core.model.recording import Arrived, BarsLost, Began, Entry, HistoryCame, Holding, InstrumentCame, Watching
+from core.model.recording import Arrived, BarsLost, Began, Entry, Found, HistoryCame, Holding, InstrumentCame, Watching
 from core.model.session import MarketSession
 from core.model.signal import SignalType
 from core.rules.risk import RefusalReason
@@ -26,6 +26,8 @@ from core.rules.schedule import entry_window, order_phases
 LONGEST_DELAY_MIN = 180
 # between a bar's end and what the trader's clock says when it decides
 EDGE = dt.timedelta(minutes=2)
+# what a process that is told to stop may leave half done
+STOPPING = dt.timedelta(seconds=10)
 BEGUN = frozenset({PlanState.PROPOSED.value, PlanState.RUNNING.value})
 BY_BARS = frozenset({Purpose.STOP.value, Purpose.TREND_BROKEN.value, Purpose.SIGNAL_SELL.value})
 
@@ -68,15 +70,17 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """What happened to a ticker (all of them: empty), and from when on it may have changed a decision.
-
-    Look-ups happen to every find and rarely change one; what is `likely` is told first.
-    """
+    """What happened to a ticker (all of them: empty), and from when on, at most until when, it may have changed a decision."""
 
     ticker: str
     since: dt.datetime
     words: str
-    likely: bool = False
+    until: dt.datetime | None = None
+
+    def touches(self, d: Decision) -> bool:
+        """Whether a decision may be due to it."""
+        at = dt.datetime.fromisoformat(d.at)
+        return self.ticker in {"", d.ticker} and self.since <= at and (self.until is None or at <= self.until)
 
 
 def compare(
@@ -88,50 +92,76 @@ def compare(
     entries: Iterable[Entry],
 ) -> Compared:
     """`arrived` is what the machines decide in the order of arrival; `entries` is read only where something differs."""
-    found, judged = arrived
-    live = lived(day.found, (), (), ())
+    found, judged = arrived[0], _once(arrived[1])
     rows = {_decided(row): row for row in record.signals}
-    again = lived(found, judged, (), ())
+    again, stored = lived(found, judged, (), ()), {row.id for row in record.signals}
     # an analyzer that is stopped may leave a signal unsaved that the trader has already decided on
-    unsaved = set(lived((), [s for s in judged if s.id in record.verdicts], (), ()).signals) - set(rows)
+    unsaved = [s for s in judged if s.id in record.verdicts and s.id not in stored]
     # what was decided while nothing was recorded has nothing to be compared with
     unknown = {d for d in set(rows) - set(again.signals) if _unrecorded(rows[d].at, day)}
-    theirs = {"discoveries": set(live.discoveries), "signals": (set(rows) - unknown) | unsaved}
-    exact, apart = [], []
-    for kind in ("discoveries", "signals"):
+    discoveries = set(lived(day.found, (), (), ()).discoveries)
+    signals = (set(rows) - unknown) | set(lived((), unsaved, (), ()).signals)
+    exact: list[tuple[Decision, str]] = []
+    apart: list[tuple[Decision, str]] = []
+    for kind, theirs in (("discoveries", discoveries), ("signals", signals)):
         mine, replay = set(getattr(again, kind)), set(getattr(backtest, kind))
-        exact += [(d, f"{kind}: {who}") for d, who in _only(mine, theirs[kind], "replay")]
+        exact += [(d, f"{kind}: {who}") for d, who in _only(mine, theirs, "replay")]
         apart += [(d, f"{kind}: {who}") for d, who in _only(replay, mine, "backtest")]
-    known = {d for d, _ in exact}
-    apart = [(d, words) for d, words in apart if d not in known]
-    causes = list(causes_of({d.ticker for d, _ in apart}, day, entries)) if apart else []
-    world: list[tuple[str, str]] = []
-    for d, words in apart:
-        may = [c for c in causes if c.ticker in {"", d.ticker} and c.since <= _instant(d.at)]
-        if may:
-            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda c: (c.likely, c.since)).words})"))
-        else:
-            exact.append((d, words))
+    # a find that was being passed on when the collector stopped may have reached nobody
+    cut = _last_words(found, judged, day) - discoveries - signals
+    exact = [(d, words) for d, words in exact if d not in cut]
+    known = {d for d, _ in exact} | cut
+    world, unexplained = _explained([(d, who) for d, who in apart if d not in known], day, entries)
     entry_lines, entry_counts, proposals = _entries(day, judged, record, session)
     exit_lines, exit_counts, exits = _exits(day, judged, record, session)
-    lines = [(d.at, f"{words}: {_told(d)}") for d, words in exact] + entry_lines + exit_lines
-    outside = {**entry_counts, **exit_counts}
-    if unsaved:
-        outside["signals that only the journal has"] = len(unsaved)
-    if unknown:
-        outside["decided while nothing was recorded"] = len(unknown)
+    lines = [(d.at, f"{words}: {_told(d)}") for d, words in [*exact, *unexplained]] + entry_lines + exit_lines
+    ours = {"signals that only the journal has": len(unsaved), "decided while nothing was recorded": len(unknown | cut)}
     return Compared(
         counts={
-            "discoveries": (len(backtest.discoveries), len(theirs["discoveries"])),
-            "signals": (len(backtest.signals), len(theirs["signals"])),
+            "discoveries": (len(backtest.discoveries), len(discoveries)),
+            "signals": (len(backtest.signals), len(signals)),
             "proposals": proposals,
             "exits": exits,
         },
         differences=tuple(line for _, line in sorted(lines)),
         world=tuple(line for _, line in sorted(world)),
-        outside=outside,
+        outside={**entry_counts, **exit_counts, **{words: count for words, count in ours.items() if count}},
         gaps=tuple(f"{a:%H:%M:%S} … {b:%H:%M:%S} UTC" for a, b in day.gaps),
     )
+
+
+def _last_words(found: Sequence[Screened], judged: Sequence[Signal], day: Lived) -> set[Decision]:
+    """What was decided in the last seconds before the collector stopped."""
+    stops = [*(start for start, _ in day.gaps), day.ended_at]
+
+    def last(at: dt.datetime) -> bool:
+        return any(stop - STOPPING <= at <= stop for stop in stops)
+
+    decided = lived([m for m in found if last(m.created_at)], [s for s in judged if last(s.created_at)], (), ())
+    return {*decided.discoveries, *decided.signals}
+
+
+def _once(signals: Iterable[Signal]) -> list[Signal]:
+    """The first of each id: a revised bar is judged again, and only the first judgement is kept and acted upon."""
+    found: dict[str, Signal] = {}
+    for signal in signals:
+        found.setdefault(signal.id, signal)
+    return list(found.values())
+
+
+def _explained(
+    apart: list[tuple[Decision, str]], day: Lived, entries: Iterable[Entry]
+) -> tuple[list[tuple[str, str]], list[tuple[Decision, str]]]:
+    """What the world did, as lines with its reason, and the rest."""
+    causes = list(causes_of({d.ticker for d, _ in apart}, day, entries)) if apart else []
+    world, rest = [], []
+    for d, words in apart:
+        may = [cause for cause in causes if cause.touches(d)]
+        if may:
+            world.append((d.at, f"{words}: {_told(d)} ({max(may, key=lambda cause: cause.since).words})"))
+        else:
+            rest.append((d, words))
+    return world, rest
 
 
 def _only(mine: set[Decision], theirs: set[Decision], name: str) -> Iterator[tuple[Decision, str]]:
@@ -141,10 +171,6 @@ def _only(mine: set[Decision], theirs: set[Decision], name: str) -> Iterator[tup
 
 def _told(d: Decision) -> str:
     return f"{d.at} {d.ticker} {d.kind} {d.detail}"
-
-
-def _instant(at: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(at)
 
 
 def _decided(row: Row) -> Decision:
@@ -164,6 +190,7 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
     """What the world did to these tickers."""
     newest = 0
     seen: dict[tuple[str, int], Bar] = {}
+    latest: dict[str, dt.datetime] = {}
     held: set[str] = set()
     for entry in entries:
         match entry:
@@ -173,19 +200,26 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
                         continue
                     before = seen.get((bar.ticker, bar.start_ms))
                     if before is not None and before != bar:
-                        yield Cause(
-                            bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} was revised", likely=True
-                        )
+                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} was revised")
                     if bar.start_ms < newest:
-                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late", likely=True)
+                        yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late")
                     seen[bar.ticker, bar.start_ms] = bar
+                    latest[bar.ticker] = max(latest.get(bar.ticker, bar.end_at), bar.end_at)
                 newest = max(newest, max((bar.start_ms for bar in bars), default=0))
-            case HistoryCame(ticker=ticker) | InstrumentCame(ticker=ticker) if ticker in tickers:
-                yield Cause(ticker, entry.at - EDGE, f"it was looked up at {entry.at:%H:%M:%S}")
+            case HistoryCame(ticker=ticker, bars=None) | InstrumentCame(ticker=ticker, failed=True) if (
+                ticker in tickers
+            ):
+                yield Cause(ticker, entry.at - EDGE, f"the vendor did not answer about it at {entry.at:%H:%M:%S}")
+            case Found(ticker=ticker, discovery=discovery) if ticker in tickers:
+                since = discovery.bar_end_at
+                if since < latest.get(ticker, since):
+                    # a look-up took longer than a minute, or the bar itself came late
+                    yield Cause(ticker, since, f"its find of {since:%H:%M} came late, at {entry.at:%H:%M:%S}")
             case Holding(positions=positions):
                 now = {each.ticker for each in positions}
                 for ticker in (now ^ held) & set(tickers):
-                    yield Cause(ticker, entry.at - EDGE, f"it was bought or sold at {entry.at:%H:%M:%S}")
+                    words = f"it was bought or sold at {entry.at:%H:%M:%S}"
+                    yield Cause(ticker, entry.at - EDGE, words, entry.at + EDGE)
                 held = now
             case Watching(watch=watch):
                 for ticker in set(watch.tickers) & set(tickers):

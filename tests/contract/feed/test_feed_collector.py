@@ -234,6 +234,10 @@ async def test_cut_every_few_seconds_it_finds_exactly_what_it_hears(collecting, 
             near = any(abs((minute + 1) * 60 - elapsed_s) <= 30 for _, minute in story)
             due = {(ticker, minute) for ticker, minute in story if (minute + 1) * 60 + 2 <= elapsed_s}
             listens = any(connection.topics for connection in polygon.stream.connections) and world.feed == "connected"
+            if world.collector._lookups:
+                # what is asked over REST is answered between two cuts, however slow this machine is
+                await asyncio.sleep(0.001)
+                continue
             if clock.now() >= cut_at and polygon.stream.connections and not near:
                 polygon.stream.strike(fault("abort"))
                 cuts += 1

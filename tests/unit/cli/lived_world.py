@@ -148,10 +148,10 @@ class World:
                 await self._inbox.join()
             self._clock.at = batch[0]
             yield batch[1]
-            # what is looked up for these bars is answered before the next minute
+            # look-ups answer before the next minute
             await asyncio.sleep(0)
             while self._collector._lookups:
-                await asyncio.sleep(0)
+                await asyncio.wait(self._collector._lookups)
         runtime.stop.set()
 
     def events(self) -> AsyncIterator[Sequence[Bar] | FeedStatus]:

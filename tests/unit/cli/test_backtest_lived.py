@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from adapters.journal import SqliteJournal
+from backtest import runner
 from backtest.data.recorded import entries_of
 from backtest.data.store import Store
 from cli.__main__ import main
@@ -150,6 +151,17 @@ def test_a_bar_that_came_late_or_was_revised_is_the_worlds_doing(folder: Path, p
     assert (code, found["differences"]) == (0, [])
     assert found["world"]
     assert all("was revised" in line or "came late" in line for line in found["world"])
+
+
+def test_a_backtest_that_leaves_out_what_can_pass_the_screen_is_found_out(
+    folder: Path, parity: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That everything was looked up in time explains nothing."""
+    World(folder, day_of_bars()).live()
+    monkeypatch.setattr(runner, "candidates", lambda *_: ())
+    code, found = parity()
+    assert (code, found["world"]) == (1, [])
+    assert found["differences"][0].startswith("discoveries: live only: ")
 
 
 def test_a_collector_that_is_started_again_leaves_a_gap_that_is_told(folder: Path, parity: Run) -> None:
