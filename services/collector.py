@@ -18,7 +18,7 @@ from adapters.polygon.stream import PolygonStream
 from adapters.redis.lock import RedisLock
 from adapters.redis.server import socket_url
 from config import environment
-from core.model.bar import Bar
+from core.model.batch import BarBatch
 from core.model.instrument import Instrument, Listing
 from core.model.messages import (
     BarsClosed,
@@ -199,14 +199,14 @@ class Collector:
         values: dict[str, Value] = {"where": "collector", "what": "not_recorded", "detail": reason}
         await self._health.tell([FeedNews(EventKind.TROUBLE, values)], self._runtime.clock.now())
 
-    async def _bars_arrived(self, bars: Sequence[Bar]) -> None:
+    async def _bars_arrived(self, batch: BarBatch) -> None:
         now = self._runtime.clock.now()
         if not collecting(now, self._runtime.params.schedule, self._runtime.params.notification.report_time):
             return
-        self._bars += len(bars)
-        self._recorder.add(Arrived(at=now, bars=tuple(bars)))
-        await self._perform(self._stage.bars_arrived(bars, now))
-        self._health.bars_arrived(bars, now)
+        self._bars += len(batch)
+        self._recorder.add(Arrived(at=now, bars=batch))
+        await self._perform(self._stage.bars_arrived(batch, now))
+        self._health.bars_arrived(batch, now)
         self._runtime.note(bars=self._bars, published=self._published, lost=self._lost)
 
     async def _perform(self, effects: Sequence[CollectEffect]) -> None:
