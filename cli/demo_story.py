@@ -197,7 +197,7 @@ class Story:
     async def greet(self) -> None:
         """A bot can't write first: the owner's /start waits for it."""
         async with aiohttp.ClientSession() as http:
-            await http.post(self._url("/sim/send"), json={"user": OWNER, "text": "/start"})
+            await http.post(self.url("/sim/send"), json={"user": OWNER, "text": "/start"})
 
     async def bot_listens(self, http: aiohttp.ClientSession, family: Family) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -210,11 +210,12 @@ class Story:
             await asyncio.sleep(0.1)
         raise ConfigError(f"the bot did not start: {family.last_words('bot')}")
 
-    def _url(self, path: str) -> str:
+    def url(self, path: str) -> str:
+        """Of the sandbox's control API."""
         return f"http://{self.sandbox['control']}{path}"
 
     async def ask(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any]:
-        async with http.get(self._url(path)) as answer:
+        async with http.get(self.url(path)) as answer:
             found: dict[str, Any] = await answer.json()
             return found
 
@@ -254,7 +255,7 @@ class Story:
                 if now - waiting >= (self._options.approve_after_s or 0.0):
                     self._waiting_since[key] = now + 5.0
                     tap = {"user": OWNER, "message_id": message["message_id"], "data": button["callback_data"]}
-                    await http.post(self._url("/sim/tap"), json=tap)
+                    await http.post(self.url("/sim/tap"), json=tap)
 
     async def _sandbox_facts(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         return {
