@@ -4,7 +4,7 @@ import datetime as dt
 import email.utils
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 import msgspec
@@ -34,10 +34,11 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 8.0,
     proxies: bool = False,
+    wall: Callable[[], float] = time.time,
 ) -> Answer:
     """GET; redirects are not followed. Raises Unreached. `proxies`: as the environment says, which the bot's client obeys."""
     limit = aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_S, timeout_s))
-    sent_at = time.time()
+    sent_at = wall()
     try:
         async with (
             aiohttp.ClientSession(timeout=limit, trust_env=proxies) as session,
@@ -51,7 +52,7 @@ async def ask(
                 body=_object(content),
                 date=_date(response.headers.get("Date")),
                 sent_at=sent_at,
-                got_at=time.time(),
+                got_at=wall(),
             )
     except TimeoutError:
         raise Unreached("timeout") from None
