@@ -1,6 +1,5 @@
 """What a person set up: config.yaml with its caps, .env and its keys, the second factor, HALT."""
 
-import re
 import stat
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ from dotenv.parser import parse_stream
 from cli.doctor.checkup import Checkup
 from cli.doctor.examine import aside
 from cli.doctor.lines import Line, error, ok, warning
+from cli.probes.kis import wrong_shape
 from config import environment
 from config.params import ConfigError, load_params
 from config.secondfactor import read_secret
@@ -68,17 +68,6 @@ async def keys(world: Checkup) -> Line:
     except ConfigError as refused:
         return error(str(refused), INIT)
     return ok("필요한 키가 모두 있습니다 / every key that is needed is there")
-
-
-def wrong_shape(appkey: str, appsecret: str, account: str) -> str:
-    """What is wrong with KIS's keys before anybody is asked, empty where nothing is."""
-    if len(appkey) != 36:
-        return f"KIS 앱키는 36자인데 {len(appkey)}자입니다 / KIS's app key has 36 characters, not {len(appkey)}"
-    if len(appsecret) != 180:
-        return f"KIS 앱시크릿은 180자인데 {len(appsecret)}자입니다 / the app secret has 180 characters, not {len(appsecret)}"
-    if not re.fullmatch(r"\d{8}-?\d{2}", account):
-        return "KIS 계좌번호는 12345678-01 형식입니다 / the account reads 12345678-01"
-    return ""
 
 
 async def second_factor(world: Checkup) -> Line:

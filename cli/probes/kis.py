@@ -1,5 +1,6 @@
 """One reading of the KIS account with the trader's own gateway: the same token file, lock and rate window."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +32,17 @@ class AccountRefused(Exception):
     def __init__(self, code: str, words: str) -> None:
         super().__init__(words)
         self.code = code
+
+
+def wrong_shape(appkey: str, appsecret: str, account: str) -> str:
+    """What is wrong with KIS's keys before anybody is asked, empty where nothing is."""
+    if len(appkey) != 36:
+        return f"KIS 앱키는 36자인데 {len(appkey)}자입니다 / KIS's app key has 36 characters, not {len(appkey)}"
+    if len(appsecret) != 180:
+        return f"KIS 앱시크릿은 180자인데 {len(appsecret)}자입니다 / the app secret has 180 characters, not {len(appsecret)}"
+    if not re.fullmatch(r"\d{8}-?\d{2}", account):
+        return "KIS 계좌번호는 12345678-01 형식입니다 / the account reads 12345678-01"
+    return ""
 
 
 def token_path(settings: KisSettings, state_dir: Path) -> Path:
