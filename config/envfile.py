@@ -38,10 +38,16 @@ def _replaced(binding: Binding, value: str) -> str:
     old = binding.original.string
     before = old[: len(old) - len(old.lstrip())]
     export = "export " if old.lstrip().startswith("export ") else ""
-    remark = REMARK.search(old.rstrip("\n"))
-    # what looks like one may be part of a quoted value
-    kept = remark.group() if remark and remark.group().strip() not in (binding.value or "") else ""
-    return f"{before}{export}{binding.key}={quoted(value)}{kept}\n"
+    return f"{before}{export}{binding.key}={quoted(value)}{_remark(old.rstrip(), binding.value)}\n"
+
+
+def _remark(line: str, value: str | None) -> str:
+    """The remark at the end of a line: what looks like one may be part of a quoted value."""
+    found = REMARK.search(line)
+    if found is None:
+        return ""
+    without = next(parse_stream(io.StringIO(line[: found.start()])))
+    return found.group() if not without.error and without.value == value else ""
 
 
 def quoted(value: str) -> str:

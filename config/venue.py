@@ -7,7 +7,7 @@ import yaml
 from config.params import ConfigError, parse_value
 
 SECTION = re.compile(r"^(\w+):", re.MULTILINE)
-LINE = re.compile(r"^(?P<head>[ \t]+venue:[ \t]*)(?P<value>[^\s#]+)", re.MULTILINE)
+LINE = re.compile(r"^(?P<head>[ \t]+venue:[ \t]*)(?P<value>[^\s#]+)(?P<gap>[ \t]*)", re.MULTILINE)
 BY_HAND = "trading.venue can't be changed here: write 'venue: {venue}' below 'trading:' in config.yaml yourself"
 
 
@@ -22,7 +22,9 @@ def with_venue(text: str, venue: str) -> str:
         line = LINE.search(text, found.end(), ends)
         if line is None:
             break
-        changed = text[: line.start("value")] + venue + text[line.end("value") :]
+        # the remark behind it stays in its column where there is room
+        gap = line["gap"] and " " * max(1, len(line["gap"]) + len(line["value"]) - len(venue))
+        changed = text[: line.start("value")] + venue + gap + text[line.end() :]
         if yaml.safe_load(changed)["trading"]["venue"] == venue:
             return changed
     raise ConfigError(BY_HAND.format(venue=venue))

@@ -129,7 +129,8 @@ def _paired(api: BotApi) -> int:
         try:
             found = asyncio.run(_pair(api))
         except Refused as refused:
-            _explain(api, refused)
+            if _mended(api, refused):
+                continue
             found = None
         except Unreached as trouble:
             say(f"  ! 텔레그램에 연결할 수 없습니다 / Telegram is not reached: {trouble}")
@@ -142,13 +143,20 @@ def _paired(api: BotApi) -> int:
             return int(typed)
 
 
-def _explain(api: BotApi, refused: Refused) -> None:
+def _mended(api: BotApi, refused: Refused) -> bool:
+    """Say why Telegram refuses; True where the reason is gone now."""
     if refused.code != 409:
         say(f"  ✗ 텔레그램 / Telegram: {refused}")
     elif "webhook" not in str(refused):
         say(*OTHER_READER)
     elif yes(WEBHOOK, default=False):
-        asyncio.run(api.remove_webhook())
+        try:
+            asyncio.run(api.remove_webhook())
+        except (Refused, Unreached) as trouble:
+            say(f"  ✗ 텔레그램 / Telegram: {trouble}")
+        else:
+            return True
+    return False
 
 
 async def _pair(api: BotApi) -> Written | None:
