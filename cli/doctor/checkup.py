@@ -48,6 +48,10 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     monotonic: Callable[[], float] = time.monotonic
     poll_s: int = 3
 
+    def __repr__(self) -> str:
+        # the environment is full of keys, and tracebacks like to show what they meet
+        return "Checkup(***)"
+
     @property
     def venue(self) -> str:
         """Where orders go."""
