@@ -139,6 +139,12 @@ async def feed(world: Checkup) -> Line:
     told = PLANS[found.plan] + measured
     if found.plan is Plan.END_OF_DAY:
         return error(f"{told}: 장중 시세가 없습니다 / no data during the session", UPGRADE)
+    wanted = polygon_probe.fitting_stream(found.plan, settings.ws_url)
+    if wanted != settings.ws_url:
+        remedy = f".env: POLYGON_WS_URL={wanted}"
+        if found.plan is Plan.DELAYED:
+            return error(f"{told}: 실시간 서버는 거절합니다 / the real-time server refuses it", remedy)
+        return warning(f"{told}, 그러나 지연 서버에 연결합니다 / but the delayed server is asked", remedy)
     late = found.delay_s is not None and found.delay_s > LATE_S
     return warning(told, UPGRADE) if late or found.plan is Plan.DELAYED else ok(told)
 

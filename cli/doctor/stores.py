@@ -22,7 +22,6 @@ from cli.doctor.lines import Line, error, ok, warning
 OLDEST_REDIS = (6, 2)
 MB = 1_000_000
 NEARLY_FULL = 0.9
-SETTINGS = "redis-cli CONFIG SET"
 
 
 async def redis(world: Checkup) -> Line:
@@ -39,7 +38,7 @@ async def redis(world: Checkup) -> Line:
     try:
         info = await _info(url)
     except (RedisError, OSError, ValueError) as trouble:
-        if not world.settings.redis_url and isinstance(trouble, NotConnected):
+        if not world.settings.redis_url and isinstance(trouble, NotConnected | FileNotFoundError):
             # the socket of a server that is gone; the next start makes a new one
             return await aside(_bundled)
         return _no_redis(trouble)
@@ -54,7 +53,10 @@ async def _info(url: str) -> Mapping[str, object]:
         await client.aclose()
 
 
-def _no_redis(trouble: Exception) -> Line:
+def _no_redis(trouble: BaseException) -> Line:
+    # the client wraps what the server said into a broken connection
+    while trouble.__cause__ is not None and not isinstance(trouble, AuthenticationError | BusyLoadingError):
+        trouble = trouble.__cause__
     if isinstance(trouble, AuthenticationError):
         return error(
             "Redis 비밀번호가 틀립니다 / Redis wants another password", ".env의 REDIS_URL=redis://:비밀번호@주소/0"
@@ -100,22 +102,25 @@ def judged(info: Mapping[str, object]) -> Line:
     if policy != "noeviction":
         return error(
             f"Redis maxmemory-policy {policy}: 메시지가 소리 없이 사라질 수 있습니다 / messages may vanish silently",
-            f"{SETTINGS} maxmemory-policy noeviction",
+            _set("maxmemory-policy noeviction"),
         )
     if limit and used > limit * NEARLY_FULL:
-        return error(
-            f"Redis 메모리가 찼습니다 / Redis is full: {used // MB} / {limit // MB} MB", f"{SETTINGS} maxmemory 1gb"
-        )
+        return error(f"Redis 메모리가 찼습니다 / Redis is full: {used // MB} / {limit // MB} MB", _set("maxmemory 1gb"))
     if not _number(info.get("aof_enabled")):
         return warning(
             "Redis AOF가 꺼져 있어 재시작하면 메시지를 잃습니다 / AOF is off: a restart loses messages",
-            f"{SETTINGS} appendonly yes",
+            _set("appendonly yes"),
         )
     if str(info.get("aof_last_write_status", "ok")) != "ok":
         return error("Redis가 디스크에 쓰지 못합니다 / Redis can't write to its disk", "df -h")
     if not limit:
-        return warning("Redis 메모리 상한이 없습니다 / Redis has no memory bound", f"{SETTINGS} maxmemory 512mb")
+        return warning("Redis 메모리 상한이 없습니다 / Redis has no memory bound", _set("maxmemory 512mb"))
     return ok(f"Redis {version}, AOF, {used // MB} / {limit // MB} MB")
+
+
+def _set(words: str) -> str:
+    """How a setting is changed now and kept."""
+    return f"redis-cli CONFIG SET {words} && redis-cli CONFIG REWRITE"
 
 
 def _version(text_: str) -> tuple[int, ...]:

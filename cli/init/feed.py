@@ -7,7 +7,7 @@ from cli.init.answers import Answers
 from cli.init.attempts import Verdict, settled
 from cli.init.terminal import say
 from cli.probes.http import Unreached
-from cli.probes.polygon import FeedFound, KeyRefused, Plan, Refused, Vendor
+from cli.probes.polygon import FeedFound, KeyRefused, Plan, Refused, Vendor, fitting_stream
 from config import environment
 
 ABOUT = (
@@ -31,6 +31,8 @@ def set_key(answers: Answers) -> None:
     say(*ABOUT)
     name = next((n for n in NAMES if answers.get(n)), NAMES[0])
 
+    plans = [Plan.UNKNOWN]
+
     def attempt(key: str) -> Verdict:
         settings = environment.polygon(answers.env(**{NAMES[0]: key}))
         try:
@@ -42,7 +44,12 @@ def set_key(answers: Answers) -> None:
             say(f"  ! Polygon에 확인하지 못했습니다 / Polygon could not be asked: {trouble}")
             return Verdict.UNKNOWN
         say(SAID[found.plan])
+        plans.append(found.plan)
         return Verdict.GOOD
 
     key = settled("Polygon API 키 / key", answers.get(name), attempt)
     answers.keep(**{name: key})
+    present = environment.polygon(answers.env()).ws_url
+    if (wanted := fitting_stream(plans[-1], present)) != present:
+        answers.keep(POLYGON_WS_URL=wanted)
+        say(f"  ✓ 이 요금제의 서버 / the server of this plan: {wanted}")

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import enum
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -41,6 +41,16 @@ class FeedFound(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     market: str
     delay_s: float | None = None
+
+
+def fitting_stream(plan: Plan, ws_url: str) -> str:
+    """The stream's address for a plan: the vendor has one host for real-time plans and one for those that are late."""
+    host = urlsplit(ws_url).hostname or ""
+    if plan is Plan.DELAYED and host.startswith("socket."):
+        return ws_url.replace("socket.", "delayed.", 1)
+    if plan is Plan.REAL_TIME and host.startswith("delayed."):
+        return ws_url.replace("delayed.", "socket.", 1)
+    return ws_url
 
 
 class Vendor:

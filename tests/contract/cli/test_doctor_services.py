@@ -182,15 +182,24 @@ async def test_services_that_are_well_say_whose_they_are(office):
     assert not [key for key in keys if key in shown]
 
 
+LIVE, LATE = "wss://socket.polygon.io/stocks", "wss://delayed.polygon.io/stocks"
+
+
 @pytest.mark.parametrize(
-    ("plan", "level", "words"),
-    [("starter", WARNING, "measured 90"), ("developer", WARNING, "15 minutes late"), ("basic", ERROR, "end of day")],
+    ("plan", "stream", "level", "words", "remedy"),
+    [
+        ("starter", LATE, WARNING, "measured 90", "Stocks Advanced"),
+        ("developer", LATE, WARNING, "15 minutes late", "Stocks Advanced"),
+        ("starter", LIVE, ERROR, "refuses", f"POLYGON_WS_URL={LATE}"),
+        ("advanced", LATE, WARNING, "delayed server", f"POLYGON_WS_URL={LIVE}"),
+        ("basic", LIVE, ERROR, "end of day", "Stocks Advanced"),
+    ],
 )
-async def test_a_plan_that_is_late_is_told_and_measured(market, home, plan, level, words):
-    """Fifteen minutes, in the regular session."""
+async def test_a_plan_that_is_late_is_told_and_measured(market, home, plan, stream, level, words, remedy):
+    """Fifteen minutes, in the regular session; a server that is not the plan's is told too."""
     async with serving(market, ManualClock(ORIGIN), plan=plan) as services:
-        line = await found(office_of(services, home).world, "polygon")
-    assert (line.level, words in line.text, "Stocks Advanced" in line.remedy) == (level, True, True), line
+        line = await found(with_env(office_of(services, home).world, POLYGON_WS_URL=stream), "polygon")
+    assert (line.level, words in line.text, remedy in line.remedy) == (level, True, True), line
 
 
 @pytest.mark.parametrize(("off_s", "level"), [(0, OK), (-5, WARNING), (40, ERROR)])

@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pytest
 from dotenv import dotenv_values
 
 from cli.processes import ROOT
+from sandbox.clock import SandboxClock
 from sandbox.polygon import DEFAULT_KEY
 from sandbox.telegram import DEFAULT_TOKEN, person
+from tests.contract.cli.conftest import ORIGIN, SPEED, serving
 
 PATIENCE_S = 20.0
 # a session's leader takes the terminal on its standard input, as a login shell does
@@ -176,20 +179,26 @@ async def test_what_is_there_is_kept_by_enter_and_ctrl_c_loses_nothing(services,
     assert path.read_text() == before + f"POLYGON_API_KEY={DEFAULT_KEY}\n"
 
 
-async def test_another_reader_of_the_bot_is_explained_and_an_id_can_be_typed(services, home):
+async def test_another_reader_is_explained_an_id_can_be_typed_and_a_late_plan_gets_its_server(market, home):
     path = home / ".env"
     path.write_text(f"TELEGRAM_BOT_TOKEN={DEFAULT_TOKEN}\n")
-    services.telegram.webhook = "https://elsewhere.example/hook"
-    polled = asyncio.Event()
-    services.telegram.listen(lambda event: polled.set() if event["type"] == "polling" else None)
-    async with init(services, home) as terminal:
-        await terminal.answers("1, 2, 3", "")
-        await terminal.answers(HIDDEN, "")
-        await terminal.answers("webhook is set", "y")
-        await polled.wait()
-        services.telegram.pollers.enter()
-        await terminal.sees("409")
-        await terminal.answers("a new code", "7001")
-        await terminal.sees(HIDDEN)
-    assert services.telegram.webhook == ""
-    assert dotenv_values(path)["TELEGRAM_OWNER_IDS"] == "7001"
+    async with serving(market, SandboxClock(ORIGIN, time.time(), SPEED), plan="starter") as services:
+        services.telegram.webhook = "https://elsewhere.example/hook"
+        polled = asyncio.Event()
+        services.telegram.listen(lambda event: polled.set() if event["type"] == "polling" else None)
+        async with init(services, home) as terminal:
+            await terminal.answers("1, 2, 3", "")
+            await terminal.answers(HIDDEN, "")
+            await terminal.answers("webhook is set", "y")
+            await polled.wait()
+            services.telegram.pollers.enter()
+            await terminal.sees("409")
+            await terminal.answers("a new code", "7001")
+            await terminal.answers(HIDDEN, DEFAULT_KEY)
+            await terminal.sees("15 minutes late: finds and charts, no buying")
+            await terminal.answers("enrol now?", "n")
+            assert await terminal.ends() == 0
+        assert services.telegram.webhook == ""
+    written = dotenv_values(path)
+    assert written["TELEGRAM_OWNER_IDS"] == "7001"
+    assert written["POLYGON_WS_URL"] == "wss://delayed.polygon.io/stocks"
