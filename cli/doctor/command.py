@@ -11,6 +11,7 @@ from pathlib import Path
 from cli.doctor.checkup import checkup
 from cli.doctor.examine import Result, examine, verdict
 from cli.doctor.lines import Level
+from cli.doctor.programs import UP
 from cli.doctor.registry import BY_NAME, CHECKS
 from config.environment import ROOT, environment
 
@@ -34,9 +35,17 @@ def run(options: argparse.Namespace) -> int:
         return 2
     chosen = [check for check in CHECKS if not options.checks or check.name in options.checks]
     env_file = Path(os.environ.get("SEOHAK_ENV_FILE", ROOT / ".env"))
-    results = asyncio.run(examine(checkup(environment(), env_file), chosen, offline=options.offline))
+    results = asyncio.run(examine(checkup(_environment(), env_file), chosen, offline=options.offline))
     print(as_json(results) if options.json else as_text(results, colour=_colour()))
     return verdict(results)
+
+
+def _environment() -> dict[str, str]:
+    """Without a .env that can't be read, of which the check of it tells."""
+    try:
+        return environment()
+    except (OSError, UnicodeDecodeError):
+        return dict(os.environ)
 
 
 def _colour() -> bool:
@@ -54,8 +63,8 @@ def as_text(results: Sequence[Result], *, colour: bool = False) -> str:
             lines.append(f"    → {result.line.remedy}")
     errors, warnings = _count(results, Level.ERROR), _count(results, Level.WARNING)
     lines.append(f"\n오류 {errors}, 경고 {warnings} / {errors} errors, {warnings} warnings")
-    if not errors:
-        lines.append("시작할 수 있습니다 / ready: ./seohak up")
+    if not errors and any(UP in result.line.text for result in results):
+        lines.append(f"시작할 수 있습니다 / ready: {UP}")
     return "\n".join(lines)
 
 

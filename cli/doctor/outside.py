@@ -123,7 +123,7 @@ async def feed(world: Checkup) -> Line:
     except ConfigError:
         return skipped(NO_KEY)
     try:
-        found = await Vendor(settings.key, settings.rest_url).look(dt.datetime.fromtimestamp(world.wall(), dt.UTC))
+        found = await Vendor(settings.key, settings.rest_url).look(world.clock.now())
     except Unreached as trouble:
         return _unreached(trouble)
     except KeyRefused:

@@ -46,8 +46,13 @@ async def env_file(world: Checkup) -> Line:
             f"{path} ({stat.filemode(mode)}): 다른 사용자가 키를 볼 수 있습니다 / others may read your keys",
             f"chmod 600 {path}",
         )
-    with path.open(encoding="utf-8", errors="replace") as file:
-        broken = [binding.original.line for binding in parse_stream(file) if binding.error]
+    try:
+        with path.open(encoding="utf-8") as file:
+            broken = [binding.original.line for binding in parse_stream(file) if binding.error]
+    except UnicodeDecodeError:
+        return error(f"{path}: UTF-8이 아닙니다 / is not UTF-8", f"iconv -f cp949 -t utf-8 {path}")
+    except OSError as trouble:
+        return error(f"{path}: 읽을 수 없습니다 / can't be read: {trouble.strerror}", f"sudo chown $USER {path}")
     if broken:
         return warning(
             f"{path}: {broken[0]}번째 줄을 읽을 수 없습니다 / line {broken[0]} makes no sense",

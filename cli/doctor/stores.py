@@ -20,7 +20,7 @@ from cli.doctor.examine import aside
 from cli.doctor.lines import Line, error, ok, warning
 
 OLDEST_REDIS = (6, 2)
-MB = 1_000_000
+MB, MIB = 1_000_000, 1 << 20
 NEARLY_FULL = 0.9
 
 
@@ -105,7 +105,9 @@ def judged(info: Mapping[str, object]) -> Line:
             _set("maxmemory-policy noeviction"),
         )
     if limit and used > limit * NEARLY_FULL:
-        return error(f"Redis 메모리가 찼습니다 / Redis is full: {used // MB} / {limit // MB} MB", _set("maxmemory 1gb"))
+        return error(
+            f"Redis 메모리가 찼습니다 / Redis is full: {used // MIB} / {limit // MIB} MB", _set("maxmemory 1gb")
+        )
     if not _number(info.get("aof_enabled")):
         return warning(
             "Redis AOF가 꺼져 있어 재시작하면 메시지를 잃습니다 / AOF is off: a restart loses messages",
@@ -115,7 +117,7 @@ def judged(info: Mapping[str, object]) -> Line:
         return error("Redis가 디스크에 쓰지 못합니다 / Redis can't write to its disk", "df -h")
     if not limit:
         return warning("Redis 메모리 상한이 없습니다 / Redis has no memory bound", _set("maxmemory 512mb"))
-    return ok(f"Redis {version}, AOF, {used // MB} / {limit // MB} MB")
+    return ok(f"Redis {version}, AOF, {used // MIB} / {limit // MIB} MB")
 
 
 def _set(words: str) -> str:

@@ -57,14 +57,16 @@ def run(_options: argparse.Namespace) -> int:
         say("", f"멈췄습니다. 확인된 답은 {path}에 있습니다 / stopped; what was confirmed is kept: ./seohak init")
         return 130
     except (OSError, ValueError) as trouble:
-        print(f"seohak init: 저장하지 못했습니다 / could not be written: {trouble}", file=sys.stderr)
+        print(
+            f"seohak init: {path}을 읽거나 쓰지 못했습니다 / could not be read or written: {trouble}", file=sys.stderr
+        )
         return 1
     say(*DONE)
     return 0
 
 
 def _steps(answers: Answers) -> None:
-    settings = base(answers.env())
+    settings, clock = base(answers.env()), clock_from(answers.env())
     say(*WELCOME)
     if answers.existed:
         say(f"{answers.path}: 있는 값은 Enter로 유지합니다 / Enter keeps what is there")
@@ -82,10 +84,10 @@ def _steps(answers: Answers) -> None:
     head(3, steps, "주인 연결 / whose commands count")
     chat.set_owners(answers, api)
     head(4, steps, "시세 / market data: Polygon.io (Massive)")
-    feed.set_key(answers)
+    feed.set_key(answers, clock)
     if venue != "paper":
         head(5, steps, "한국투자증권 / KIS")
-        broker.set_account(answers, venue, settings.state_dir, clock_from(answers.env()))
+        broker.set_account(answers, venue, settings.state_dir, clock)
     _second_factor(settings.state_dir)
 
 

@@ -1,8 +1,8 @@
 """The step of the market data key, with the truth about delays."""
 
 import asyncio
-import datetime as dt
 
+from adapters.clock import AnyClock
 from cli.init.answers import Answers
 from cli.init.attempts import Verdict, settled
 from cli.init.terminal import say
@@ -26,7 +26,7 @@ SAID = {
 NAMES = ("POLYGON_API_KEY", "MASSIVE_API_KEY")
 
 
-def set_key(answers: Answers) -> None:
+def set_key(answers: Answers, clock: AnyClock) -> None:
     """Ask for the key until Polygon knows it, under the name that it already has."""
     say(*ABOUT)
     name = next((n for n in NAMES if answers.get(n)), NAMES[0])
@@ -36,7 +36,7 @@ def set_key(answers: Answers) -> None:
     def attempt(key: str) -> Verdict:
         settings = environment.polygon(answers.env(**{NAMES[0]: key}))
         try:
-            found: FeedFound = asyncio.run(Vendor(key, settings.rest_url).look(dt.datetime.now(dt.UTC)))
+            found: FeedFound = asyncio.run(Vendor(key, settings.rest_url).look(clock.now()))
         except KeyRefused:
             say("  ✗ Polygon이 모르는 키입니다 / Polygon does not know this key")
             return Verdict.WRONG

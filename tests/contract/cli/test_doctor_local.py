@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import socket
 import sqlite3
 import threading
@@ -21,6 +22,7 @@ from cli.doctor.lines import Level, ok
 from cli.doctor.programs import OURS
 from cli.doctor.registry import BY_NAME, CHECKS
 from cli.doctor.stores import judged
+from cli.processes import ROOT
 from core.model.session import MarketSession
 from services.fence import hold_alone
 from services.protect import write_protection
@@ -158,6 +160,11 @@ def env_gone(world):
 
 def env_garbled(world):
     write(world.env_file, "A=1\nthis is no line\n")
+    world.env_file.chmod(0o600)
+
+
+def env_of_another_alphabet(world):
+    write(world.env_file, "# 텔레그램\nA=1\n".encode("cp949"))
     world.env_file.chmod(0o600)
 
 
@@ -352,6 +359,7 @@ FAULTS = [
     (env_readable, "env", ERROR, "-rw-r--r--", "chmod 600"),
     (env_gone, "env", ERROR, "is not there", "./seohak init"),
     (env_garbled, "env", WARNING, "line 2", "NAME=value"),
+    (env_of_another_alphabet, "env", ERROR, "UTF-8", "iconv"),
     (no_token, "keys", ERROR, "TELEGRAM_BOT_TOKEN", "./seohak init"),
     (owner_by_name, "keys", ERROR, "TELEGRAM_OWNER_IDS", "./seohak init"),
     (paper_keys_missing, "keys", ERROR, "KIS_VIRTUAL_ACCOUNT", "./seohak init"),
@@ -401,7 +409,7 @@ async def test_a_planted_fault_is_found_and_its_remedy_named(well, plant, name, 
         ({}, OK, "100 / 512 MB"),
         ({"redis_version": "5.0.7"}, ERROR, "6.2"),
         ({"maxmemory_policy": "allkeys-lru"}, ERROR, "allkeys-lru"),
-        ({"used_memory": 500_000_000}, ERROR, "full"),
+        ({"used_memory": 500 << 20}, ERROR, "full"),
         ({"aof_enabled": 0}, WARNING, "AOF"),
         ({"aof_last_write_status": "err"}, ERROR, "can't write"),
         ({"maxmemory": 0}, WARNING, "no memory bound"),
@@ -410,8 +418,8 @@ async def test_a_planted_fault_is_found_and_its_remedy_named(well, plant, name, 
 def test_a_redis_is_judged_by_what_it_says_of_itself(info, level, words):
     """Version, eviction, memory and durability."""
     sound = {
-        "redis_version": "7.2.5", "maxmemory_policy": "noeviction", "maxmemory": 512_000_000,
-        "used_memory": 100_000_000, "aof_enabled": 1, "aof_last_write_status": "ok",
+        "redis_version": "7.2.5", "maxmemory_policy": "noeviction", "maxmemory": 512 << 20,
+        "used_memory": 100 << 20, "aof_enabled": 1, "aof_last_write_status": "ok",
     }  # fmt: skip
     line = judged(sound | info)
     assert (line.level, words in line.text) == (level, True), line
@@ -482,7 +490,7 @@ async def test_offline_asks_nobody_outside(well):
 
 async def test_warnings_let_it_start_and_errors_do_not(well):
     halted(well)
-    results = await examine(well, [BY_NAME["halt"], BY_NAME["disk"]])
+    results = await examine(well, [BY_NAME["halt"], BY_NAME["programs"]])
     assert verdict(results) == 0
     assert "./seohak up" in as_text(results).splitlines()[-1]
     told = json.loads(as_json(results))
@@ -500,6 +508,11 @@ def test_every_check_has_its_own_name():
     assert len(BY_NAME) == len(CHECKS)
 
 
+def test_the_document_names_every_check():
+    text = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(BY_NAME)
+
+
 def test_the_command_says_what_it_found_and_ends_as_it_should(well, monkeypatch, capsys):
     """From the process environment, as `./seohak doctor` runs it; a check that does not exist is wrong input."""
     names = {n: v for n, v in well.env.items() if n.startswith(("SEOHAK_", *KEYS))}
@@ -510,7 +523,10 @@ def test_the_command_says_what_it_found_and_ends_as_it_should(well, monkeypatch,
     assert [c["name"] for c in told["checks"]] == [c.name for c in CHECKS]
     assert "redis" in [c["name"] for c in told["checks"] if c["level"] == "error"]
     assert main(["doctor", "env", "keys"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    well.env_file.write_bytes("# 텔레그램\n".encode("cp949"))
+    assert main(["doctor", "env"]) == 1
+    assert "UTF-8" in capsys.readouterr().out
     assert main(["doctor", "horoscope"]) == 2
     refused = capsys.readouterr().err
     assert (refused.count("\n"), "horoscope" in refused, "polygon" in refused) == (1, True, True)
