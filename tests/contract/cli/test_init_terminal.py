@@ -160,23 +160,33 @@ async def test_a_new_user_gets_from_nothing_to_a_tested_env_file(services, home)
     assert [call.params["chat_id"] for call in greeting] == ["7001"]
 
 
-async def test_what_is_there_is_kept_by_enter_and_ctrl_c_loses_nothing(services, home):
-    """Comments, unknown lines and answers that were confirmed survive; the terminal shows the ends of keys only."""
-    keys, path = services.keys, home / ".env"
-    before = f"# mine\nTELEGRAM_BOT_TOKEN={DEFAULT_TOKEN} # the old bot\nTELEGRAM_OWNER_IDS=7001\nOTHER=kept\n"
-    path.write_text(before)
+async def test_ctrl_c_loses_no_confirmed_answer_and_enter_keeps_what_is_there(services, home):
+    """Comments and unknown lines survive; the terminal shows the ends of keys only."""
+    wrong, path = "123456:a-token-that-was-revoked-last-year-at-botfather", home / ".env"
+    path.write_text(f"# mine\nTELEGRAM_BOT_TOKEN={wrong} # my bot\nOTHER=kept\n")
+    async with init(services, home) as terminal:
+        await terminal.answers("1, 2, 3 [Enter = 1", "")
+        await terminal.sees(f"••••{wrong[-4:]}")
+        await terminal.answers(HIDDEN, "")
+        await terminal.sees("does not know it")
+        await terminal.answers(HIDDEN, DEFAULT_TOKEN)
+        await terminal.sees("waiting…")
+        terminal.process.send_signal(signal.SIGINT)
+        await terminal.sees("what was confirmed is kept")
+        assert await terminal.ends() == 130
+    confirmed = f"# mine\nTELEGRAM_BOT_TOKEN={DEFAULT_TOKEN} # my bot\nOTHER=kept\n"
+    assert path.read_text() == confirmed
+    path.write_text(confirmed + "TELEGRAM_OWNER_IDS=7001\n")
     async with init(services, home) as terminal:
         await terminal.answers("1, 2, 3 [Enter = 1", "")
         await terminal.sees(f"••••{DEFAULT_TOKEN[-4:]}")
         await terminal.answers(HIDDEN, "")
         await terminal.answers("keep, a = ", "")
-        await terminal.answers(HIDDEN, keys["POLYGON_API_KEY"])
-        await terminal.sees("enrol now?")
-        terminal.process.send_signal(signal.SIGINT)
-        await terminal.sees("what was confirmed is kept")
-        assert await terminal.ends() == 130
+        await terminal.answers(HIDDEN, DEFAULT_KEY)
+        await terminal.answers("enrol now?", "")
+        assert await terminal.ends() == 0
         assert DEFAULT_TOKEN not in terminal.screen
-    assert path.read_text() == before + f"POLYGON_API_KEY={DEFAULT_KEY}\n"
+    assert path.read_text() == f"{confirmed}TELEGRAM_OWNER_IDS=7001\nPOLYGON_API_KEY={DEFAULT_KEY}\n"
 
 
 async def test_another_reader_is_explained_an_id_can_be_typed_and_a_late_plan_gets_its_server(market, home):
