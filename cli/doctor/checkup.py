@@ -1,6 +1,7 @@
 """What the checks look at: the settings in force, the clocks, and the places where this machine tells of itself."""
 
 import os
+import pwd
 import shutil
 import sys
 import time
@@ -15,6 +16,7 @@ from config.environment import ROOT, Base, base
 from config.params import ConfigError, load_params
 from core.model.params import Params
 
+SECRET_HEADS = ("TELEGRAM_", "POLYGON_", "MASSIVE_", "KIS_")
 SECRET_ENDS = ("KEY", "SECRET", "TOKEN", "ACCOUNT")
 LONGEST_LOCKS = 4_000_000
 
@@ -61,13 +63,28 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     def state_dir(self) -> Path:
         return self.settings.state_dir
 
+    @property
+    def owner(self) -> str:
+        """Whose the state directory is, where that is not who asks; what we write there they could not read."""
+        try:
+            uid = self.state_dir.stat().st_uid
+        except OSError:
+            return ""
+        if uid == self.machine.uid:
+            return ""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+
     def secrets(self) -> list[str]:
         """Every value that no line may show, passwords inside addresses included."""
-        found = [value for name, value in self.env.items() if name.endswith(SECRET_ENDS)]
+        ours = {name: value for name, value in self.env.items() if name.startswith(SECRET_HEADS)}
+        found = [value for name, value in ours.items() if name.endswith(SECRET_ENDS)]
         for address in (self.settings.redis_url, self.settings.database_url):
             password = _password(address)
             found += [password, unquote(password)]
-        account = [value.replace("-", "") for name, value in self.env.items() if name.endswith("ACCOUNT")]
+        account = [value.replace("-", "") for name, value in ours.items() if name.endswith("ACCOUNT")]
         return [secret for secret in (*found, *account, *(a[:8] for a in account)) if secret]
 
     def running(self) -> frozenset[str]:

@@ -183,8 +183,12 @@ def _state(world: Checkup) -> Line:
             f"비밀 파일을 다른 사용자가 읽을 수 있습니다 / others may read a secret: {_few(open_secrets)}",
             f"chmod 600 {' '.join(open_secrets[:NAMED])}",
         )
-    foreign = path.stat().st_uid != world.machine.uid
-    if mode & 0o055 or foreign:
+    if world.owner:
+        return warning(
+            f"{path}: {world.owner} 사용자의 것입니다 / belongs to the user {world.owner}",
+            f"sudo -u {world.owner} ./seohak doctor",
+        )
+    if mode & 0o055:
         return warning(
             f"{path} ({stat.filemode(mode)}): 다른 사용자가 매매 기록을 볼 수 있습니다 / others may read your records",
             f"chmod 700 {path}",

@@ -178,6 +178,11 @@ async def kis(world: Checkup) -> Line:
         settings = environment.kis(world.env, world.venue)
     except ConfigError as refused:
         return error(str(refused), INIT)
+    if world.owner:
+        return warning(
+            f"토큰 파일이 {world.owner} 사용자의 것이라 묻지 않습니다 / not asked: the token file is {world.owner}'s",
+            f"sudo -u {world.owner} ./seohak doctor kis",
+        )
     try:
         found = await kis_probe.read_account(settings, world.state_dir, world.clock)
     except kis_probe.AccountRefused as refused:

@@ -119,6 +119,10 @@ def secret_readable(world):
     (world.state_dir / "totp").chmod(0o644)
 
 
+def state_of_somebody_else(world):
+    return with_machine(world, uid=world.machine.uid + 1)
+
+
 def state_is_a_file(world):
     world.state_dir.rename(world.state_dir.with_name("moved"))
     world.state_dir.touch()
@@ -349,6 +353,7 @@ FAULTS = [
     (state_for_all, "state", ERROR, "others may change", "chmod 700"),
     (state_readable, "state", WARNING, "others may read", "chmod 700"),
     (secret_readable, "state", ERROR, "totp", "chmod 600"),
+    (state_of_somebody_else, "state", WARNING, "belongs to the user", "sudo -u"),
     (state_is_a_file, "state", ERROR, "no directory", "mv "),
     (network_disk, "filesystem", ERROR, "nfs4", "SEOHAK_STATE_DIR"),
     (memory_disk, "filesystem", WARNING, "tmpfs", "SEOHAK_STATE_DIR"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from doctor_world import found, installation, runs, with_env, with_venue
+from doctor_world import found, installation, runs, with_env, with_machine, with_venue
 
 from cli.doctor.checkup import Checkup
 from cli.doctor.command import as_json
@@ -241,6 +241,13 @@ async def test_one_token_serves_every_examination_and_the_trader(office):
     assert host.tokens.issues == 1
     assert (await found(world, "token")).text.startswith("24")
     assert world.state_dir.joinpath("tokens").stat().st_mode & 0o077 == 0
+
+
+async def test_a_token_that_the_trader_could_not_read_is_not_asked_for(office):
+    """As when root looks at the installation of another user."""
+    line = await found(with_machine(real(office), uid=office.world.machine.uid + 1), "kis")
+    assert (line.level, "sudo -u" in line.remedy) == (WARNING, True), line
+    assert office.services.hosts["kis"].tokens.issues == 0
 
 
 async def test_without_keys_or_need_a_service_is_not_asked(office):

@@ -1,5 +1,6 @@
-"""The doctor at a real Redis: what is wrong with its settings, and one that wants a password."""
+"""The doctor at a real Redis and a real database: settings, passwords, schemas."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
@@ -7,9 +8,11 @@ from urllib.parse import quote
 import pytest
 from redis.asyncio import Redis
 
+from adapters.db.engine import upgrade
 from adapters.redis.server import EmbeddedRedis
 from cli.doctor.checkup import Checkup, checkup
 from cli.doctor.lines import Level
+from cli.doctor.stores import database
 from cli.doctor.stores import redis as look
 
 
@@ -62,3 +65,14 @@ async def test_without_a_server_the_bundled_one_is_tried(tmp_path):
     (tmp_path / "redis" / "redis.sock").touch()
     line = await look(checkup({"SEOHAK_STATE_DIR": str(tmp_path)}, tmp_path / ".env"))
     assert (line.level, "bundled" in line.text) == (Level.OK, True), line
+
+
+async def test_a_database_without_tables_is_told_and_the_newest_schema_is_well(empty_url, tmp_path):
+    """On both engines; looking makes nothing."""
+    env = {"DATABASE_URL": empty_url, "SEOHAK_STATE_DIR": str(tmp_path / "state")}
+    before = await database(checkup(env, tmp_path / ".env"))
+    assert "first start" in before.text if empty_url.startswith("sqlite") else before.remedy == "./seohak db upgrade"
+    await asyncio.to_thread(upgrade, empty_url)
+    after = await database(checkup(env, tmp_path / ".env"))
+    assert (after.level, "newest" in after.text) == (Level.OK, True), after
+    assert not (tmp_path / "state").exists()
