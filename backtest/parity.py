@@ -9,6 +9,7 @@ import msgspec
 from backtest.result import Result
 from core.model.messages import Screened, Signal
 from core.model.position import Plan, RoundTrip
+from core.model.recording import Found
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -44,7 +45,8 @@ def _discovery(at: dt.datetime, ticker: str, price: float, change: float, ratio:
     return Decision(at=_at(at), ticker=ticker, kind="discovery", detail=detail)
 
 
-def _signal(at: dt.datetime, ticker: str, signal: str, confidence: float, met: Iterable[str]) -> Decision:
+def signalled(at: dt.datetime, ticker: str, signal: str, confidence: float, met: Iterable[str]) -> Decision:
+    """A signal as a decision."""
     return Decision(at=_at(at), ticker=ticker, kind=signal, detail=f"{confidence!r} % {' '.join(met)}")
 
 
@@ -59,7 +61,7 @@ def _exit(position: int, trip: RoundTrip) -> Decision:
 
 def replayed(result: Result) -> Decisions:
     """The decisions of a backtest."""
-    signals = _made(_signal(s.at, s.ticker, s.signal, s.confidence, s.met) for s in result.judged)
+    signals = _made(signalled(s.at, s.ticker, s.signal, s.confidence, s.met) for s in result.judged)
     return Decisions(
         discoveries=_made(
             _discovery(f.at, f.ticker, f.price, f.change_pct, f.volume_ratio_pct, announce=f.announce)
@@ -72,7 +74,7 @@ def replayed(result: Result) -> Decisions:
 
 
 def lived(
-    screened: Sequence[Screened], signals: Sequence[Signal], plans: Sequence[Plan], trips: Sequence[RoundTrip]
+    screened: Sequence[Screened | Found], signals: Sequence[Signal], plans: Sequence[Plan], trips: Sequence[RoundTrip]
 ) -> Decisions:
     """The decisions of the live processes; a proposal is told by the bar of its signal, whenever the trader read it."""
     bars = {s.id: s.bar_end_at for s in signals}
@@ -89,7 +91,7 @@ def lived(
             for m in screened
         ),
         signals=_made(
-            _signal(
+            signalled(
                 s.bar_end_at, s.ticker, s.verdict.signal.value, s.verdict.confidence, (c.value for c in s.verdict.met)
             )
             for s in signals

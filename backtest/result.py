@@ -9,6 +9,9 @@ from backtest.execution import Execution
 from core.model.params import Params
 from core.model.position import Position, RoundTrip
 
+# a note that the chat words in its own language
+UNCHECKED = "market cap and type of what was found are unknown and were not checked: --instruments FILE"
+
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A bar that passed the screen."""

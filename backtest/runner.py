@@ -14,10 +14,10 @@ from backtest.desk import Clock, Desk
 from backtest.entries import may_buy_each
 from backtest.exchange import SimulatedAccount
 from backtest.execution import Execution
-from backtest.feed import Feed
+from backtest.feed import Feed, Interested
 from backtest.moments import Moment, moments
 from backtest.recorder import Recorder
-from backtest.result import Day, Result
+from backtest.result import UNCHECKED, Day, Result
 from backtest.screening import Indices, candidates
 from backtest.tape import Tape, TapeHistories
 from core.model.bar import MINUTE_MS, Bar
@@ -106,18 +106,27 @@ class Runner:
         feed = self._feed(tape, session)
         start, end = entry_window(session, self._setup.params.schedule)
         phases = order_phases(self._setup.params.trading.venue)
-        for start_ms, arrived in feed.minutes(desk):
+        for start_ms, arrived in feed.minutes(self._interested(desk)):
             closed_at = dt.datetime.fromtimestamp((start_ms + MINUTE_MS) / 1000, dt.UTC)
             clock = Clock(in_window=start <= closed_at < end, market_open=session.phase(closed_at) in phases)
             self._inside(desk, arrived, start_ms, session, phases)
             self._closed(desk, feed, arrived, closed_at, clock)
         self._finish(desk, tape, session)
 
+    def _interested(self, desk: Desk) -> Interested:
+        """Whose prices matter while nothing is screened."""
+        return desk
+
+    def _settings(self) -> Sequence[Params]:
+        """All settings that are in force at some time of the day."""
+        return (self._setup.params,)
+
     def _feed(self, tape: Tape, session: MarketSession) -> Feed:
         """The bars that can matter: of tickers that may pass the screen, and of watched ones where a BUY is possible."""
-        setup = self._setup
-        chosen = candidates(tape.layout, setup.params.scanner) if setup.screen else ()
-        screened = {tape.bars.tickers[i] for i in chosen}
+        setup, settings = self._setup, self._settings()
+        screened: set[str] = set()
+        for params in settings if setup.screen else ():
+            screened.update(tape.bars.tickers[i] for i in candidates(tape.layout, params.scanner))
         self._watched = tape.bars.tickers if setup.watched is None else setup.watched
         securities = tuple(self._instrument(t) for t in self._watched)
         self._analyze.watch_list_changed(
@@ -130,8 +139,9 @@ class Runner:
         )
         self._follow()
         judged = [t for t in self._watched if t in tape.names and t not in screened]
-        flags = may_buy_each([tape.columns(t) for t in judged], setup.params.analyzer)
-        possible = {t: np.flatnonzero(mine) for t, mine in zip(judged, flags, strict=True)}
+        columns = [tape.columns(t) for t in judged]
+        each = zip(*(may_buy_each(columns, params.analyzer) for params in settings), strict=True)
+        possible = {t: np.flatnonzero(np.logical_or.reduce(flags)) for t, flags in zip(judged, each, strict=True)}
         begin, end = session.pre_open_at, session.post_close_at
         if setup.begin_at is not None and setup.begin_at > begin:
             begin = setup.begin_at
@@ -294,7 +304,7 @@ class Runner:
         if self._outside:
             notes.append(f"{len(self._outside)} days are no trading days and were left out: {self._outside[0]} …")
         if not setup.instruments and recorder.found:
-            notes.append("market cap and type of what was found are unknown and were not checked: --instruments FILE")
+            notes.append(UNCHECKED)
         return Result(
             first=days[0],
             last=days[-1],

@@ -41,6 +41,7 @@ from bot.handlers import (
     pending,
     preferences,
     questions,
+    research,
     results,
     state,
     trading,
@@ -83,6 +84,8 @@ BUTTONS = (
     (Act.REPORT, results.pressed),
     (Act.PICK, ask.picked),
     (Act.CHART, finding.chart_pressed),
+    (Act.BACKTEST, research.stop_pressed),
+    (Act.CANDIDATE, research.pressed),
 )
 
 
@@ -187,6 +190,8 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
         if deps.beats is not None:
             look = Watchdog(desk).look
             app.job_queue.run_repeating(look, interval=deps.beats_every_s, first=0.0, name="watchdog")
+        for job in (desk.research.announce, desk.research.replay):
+            app.job_queue.run_repeating(job, interval=deps.research_every_s, first=0.0, name=job.__name__)
         await app.start()
         await app.updater.start_polling(
             timeout=POLL_S,
@@ -197,6 +202,8 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
         )
         await _serve(desk, stop)
     finally:
+        # jobs that wait for a run would hold up the end
+        await desk.research.close()
         if app.updater is not None and app.updater.running:
             await app.updater.stop()
         if app.running:

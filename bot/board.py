@@ -206,7 +206,7 @@ class Board:
 
     def _past(self, model: CardModel) -> Bin | None:
         """Past cases like this signal; only finds with a BUY signal have any."""
-        table = self._deps.calibration
+        table = self._deps.calibration()
         if table is None or model.discovery is None or model.phase is Phase.WATCH:
             return None
         return table.like(model.confidence) if table.applies_to(self._params()) else None

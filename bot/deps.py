@@ -13,6 +13,7 @@ from core.model.safety import Caps
 from ports.bus import Bus
 from ports.clock import Calendar, Clock
 from ports.control import TraderControl
+from ports.research import Backtests, CandidateStore
 from ports.store import ChatStore, ForegoneStore, OutboxStore, RecordStore
 
 
@@ -27,8 +28,9 @@ class BotDeps:
     a local Bot API server such as http://127.0.0.1:8081. `halt` writes the HALT file when /panic can't reach the
     trader. `beats` reads the signs of life of trader and guardian from their files every `beats_every_s`, of which the
     first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `secret` is the second factor's, None where it is not enrolled; raises OSError. `caps` are the
-    owner's hard limits, which no setting made in chat may exceed. `calibration` is what became of past signals, None where
-    no backtest has told. `stale_after` is in the clock's own time.
+    owner's hard limits, which no setting made in chat may exceed. `calibration` reads what became of past signals, None where
+    no backtest has told. `backtests` runs beside the bot, `candidates` of a search wait for a decision; both are looked
+    at every `research_every_s`. `stale_after` is in the clock's own time.
     """
 
     token: str = field(repr=False)
@@ -55,7 +57,10 @@ class BotDeps:
     handback: Callable[[], Awaitable[None]] | None = None
     secret: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
     caps: Caps = field(default_factory=Caps)
-    calibration: Calibration | None = None
+    calibration: Callable[[], Calibration | None] = lambda: None
+    backtests: Backtests | None = None
+    candidates: CandidateStore | None = None
+    research_every_s: float = 30.0
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
     pace: float = 1.0
 

@@ -21,6 +21,7 @@ from bot.nonces import Nonces
 from bot.outbox import Outbox
 from bot.pinned import Pinned
 from bot.questions import Questions
+from bot.research import Research
 from bot.secondfactor import SecondFactor
 from bot.settings import value_of, with_overrides
 from bot.spec import CommandSpec
@@ -74,6 +75,7 @@ class Desk:
         self.pinned = Pinned(deps, messenger, self.speak)
         self.tickers = Tickers(deps.records, deps.clock)
         self.watched = WatchList(deps)
+        self.research = Research(self)
 
     @property
     def params(self) -> Params:

@@ -34,6 +34,8 @@ class Act(enum.StrEnum):
     REPORT = "R"
     PICK = "k"
     CHART = "c"
+    BACKTEST = "t"
+    CANDIDATE = "C"
 
 
 _ACTS = {act.value: act for act in Act}
@@ -55,6 +57,8 @@ CHANGING = frozenset(
         Act.HANDBACK,
         Act.BATCH,
         Act.MUTE,
+        Act.BACKTEST,
+        Act.CANDIDATE,
     }
 )
 URGENT = frozenset({Act.PANIC_PREVIEW, Act.DISMISS})

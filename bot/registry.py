@@ -10,6 +10,7 @@ from bot.handlers import (
     pending,
     preferences,
     reasons,
+    research,
     results,
     state,
     trading,
@@ -210,6 +211,15 @@ COMMANDS: tuple[CommandSpec, ...] = (
         words=("내보내기", "엑셀"),
     ),
     CommandSpec(
+        "backtest",
+        Group.RESULTS,
+        mark("The present settings on recorded days"),
+        research.backtest,
+        hint="[20 | 2026-11-01 2026-11-20]",
+        words=("백테스트", "모의시험"),
+        changes=True,
+    ),
+    CommandSpec(
         "settings",
         Group.SETTINGS,
         mark("Change the settings"),
@@ -217,6 +227,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         hint="[stop_loss]",
         words=("설정",),
         changes=True,
+    ),
+    CommandSpec(
+        "candidates",
+        Group.SETTINGS,
+        mark("Settings that a search proposes"),
+        research.candidates,
+        words=("후보", "설정후보"),
     ),
     CommandSpec(
         "alerts",

@@ -1,24 +1,30 @@
 """What every command over recorded days asks for: which bars, which settings, what is watched."""
 
 import argparse
+import asyncio
 import csv
 import datetime as dt
-from collections.abc import Callable
+import sys
+import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from adapters.calendar import XnysCalendar, compute
+from adapters.db.chat import SqlChatStore
+from adapters.db.engine import open_engine
 from backtest.data.store import Store
 from backtest.execution import Execution
 from backtest.runner import Setup
 from cli.data_download import day
-from config.environment import base, environment
-from config.params import ConfigError, load_params
+from config.environment import Base, base, environment
+from config.params import ConfigError, load_params, parse_value
 from config.params import settings as every_setting
 from core.model.instrument import Exchange, Instrument
 from core.model.params import Params
 from core.model.session import MarketSession
+from ports.store import StoreUnavailable
 from services.runtime import VERSION
 
 EXECUTION = "execution."
@@ -39,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="one setting, like trading.take_profit_pct=40 or execution.half_spread_pct=0.1; as often as you like",
     )
+    parser.add_argument(
+        "--overrides",
+        metavar="FILE|-|chat",
+        help="settings on top of the file: a JSON object of keys and values, - reads it from the input, "
+        "chat takes what was changed in Telegram",
+    )
     parser.add_argument("--watch", default="", metavar="T,...|all", help="judge these tickers without a screen")
     parser.add_argument("--no-screen", action="store_true", help="screen nothing: only what is watched")
     parser.add_argument(
@@ -57,7 +69,7 @@ def opened(options: argparse.Namespace) -> tuple[Store, list[dt.date], Setup]:
     days = store.days(options.first, options.last)
     if not days:
         raise ConfigError(f"{root} has no bars of these days: ./seohak data list shows what it has")
-    params, execution = settings(options.config or env.config_path, options.set)
+    params, execution = settings(options.config or env.config_path, options.set, overrides(options.overrides, env))
     setup = Setup(
         params=params,
         execution=execution,
@@ -76,9 +88,47 @@ def sessions(days: list[dt.date]) -> SessionOn:
     return XnysCalendar(compute(days[0] - MARGIN, days[-1] + MARGIN)).session_on
 
 
-def settings(path: Path, pairs: list[str]) -> tuple[Params, Execution]:
-    """The configuration with what the command line sets; `execution.*` are the assumptions about the broker."""
-    overrides: dict[str, object] = {}
+def overrides(source: str | None, env: Base) -> dict[str, object]:
+    """Settings from a file, the input or the chat, by dotted key; raises ConfigError."""
+    if source is None:
+        return {}
+    if source == "chat":
+        return asyncio.run(_changed_in_chat(env))
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        found = msgspec.json.decode(text, type=dict[str, object])
+    except OSError as error:
+        raise ConfigError(f"--overrides {source}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ConfigError(
+            f'--overrides {source}: expected one JSON object like {{"trading.take_profit_pct": 40}}'
+        ) from None
+    for key in found:
+        if key not in every_setting():
+            # says which keys there are
+            parse_value(key, None)
+    return found
+
+
+async def _changed_in_chat(env: Base) -> dict[str, object]:
+    engine = open_engine(env.database_url)
+    try:
+        kept = await SqlChatStore(engine).overrides()
+    except StoreUnavailable as trouble:
+        raise ConfigError(f"--overrides chat: the database can't be read: {trouble}") from None
+    finally:
+        await engine.dispose()
+    return {key: value for key, value in kept.items() if value is not None}
+
+
+def settings(
+    path: Path, pairs: list[str], below: Mapping[str, object] = types.MappingProxyType({})
+) -> tuple[Params, Execution]:
+    """The configuration with `below` and, above it, what the command line sets.
+
+    `execution.*` are the assumptions about the broker.
+    """
+    chosen: dict[str, object] = dict(below)
     assumed = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
@@ -87,12 +137,12 @@ def settings(path: Path, pairs: list[str]) -> tuple[Params, Execution]:
         if key.startswith(EXECUTION):
             assumed[key.removeprefix(EXECUTION)] = value
         else:
-            overrides[key] = typed(key, value)
+            chosen[key] = typed(key, value)
     try:
         execution = msgspec.convert(assumed, Execution, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"--set {EXECUTION}…: {error}") from None
-    return load_params(path, overrides), execution
+    return load_params(path, chosen), execution
 
 
 def typed(key: str, text: str) -> object:

@@ -15,6 +15,7 @@ from backtest.data.store import Store
 from backtest.execution import Execution
 from backtest.parity import Decisions, differences, replayed
 from backtest.runner import Runner, Setup
+from cli import backtest_lived
 from cli.data_download import day
 from cli.live_day import LiveDay, live_day
 from config.environment import base, environment
@@ -39,17 +40,22 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     """The day, the span of it, and how fast."""
-    sub.add_argument("day", type=day, metavar="DAY", help="YYYY-MM-DD, a day of the store")
+    sub.add_argument("day", type=day, metavar="DAY", help="YYYY-MM-DD, a day of the store, or a recorded one")
     sub.add_argument("--store", type=Path, metavar="DIR", help="where the bars lie (bars/ in the state directory)")
     sub.add_argument("--from", dest="begin", default="", metavar="HH:MM", help="from this New York time on (04:00)")
     sub.add_argument("--to", dest="end", default="", metavar="HH:MM", help="to this New York time (20:00)")
     sub.add_argument("--speed", type=float, default=60.0, help="market seconds per second; above 60 the trader is late")
+    sub.add_argument(
+        "--lived", action="store_true", help="compare with what the running system decided on a day that it recorded"
+    )
     sub.add_argument("--json", action="store_true", help="machine-readable output")
     sub.set_defaults(act=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 the same, 1 different."""
+    if options.lived:
+        return backtest_lived.run(options)
     if not 1 <= options.speed <= 600:
         raise ConfigError(f"--speed: {options.speed:g} is out of bounds (1 to 600)")
     root = options.store or base(environment()).state_dir / "bars"

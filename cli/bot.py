@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from adapters.calendar import load_calendar
+from adapters.candidates import FileCandidates
 from adapters.control import SocketControl
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
@@ -18,8 +19,9 @@ from bot.beats import file_beats
 from bot.deps import BotDeps
 from bot.i18n import ET
 from charts.worker import ChartWorker
+from cli.backtest_child import ChildBacktests
 from config import environment
-from config.calibration import read_calibration
+from config.calibration import Installed
 from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
@@ -96,7 +98,9 @@ async def main(runtime: Runtime) -> None:
         handback=handback,
         secret=secret,
         caps=load_caps(caps_path(settings.config_path)),
-        calibration=read_calibration(settings.state_dir),
+        calibration=Installed(settings.state_dir).now,
+        backtests=ChildBacktests(settings.state_dir, settings.config_path),
+        candidates=FileCandidates(settings.state_dir),
         # a sandbox's clock runs faster than ours, and so may its chat
         pace=max(1.0, min(clock.speed / 10, MAX_PACE)) if telegram.api_url else 1.0,
         stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),

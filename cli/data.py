@@ -11,7 +11,7 @@ from rich.table import Table
 
 from backtest.data.manifest import DataProblem
 from backtest.data.store import Store
-from cli import data_download, data_import
+from cli import data_download, data_import, data_keep
 from cli.progress import progress
 from config.environment import base, environment
 from config.params import ConfigError
@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = actions.add_parser("download", help="Polygon에서 내려받아 가져옵니다 / download from Polygon, then import")
     data_download.add_arguments(sub)
     sub.set_defaults(act=data_download.run)
+    sub = actions.add_parser(
+        "keep", help="수집기가 기록한 날을 저장소로 / days that the collector recorded, into the store"
+    )
+    data_keep.add_arguments(sub)
+    sub.set_defaults(act=data_keep.run)
     sub = actions.add_parser("list", help="저장된 날짜를 보여 줍니다 / the days that are stored")
     sub.add_argument("--first", type=data_download.day, metavar="DAY", help="from this day on, YYYY-MM-DD")
     sub.add_argument("--last", type=data_download.day, metavar="DAY", help="to this day")

@@ -25,8 +25,8 @@ from core.model.position import Plan, RoundTrip
 
 # the processes get so many real seconds to start before the span begins
 START_S = 17.0
-# and so many after its end to finish what the last bars began
-SETTLE_S = 3.0
+# and at most so many after its end to finish what the last bars began
+SETTLE_TIMEOUT_S = 30.0
 LOOK_EVERY_S = 0.05
 MOST = 100_000
 
@@ -66,6 +66,35 @@ async def _listening(story: Story, http: aiohttp.ClientSession) -> dt.datetime:
     raise ConfigError("the collector did not subscribe to the bars")
 
 
+async def _settled(
+    story: Story, http: aiohttp.ClientSession, bus: RedisBus, journal: Path, end_at: dt.datetime
+) -> None:
+    """Wait until the last bars were sent and received, and until nobody has anything left to do about them."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_TIMEOUT_S
+    sent: int | None = None
+    while asyncio.get_running_loop().time() < deadline:
+        if sent is None:
+            polygon = (await story.ask(http, "/control/state"))["polygon"]
+            ended = polygon["last_bar_end"]
+            sent = polygon["bars_sent"] if ended and dt.datetime.fromisoformat(ended) >= end_at else None
+        elif await _caught_up(bus, journal, sent):
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise ConfigError("the processes did not finish what the last bars began")
+
+
+async def _caught_up(bus: RedisBus, journal: Path, sent: int) -> bool:
+    """Whether so many bars were screened, what was found was judged, and the trader has told what it decided."""
+    beat = (await bus.heartbeats()).get("collector", {})
+    if int(beat.get("bars", 0)) < sent or int(beat.get("lookups", 0)):
+        return False
+    for group, channels in (("analyzer", (Channel.SCREENED, Channel.BARS)), ("trader", (Channel.SIGNAL,))):
+        if await bus.behind(group, channels):
+            return False
+    with contextlib.closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=5)) as database:
+        return not database.execute("SELECT count(*) FROM outbox").fetchone()[0]
+
+
 async def live_day(
     folder: Path,
     *,
@@ -100,7 +129,9 @@ async def live_day(
         async with aiohttp.ClientSession() as http:
             listened_at = await _listening(story, http)
             now = dt.datetime.fromisoformat((await story.ask(http, "/control/state"))["clock"]["now"])
-            await asyncio.sleep(max(0.0, (end_at - now).total_seconds() / speed) + SETTLE_S)
+            await asyncio.sleep(max(0.0, (end_at - now).total_seconds() / speed))
+            async with RedisBus(redis.url, consumer="parity") as bus:
+                await _settled(story, http, bus, folder / "journal.db", end_at)
         async with RedisBus(redis.url, consumer="parity") as bus:
             found = [m for m in await bus.history(Channel.SCREENED, MOST) if isinstance(m, Screened)]
             judged = [m for m in await bus.history(Channel.SIGNAL, MOST) if isinstance(m, Signal)]

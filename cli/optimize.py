@@ -1,6 +1,7 @@
 """`./seohak optimize`: search settings on recorded days, and see what they are worth on days they were not chosen on."""
 
 import argparse
+import datetime as dt
 import hashlib
 
 import msgspec
@@ -10,10 +11,12 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
+from adapters.candidates import propose
 from backtest.data.manifest import DataProblem
 from backtest.optimize.folds import walk_forward
 from backtest.optimize.goals import GOALS
-from backtest.optimize.outcome import Outcome, Pair, outcome, present
+from backtest.optimize.outcome import Outcome, outcome, present
+from backtest.optimize.proposal import proposal
 from backtest.optimize.space import space
 from backtest.optimize.study import Search, finished, open_study
 from backtest.optimize.trial import BacktestJudge
@@ -25,6 +28,7 @@ from cli.progress import progress
 from config.caps import caps_path, load_caps
 from config.environment import base, environment
 from config.params import ConfigError
+from core.model.candidate import Candidate, Pair
 
 PRESENT = "present"
 
@@ -53,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="where the study lies: sqlite:///PATH (optimize.db in the state directory), postgresql://… or redis://…",
     )
+    parser.add_argument(
+        "--propose",
+        action="store_true",
+        help="찾은 값을 텔레그램 봇에 제안합니다 / send what was found to the owners of the running bot",
+    )
     backtest_options.add_arguments(parser)
 
 
@@ -79,7 +88,21 @@ def _run(options: argparse.Namespace) -> int:
         print(msgspec.json.encode(told).decode())
     else:
         _tell(told, search, died)
+    if options.propose:
+        _propose(proposal(told, search, dt.datetime.now(dt.UTC)), quiet=options.json)
     return 1 if died else 0
+
+
+def _propose(candidate: Candidate | None, *, quiet: bool) -> None:
+    """Where the bot looks; settings that are the present ones are no proposal."""
+    if candidate is None:
+        raise ConfigError("--propose: what was found are the present settings; there is nothing to propose")
+    try:
+        path = propose(base(environment()).state_dir, candidate)
+    except OSError as error:
+        raise ConfigError(f"--propose: {error.strerror}") from None
+    if not quiet:
+        print(f"제안했습니다 / proposed: {path}")
 
 
 def _search(options: argparse.Namespace) -> Search:
@@ -88,12 +111,14 @@ def _search(options: argparse.Namespace) -> Search:
     folds = walk_forward(days, train=options.train, test=options.test)
     session_on = backtest_options.sessions(days)
     sessions = {on: session_on(on) for on in days}
+    data_hash = store.data_hash(days)
     env = base(environment())
     state_dir = env.state_dir
     state_dir.mkdir(parents=True, exist_ok=True)
     return Search(
         goal=options.goal,
-        identity=_identity(setup, store.data_hash(days)),
+        identity=_identity(setup, data_hash),
+        data_hash=data_hash,
         storage=options.storage or f"sqlite:///{state_dir / 'optimize.db'}",
         dimensions=dimensions,
         base=setup.params,

@@ -24,6 +24,27 @@ def read_calibration(state_dir: Path) -> Calibration | None:
         return None
 
 
+class Installed:
+    """The table as it is in the state directory now: a look at the file per question, a reading per new file."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._seen: tuple[int, int, int] | None = None
+        self._table: Calibration | None = None
+
+    def now(self) -> Calibration | None:
+        """None without a table that can be used."""
+        try:
+            found = (self._state_dir / FILE).stat()
+        except OSError:
+            self._seen, self._table = None, None
+            return None
+        seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if seen != self._seen:
+            self._seen, self._table = seen, read_calibration(self._state_dir)
+        return self._table
+
+
 def write_calibration(folder: Path, calibration: Calibration) -> Path:
     """Replace the folder's table in one step."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -23,12 +23,27 @@ from core.model.instrument import Instrument, Listing
 from core.model.messages import (
     BarsClosed,
     Channel,
+    EventKind,
     HoldingsChanged,
     Screened,
     SettingsChanged,
+    Value,
     WatchListChanged,
 )
+from core.model.recording import (
+    Arrived,
+    BarsLost,
+    FeedChanged,
+    Found,
+    Halted,
+    HistoryCame,
+    Holding,
+    InstrumentCame,
+    SettingsInForce,
+    Watching,
+)
 from core.model.session import Phase
+from core.rules.feed import FeedNews
 from core.rules.schedule import collecting
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 from ports.bus import BusUnavailable
@@ -36,6 +51,8 @@ from ports.market_data import BarStream, FeedStatus, HaltChange, ReferenceData, 
 from ports.store import RecordStore, StoreUnavailable
 from services.feed_health import FeedHealth
 from services.feed_turn import TurnedFeed, holder_of
+from services.keeping import keep_days
+from services.recording import Recorder
 from services.runtime import Runtime, run, until_stopped
 from services.watched import load_watch_list
 
@@ -57,7 +74,7 @@ class Collector:
         reference: ReferenceData,
         records: RecordStore,
         listings: Callable[[], Mapping[str, Listing]],
-        watched: tuple[str, ...] = (),
+        watched: WatchListChanged | None = None,
     ) -> None:
         """`listings` blocks; it runs in a thread of its own. `watched` is the watch list at the start."""
         self._runtime = runtime
@@ -69,8 +86,10 @@ class Collector:
         self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
         self._lookups: set[asyncio.Task[None]] = set()
         self._held: tuple[str, ...] = ()
-        self._watched = watched
-        self._stage.follow(watched)
+        self._watch_list = watched
+        self._watched = watched.tickers if watched else ()
+        self._stage.follow(self._watched)
+        self._recorder = Recorder(runtime, self._not_recorded, self._stage.known)
         self._names: dict[str, Instrument] = {}
         self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._health = FeedHealth(runtime, stream)
@@ -79,12 +98,22 @@ class Collector:
     async def run(self) -> None:
         """Work until the stop."""
         await self._load_instruments()
-        await until_stopped(
-            self._runtime, self._feed(), self._health.look_after(), self._control(), self._keep_listings()
-        )
-        for task in self._lookups:
-            task.cancel()
-        await asyncio.gather(*self._lookups, return_exceptions=True)
+        self._recorder.begin(self._runtime.clock.now(), self._watch_list)
+        try:
+            await until_stopped(
+                self._runtime,
+                self._feed(),
+                self._health.look_after(),
+                self._control(),
+                self._keep_listings(),
+                self._recorder.run(),
+                keep_days(self._runtime, self._recorder),
+            )
+        finally:
+            for task in self._lookups:
+                task.cancel()
+            await asyncio.gather(*self._lookups, return_exceptions=True)
+            await self._recorder.close(self._runtime.clock.now())
 
     async def _load_instruments(self) -> None:
         """Cached share counts that are not too old, then the list of all active securities."""
@@ -147,24 +176,35 @@ class Collector:
                 case FeedStatus():
                     await self._status_changed(item)
                 case HaltChange():
-                    now_ms = int(self._runtime.clock.now().timestamp() * 1000)
-                    self._stage.halt_changed(item.ticker, item.at_ms or now_ms, halted=item.halted)
+                    self._halt_changed(item)
                 case _:
                     await self._bars_arrived(item)
+
+    def _halt_changed(self, halt: HaltChange) -> None:
+        now = self._runtime.clock.now()
+        at_ms = halt.at_ms or int(now.timestamp() * 1000)
+        self._recorder.add(Halted(at=now, ticker=halt.ticker, at_ms=at_ms, halted=halt.halted))
+        self._stage.halt_changed(halt.ticker, at_ms, halted=halt.halted)
 
     async def _status_changed(self, status: FeedStatus) -> None:
         at = self._runtime.clock.now()
         log.info("feed: %s %s", status.key, status.detail)
+        self._recorder.add(FeedChanged(at=at, up=status.up, key=status.key))
         if status.up:
             self._stage.feed_started(int(at.timestamp() * 1000))
         await self._health.status_changed(status, at)
         self._runtime.note(gaps=len(self._stage.gaps))
+
+    async def _not_recorded(self, reason: str) -> None:
+        values: dict[str, Value] = {"where": "collector", "what": "not_recorded", "detail": reason}
+        await self._health.tell([FeedNews(EventKind.TROUBLE, values)], self._runtime.clock.now())
 
     async def _bars_arrived(self, bars: Sequence[Bar]) -> None:
         now = self._runtime.clock.now()
         if not collecting(now, self._runtime.params.schedule, self._runtime.params.notification.report_time):
             return
         self._bars += len(bars)
+        self._recorder.add(Arrived(at=now, bars=tuple(bars)))
         await self._perform(self._stage.bars_arrived(bars, now))
         self._health.bars_arrived(bars, now)
         self._runtime.note(bars=self._bars, published=self._published, lost=self._lost)
@@ -181,17 +221,29 @@ class Collector:
 
     async def _publish(self, message: Screened | BarsClosed) -> None:
         channel = Channel.SCREENED if isinstance(message, Screened) else Channel.BARS
+        lost = False
         try:
             await self._runtime.bus.publish(channel, message)
             self._published += 1
         except BusUnavailable:
             # losing an entry is safe, acting on an old one is not: it is counted and dropped
             self._lost += 1
+            lost = True
+        at = self._runtime.clock.now()
+        if isinstance(message, Screened):
+            self._recorder.add(Found(at=at, ticker=message.ticker, discovery=message.discovery, lost=lost))
+        elif lost:
+            self._recorder.add(BarsLost(at=at))
 
     def _look_up(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self._lookups.add(task)
-        task.add_done_callback(self._lookups.discard)
+        task.add_done_callback(self._looked_up)
+        self._runtime.note(lookups=len(self._lookups))
+
+    def _looked_up(self, task: asyncio.Task[None]) -> None:
+        self._lookups.discard(task)
+        self._runtime.note(lookups=len(self._lookups))
 
     async def _fetch_history(self, ask: FetchHistory) -> None:
         start = dt.datetime.fromtimestamp(ask.from_ms / 1000, dt.UTC)
@@ -201,9 +253,13 @@ class Collector:
                 bars = await self._reference.minute_bars(ask.ticker, start, end)
             except ReferenceUnavailable:
                 log.warning("no history for %s", ask.ticker)
-                await self._perform(self._stage.history_failed(ask.ticker, self._runtime.clock.now()))
+                now = self._runtime.clock.now()
+                self._recorder.add(HistoryCame(at=now, ticker=ask.ticker, bars=None))
+                await self._perform(self._stage.history_failed(ask.ticker, now))
                 return
-        await self._perform(self._stage.history_loaded(ask.ticker, bars, self._runtime.clock.now()))
+        now = self._runtime.clock.now()
+        self._recorder.add(HistoryCame(at=now, ticker=ask.ticker, bars=tuple(bars)))
+        await self._perform(self._stage.history_loaded(ask.ticker, bars, now))
 
     async def _fetch_instrument(self, ask: FetchInstrument) -> None:
         async with self._slots:
@@ -211,9 +267,11 @@ class Collector:
                 found = await self._reference.instrument(ask.ticker)
             except ReferenceUnavailable:
                 log.warning("no reference data for %s", ask.ticker)
+                self._recorder.add(InstrumentCame(at=self._runtime.clock.now(), ticker=ask.ticker, failed=True))
                 self._stage.instrument_failed(ask.ticker)
                 return
         now = self._runtime.clock.now()
+        self._recorder.add(InstrumentCame(at=now, ticker=ask.ticker, instrument=found))
         await self._perform(self._stage.instrument_loaded(ask.ticker, found, now))
         if found is not None:
             known = self._stored.get(ask.ticker)
@@ -228,14 +286,18 @@ class Collector:
     async def _control(self) -> None:
         bus = self._runtime.bus
         async for delivery in bus.consume("collector", [Channel.CONTROL]):
-            message = delivery.message
+            message, at = delivery.message, self._runtime.clock.now()
             match message:
                 case HoldingsChanged():
                     self._held = tuple(p.ticker for p in message.positions)
+                    self._recorder.add(Holding(at=at, positions=message.positions))
                 case WatchListChanged():
                     self._watched = message.tickers
+                    self._recorder.add(Watching(at=at, watch=message))
                 case SettingsChanged():
-                    self._stage.settings_changed(self._runtime.with_overrides(dict(message.overrides)).scanner)
+                    params = self._runtime.with_overrides(dict(message.overrides))
+                    self._stage.settings_changed(params.scanner)
+                    self._recorder.add(SettingsInForce(at=at, params=params))
                 case _:
                     pass
             self._stage.follow((*self._held, *self._watched))
@@ -273,8 +335,7 @@ async def main(runtime: Runtime) -> None:
     try:
         records = SqlRecordStore(engine)
         url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"
-        listed = await load_watch_list(chat, records, runtime.clock.now())
-        watched = listed.tickers if listed else ()
+        watched = await load_watch_list(chat, records, runtime.clock.now())
         await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder), watched).run()
     finally:
         await stream.close()

@@ -26,7 +26,7 @@ class FeedHealth:
     async def status_changed(self, status: FeedStatus, at: dt.datetime) -> None:
         """The connection changed."""
         self._runtime.note(feed=status.key)
-        await self._tell(self._watch.status(up=status.up, key=status.key, detail=status.detail, at=at), at)
+        await self.tell(self._watch.status(up=status.up, key=status.key, detail=status.detail, at=at), at)
 
     def bars_arrived(self, bars: Sequence[Bar], at: dt.datetime) -> None:
         """A batch arrived."""
@@ -40,7 +40,7 @@ class FeedHealth:
         """Tell what has changed with time, and note delay and lag."""
         at, skew_s = self._runtime.clock.now(), await self._skew_s()
         limit_s = float(self._runtime.params.trading.max_data_age_sec)
-        await self._tell(self._watch.look(at, limit_s, skew_s), at)
+        await self.tell(self._watch.look(at, limit_s, skew_s), at)
         delay_s = self._watch.delay_s(at, skew_s)
         shown = "" if delay_s is None else f"{delay_s:.1f}"
         self._runtime.note(delay_s=shown, delayed=self._watch.delayed, lag_s=f"{self._stream.lag_s():.1f}")
@@ -53,7 +53,8 @@ class FeedHealth:
         except (BusUnavailable, ValueError):
             return 0.0
 
-    async def _tell(self, news: Sequence[FeedNews], at: dt.datetime) -> None:
+    async def tell(self, news: Sequence[FeedNews], at: dt.datetime) -> None:
+        """Tell people; what Redis does not take now is told later."""
         for each in news:
             self._told += 1
             key = message_id("collector", each.kind.value, at.isoformat(), self._told)

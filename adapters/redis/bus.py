@@ -112,6 +112,20 @@ class RedisBus:
                 log.debug("%s: history skips an entry: %s", channel, why)
         return messages
 
+    async def behind(self, group: str, channels: Sequence[Channel]) -> bool:
+        """Whether a group has anything of these streams left to read or to acknowledge. Raises BusUnavailable."""
+        try:
+            for channel in channels:
+                if not await self._client.exists(channel):
+                    continue
+                newest = (await self._client.xinfo_stream(channel))["last-generated-id"]
+                for found in await self._client.xinfo_groups(channel):
+                    if text(found["name"]) == group and (found["pending"] or found["last-delivered-id"] != newest):
+                        return True
+        except TROUBLE as error:
+            raise BusUnavailable(f"can't look at {group}: {error}") from error
+        return False
+
     async def beat(self, process: str, fields: dict[str, str]) -> None:
         """Replace the process's heartbeat; it expires by itself. Raises BusUnavailable."""
         assert fields, "a heartbeat says something"

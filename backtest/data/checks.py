@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from backtest.data.day import BoolArray, DayBars, IntArray
 from backtest.data.rows import Action, Finding, Kind, Rows, first_rows
-from core.model.bar import MINUTE_MS, MOST_TICKER
+from core.model.bar import LEAST, MINUTE_MS, MOST, MOST_TICKER
 from core.model.session import MarketSession
 from core.rules.days import EASTERN
 
@@ -77,15 +77,15 @@ def refusals(rows: Rows) -> Refusals:
     found.add(Kind.OFF_MINUTE, start % MINUTE_MS != 0)
     # written so that NaN fails (core.model.bar)
     prices = (
-        (rows.low > 0)
+        (rows.low >= LEAST)
         & (rows.low <= rows.open)
         & (rows.open <= rows.high)
         & (rows.low <= rows.close)
         & (rows.close <= rows.high)
-        & (rows.high < np.inf)
+        & (rows.high <= MOST)
     )
     found.add(Kind.PRICES, ~prices)
-    found.add(Kind.VOLUME, ~((rows.volume >= 0) & (rows.volume < np.inf)))
+    found.add(Kind.VOLUME, ~((rows.volume == 0) | ((rows.volume >= LEAST) & (rows.volume <= MOST))))
     inside = np.where(found.refused, starts[0], start)
     day = np.searchsorted(starts, inside, side="right") - 1
     found.add(Kind.OUTSIDE_HOURS, (inside < opens[day]) | (inside >= closes[day]))

@@ -48,14 +48,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def encoded(day: DayBars) -> bytes:
-    """A day as Parquet; the same bars make the same bytes."""
+def table_of(day: DayBars) -> pa.Table:
+    """A day as a table."""
     names = pa.array(day.tickers, pa.string())
     ticker = pa.DictionaryArray.from_arrays(pa.array(day.ticker), names)
-    table = pa.table([ticker, pa.array(day.start_ms), *(pa.array(c) for c in day.values())], names=list(COLUMNS))
+    return pa.table([ticker, pa.array(day.start_ms), *(pa.array(c) for c in day.values())], names=list(COLUMNS))
+
+
+def encoded(day: DayBars) -> bytes:
+    """A day as Parquet; the same bars make the same bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table,
+        table_of(day),
         sink,
         # half as long to read as zstd, at one and a half times the size
         compression="lz4",

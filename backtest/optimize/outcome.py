@@ -15,22 +15,12 @@ from backtest.optimize.study import INSIDE, OUTSIDE, REFUSED, Search
 from backtest.optimize.trial import Figure
 from config.params import settings
 from core.model.bar import FloatArray
+from core.model.candidate import Doubt, Pair
 from core.model.params import Params
+from core.rules import candidates
 
-FEW_TRIALS = FEW_TRIPS = 30
 # of ranks, fewer say nothing
 LEAST_TRIALS = 8
-# how much of the figure should be left out of sample
-HALF = 0.5
-
-
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """The goal's figure in sample and out of it, with the round trips of each; None where nothing is out of sample."""
-
-    inside: float
-    outside: float | None
-    trips_inside: int = 0
-    trips_outside: int = 0
 
 
 class FoldOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +107,7 @@ def outcome(study: Study, search: Search, present_pairs: Sequence[Pair]) -> Outc
         folds=tuple(folds),
         warnings=(),
     )
-    return msgspec.structs.replace(told, warnings=(*doubts(told), *_ends(search, told.values)))
+    return msgspec.structs.replace(told, warnings=(*sentences(told), *_ends(search, told.values)))
 
 
 def _present_value(base: Params, key: str) -> Value:
@@ -160,40 +150,55 @@ def _ranks(values: Sequence[float]) -> FloatArray:
     return ranks
 
 
-def doubts(told: Outcome) -> list[str]:
-    """What speaks against the find, in sentences."""
-    words = []
-    if told.found.outside is None:
-        words.append("nothing was kept out of sample: how much of this is chance nobody knows. Use --test.")
-    else:
-        walked = told.walked
-        assert walked.outside is not None
-        if walked.inside > 0 and walked.outside < HALF * walked.inside:
-            words.append(
-                f"out of sample disagrees: {walked.inside:.3g} where it was searched, {walked.outside:.3g} on the days "
+def doubts(told: Outcome) -> list[Doubt]:
+    """What speaks against the find."""
+    return candidates.doubts(
+        told.found,
+        told.present,
+        told.walked,
+        trials=told.complete + told.pruned,
+        windows=len(told.folds),
+        rank_correlation=told.rank_correlation,
+    )
+
+
+def _words(doubt: Doubt, told: Outcome) -> str:
+    """A doubt as a sentence."""
+    walked, outside = told.walked, told.walked.outside or 0.0
+    match doubt:
+        case Doubt.NOTHING_OUTSIDE:
+            return "nothing was kept out of sample: how much of this is chance nobody knows. Use --test."
+        case Doubt.DISAGREES:
+            return (
+                f"out of sample disagrees: {walked.inside:.3g} where it was searched, {outside:.3g} on the days "
                 "behind. What was found fits the past more than the market."
             )
-        if told.present.outside is not None and told.found.outside <= told.present.outside:
-            words.append(
-                f"the present settings did as well or better out of sample ({told.present.outside:.3g}) "
-                f"as the found ones ({told.found.outside:.3g}): there is no reason to change them."
+        case Doubt.PRESENT_AS_GOOD:
+            return (
+                f"the present settings did as well or better out of sample ({told.present.outside or 0.0:.3g}) "
+                f"as the found ones ({told.found.outside or 0.0:.3g}): there is no reason to change them."
             )
-        if told.rank_correlation is not None and told.rank_correlation <= 0:
-            words.append(
+        case Doubt.ORDER_IS_CHANCE:
+            return (
                 f"candidates that were better in sample were not better out of it (rank correlation "
-                f"{told.rank_correlation:.2f}): the order of candidates is chance."
+                f"{told.rank_correlation or 0.0:.2f}): the order of candidates is chance."
             )
-        if len(told.folds) == 1:
-            words.append("one window is little: more days, or smaller --train and --test.")
-        if told.found.trips_outside < FEW_TRIPS:
-            words.append(
-                f"{told.found.trips_outside} round trips out of sample are few: under {FEW_TRIPS} a mean is chance."
+        case Doubt.ONE_WINDOW:
+            return "one window is little: more days, or smaller --train and --test."
+        case Doubt.FEW_TRIPS:
+            return (
+                f"{told.found.trips_outside} round trips out of sample are few: "
+                f"under {candidates.FEW_TRIPS} a mean is chance."
             )
-    if told.found.inside <= told.present.inside:
-        words.append("nothing better than the present settings was found even in sample.")
-    if told.complete + told.pruned < FEW_TRIALS:
-        words.append(f"{told.complete + told.pruned} candidates are few: the same command with more --trials goes on.")
-    return words
+        case Doubt.NOTHING_BETTER:
+            return "nothing better than the present settings was found even in sample."
+        case Doubt.FEW_TRIALS:
+            return f"{told.complete + told.pruned} candidates are few: the same command with more --trials goes on."
+
+
+def sentences(told: Outcome) -> list[str]:
+    """What speaks against the find, in sentences."""
+    return [_words(doubt, told) for doubt in doubts(told)]
 
 
 def _ends(search: Search, values: Mapping[str, Value]) -> list[str]:

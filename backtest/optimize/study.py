@@ -47,6 +47,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     judge: Judge
     trials: int
     caps: Caps = NO_CAPS
+    data_hash: str = ""
     seed: int = 1
     beat_s: int = 10
 
@@ -153,6 +154,7 @@ def _inside(trial: optuna.Trial, params: Params, search: Search) -> list[Figure]
     inside: list[Figure] = []
     for step, fold in enumerate(search.folds):
         inside.append(search.judge(params, fold.train))
+        # by window and not by session: the pruner goes by a trial's best value so far, which a lucky first day would be
         trial.report(fmean(figure.value for figure in inside), step)
         if step + 1 < len(search.folds) and trial.should_prune():
             raise optuna.TrialPruned(f"worse than most after {step + 1} windows")

@@ -181,3 +181,42 @@ def calibration(result: Result, *, least: int = LEAST_CASES) -> Calibration:
         least_cases=least,
         bins=bins(cases(result), least=least),
     )
+
+
+def unfit(table: Calibration, known: Reliability) -> str | None:
+    """Why a card should not quote the table; None where it may.
+
+    A bin has to have enough cases, and hit rates by confidence have to say as much on the later cases, on which nothing
+    was fitted, as the plain hit rate does.
+    """
+    if not any(each.cases >= table.least_cases for each in table.bins):
+        most = max((each.cases for each in table.bins), default=0)
+        return f"no range of confidence has {table.least_cases} cases, the most is {most}: run more days"
+    if known.later is None:
+        return (
+            f"{known.cases} round trips are too few to judge on later ones: {FIT_SHARE:.0%} to fit and the rest to judge "
+            f"need {known.least_cases} each: run more days"
+        )
+    if known.later.brier > known.later.brier_of_mean:
+        return (
+            f"on the {known.later.cases} later round trips the confidence said less than the plain hit rate "
+            f"(Brier {known.later.brier:.4f}, {known.later.brier_of_mean:.4f}): numbers by confidence would mislead"
+        )
+    return None
+
+
+def quoted(table: Calibration, known: Reliability) -> list[str]:
+    """What the card will say of each bin, and how sure the later cases are."""
+    lines = []
+    for each in table.bins:
+        if each.cases < table.least_cases:
+            words = f"too few cases ({each.cases}), nothing is quoted"
+        else:
+            words = f"{each.won} of {each.cases} made money ({each.won / each.cases:.0%})"
+        lines.append(f"confidence {each.low:g} to {each.high:g}: {words}")
+    later = known.later
+    if later is not None and (later.better_pct is None or later.better_pct < SURE * HUNDRED):
+        lines.append(
+            f"warning: the {later.cases} later round trips don't make it sure that the confidence tells wins from losses"
+        )
+    return lines

@@ -9,7 +9,9 @@ from backtest.report.calibration import calibration
 from backtest.report.html import html_report
 from backtest.report.json_report import json_report
 from backtest.report.metrics import Metrics, measure
+from backtest.report.names import PICTURE, SUMMARY
 from backtest.report.picture import ENGLISH, KOREAN, PictureWords, picture
+from backtest.report.summary import summary
 from backtest.result import Result
 from config.calibration import write_calibration
 
@@ -34,6 +36,13 @@ def write_report(result: Result, folder: Path, metrics: Metrics | None = None) -
         picture_en=_put(folder / "picture.en.png", draw(result, measured, ENGLISH)),
         calibration=write_calibration(folder, calibration(result)),
     )
+
+
+def write_brief(result: Result, folder: Path, metrics: Metrics, language: str = "") -> None:
+    """What the chat shows of a run: its figures and, with a language, the picture. Raises OSError."""
+    if language:
+        _put(folder / PICTURE, draw(result, metrics, KOREAN if language == "ko" else ENGLISH))
+    _put(folder / SUMMARY, msgspec.json.format(msgspec.json.encode(summary(result, metrics))) + b"\n")
 
 
 def draw(result: Result, metrics: Metrics, words: PictureWords) -> bytes:

@@ -43,6 +43,7 @@ class Pending:
     """The chosen key; `value` and what it replaces once it was accepted, and the `token` of the button that applies it.
 
     `reset`: the value is config.yaml's own. `warned`: the person has seen that it risks more. `chosen`: ticks of a list.
+    `candidate`: whose change this is.
     """
 
     field: Field
@@ -52,6 +53,7 @@ class Pending:
     token: str = ""
     reset: bool = False
     warned: bool = False
+    candidate: str = ""
 
 
 class CommandWord(filters.MessageFilter):

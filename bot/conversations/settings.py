@@ -3,6 +3,7 @@
 import secrets
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from telegram import Update
@@ -17,6 +18,7 @@ from telegram.ext import (
 from telegram.warnings import PTBUserWarning
 
 from bot.context import AppContext, answer
+from bot.conversations import candidate
 from bot.conversations.pending import END, OPEN, CommandWord, Move, Pending, Step, pending_of, remember
 from bot.effects import effects
 from bot.handlers import confirm
@@ -181,7 +183,7 @@ async def _consider(
     if problem is not None:
         return await _refuse(update, context, pending, problem)
     before, token = _present(context, field.key), secrets.token_hex(4)
-    asked = Pending(field, pending.chosen, value, before, token, reset=pending.reset)
+    asked = Pending(field, pending.chosen, value, before, token, reset=pending.reset, candidate=pending.candidate)
     remember(context, asked)
     facts = [] if before == value else await effects(desk, context.who, field.key, _kept(asked))
     risky = widens(field.key, before, value)
@@ -247,9 +249,20 @@ async def _apply(update: Update, context: AppContext, pending: Pending) -> int:
         raise
     if not done:
         return await _consider(update, context, pending, pending.value, moved_from=pending.before)
-    view = views.applied(field, pending.before, pending.value, stamp(override), context.t)
+    following = await candidate.onward(context, pending.candidate) if pending.candidate else []
+    view = views.applied(field, pending.before, pending.value, stamp(override), context.t, following=following)
     await context.show(update, view)
     return Step.CHOOSE
+
+
+async def _stepped(update: Update, context: AppContext, candidate_id: str, *, agreed: bool) -> int:
+    """A candidate's next change, asked about like one that was typed."""
+    await answer(update.callback_query)
+    remember(context, None)
+    asked = await candidate.ask(update, context, candidate_id, agreed=agreed)
+    if asked is None:
+        return Step.CHOOSE
+    return await _consider(update, context, Pending(asked.field, candidate=candidate_id), asked.value)
 
 
 def _override(context: AppContext, field: Field, before: Value, value: Value) -> Override:
@@ -343,6 +356,8 @@ BUTTONS: Mapping[str, Move] = {
     "sure": Move(_insist, OPEN, where=(Step.TYPE,)),
     "undo": Move(_undo, OPEN),
     "hist": Move(_history, (Step.CHOOSE,)),
+    "cand": Move(partial(_stepped, agreed=False), OPEN),
+    "next": Move(partial(_stepped, agreed=True), OPEN),
     "end": Move(_close, (END,), 0),
 }
 WORDS: Mapping[str, Move] = {

@@ -25,15 +25,15 @@ SPAN_TITLES: dict[Span, str] = {
 TOP = 3
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """Width in a fixed-width font: Hangul is two cells."""
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def _pre(rows: Sequence[tuple[str, str]]) -> Markup:
     """Amounts right-aligned, words last: Hangul of any width then moves nothing."""
-    wide = max(_cells(amount) for amount, _ in rows)
-    shown = "\n".join(f"{' ' * (wide - _cells(amount))}{amount}  {label}" for amount, label in rows)
+    wide = max(cells(amount) for amount, _ in rows)
+    shown = "\n".join(f"{' ' * (wide - cells(amount))}{amount}  {label}" for amount, label in rows)
     return Markup(f"<pre>{html.escape(shown, quote=False)}</pre>")
 
 

@@ -131,3 +131,18 @@ def chart(t: Translator, ticker: str, timeframe: str, overlays: Sequence[str], t
     other = "light" if theme == "dark" else "dark"
     label = t.plain("☀️ Light") if other == "light" else t.plain("🌙 Dark")
     return rows(frames, [press(label, timeframe, other[0]), press("🔄", timeframe)])
+
+
+def backtest_stop(t: Translator, token: str) -> InlineKeyboardMarkup:
+    return rows([button(t.plain("⏹ Stop"), Act.BACKTEST, token)])
+
+
+def candidate(t: Translator, candidate_id: str, *, shadowed: bool, possible: bool) -> InlineKeyboardMarkup:
+    """Under a candidate: take it, try it beside the present settings, or leave it."""
+    take = button(t.plain("✅ Apply"), Act.SETTINGS, "cand", candidate_id, style="success")
+    leave = button(t.plain("🚫 Ignore"), Act.CANDIDATE, "drop", candidate_id)
+    if not possible:
+        return rows([leave])
+    if shadowed:
+        return rows([take, button(t.plain("⏹ End the shadow"), Act.CANDIDATE, "end", candidate_id)])
+    return rows([take, button(t.plain("👥 Try as a shadow"), Act.CANDIDATE, "shadow", candidate_id)], [leave])

@@ -26,6 +26,7 @@ LABELS: Mapping[str, str] = {
     "scanner.unknown_market_cap": mark("Unknown market cap"),
     "scanner.security_types": mark("Security types"),
     "scanner.discovery_cooldown_min": mark("Pause between notices"),
+    "scanner.record_days": mark("Days kept for replays"),
     "trading.venue": mark("Where orders go"),
     "trading.mode": mark("Trading mode"),
     "trading.total_buy_amount": mark("Budget per stock"),
@@ -98,6 +99,7 @@ UNITS: Mapping[str, str] = {
     "KRW per USD": mark("KRW per USD"),
     "shares": mark("shares"),
     "trading days": mark("trading days"),
+    "days": mark("days"),
     "stops, 0 = no limit": mark("stops (0 = no limit)"),
     "minutes": mark("minutes"),
     "minutes, 0 = no limit": mark("minutes (0 = no limit)"),
@@ -118,6 +120,7 @@ UNITS: Mapping[str, str] = {
 ONE: Mapping[str, str] = {
     "shares": mark("share"),
     "trading days": mark("trading day"),
+    "days": mark("day"),
     "stops, 0 = no limit": mark("stop (0 = no limit)"),
     "minutes": mark("minute"),
     "minutes, 0 = no limit": mark("minute (0 = no limit)"),

@@ -26,6 +26,10 @@ MEANINGS: Mapping[str, str] = {
         "What happens to stocks whose size nobody knows. Letting them through finds riskier ones too."
     ),
     "scanner.security_types": mark("Only these kinds are found; with none ticked, all of them."),
+    "scanner.record_days": mark(
+        "Received bars and decisions are kept for this many days, so that a day can be replayed (about 60 MB a day). "
+        "0: nothing is recorded. Takes effect the next day."
+    ),
     "scanner.discovery_cooldown_min": mark(
         "The same stock is not announced again for this long. Lower: more messages."
     ),

@@ -275,8 +275,16 @@ def sure(field: Field, before: Value, after: Value, token: str, t: Translator) -
     )
 
 
-def applied(field: Field, before: Value, after: Value, stamp: str, t: Translator) -> View:
-    """The change is in force; undo is one tap."""
+def applied(
+    field: Field,
+    before: Value,
+    after: Value,
+    stamp: str,
+    t: Translator,
+    *,
+    following: Sequence[InlineKeyboardButton] = (),
+) -> View:
+    """The change is in force; undo is one tap. `following`: the way to the next change of a candidate."""
     return View(
         lines(
             t("✅ <b>Changed</b> · {label}", label=label(field.key, t)),
@@ -286,12 +294,15 @@ def applied(field: Field, before: Value, after: Value, stamp: str, t: Translator
             else t("The running services take it over within 2 seconds."),
             t("It can be undone for 10 minutes."),
         ),
-        _afterwards(field, stamp, t),
+        _afterwards(field, stamp, t, following),
     )
 
 
-def _afterwards(field: Field, stamp: str, t: Translator) -> InlineKeyboardMarkup:
+def _afterwards(
+    field: Field, stamp: str, t: Translator, following: Sequence[InlineKeyboardButton] = ()
+) -> InlineKeyboardMarkup:
     return keyboards.rows(
+        list(following),
         [
             button(t.plain("↩️ Undo"), Act.SETTINGS, "undo", stamp),
             button(t.plain("📜 Changes"), Act.SETTINGS, "hist", "0"),

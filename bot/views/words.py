@@ -169,6 +169,10 @@ TROUBLES: Mapping[str, str] = {
         "For minutes the price from Polygon and the price from KIS have differed by {pct}%. Nothing is bought where they "
         "differ that much; stops and sells go by KIS's price. Please compare with the price in the KIS app."
     ),
+    "not_recorded": mark(
+        "Today's bars can't be written to disk, so this day can't be replayed later. Trading goes on as always. "
+        "Please check the disk's free space; recording begins again tomorrow or after a restart."
+    ),
 }
 
 # What has happened to the feed, and what a person can do; the rest comes back by itself.

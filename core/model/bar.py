@@ -1,7 +1,6 @@
 """Minute bars: impossible ones are refused at birth."""
 
 import datetime as dt
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -12,6 +11,8 @@ MINUTE_MS = 60_000
 # the year 10000: datetime knows no instant after it
 LAST_MS = 253_402_214_400_000
 MOST_TICKER = 32
+# What no market has ever seen, and whose quotients would leave the numbers that a computer has.
+LEAST, MOST = 1e-12, 1e48
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -38,9 +39,9 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
             or " " in self.ticker
         ):
             raise ValueError(f"not a ticker: {self.ticker[:MOST_TICKER]!r}")
-        if not (0 < self.low <= self.open <= self.high and self.low <= self.close <= self.high < math.inf):
+        if not (LEAST <= self.low <= self.open <= self.high and self.low <= self.close <= self.high <= MOST):
             raise ValueError(f"{self.ticker}: impossible prices {self.open}/{self.high}/{self.low}/{self.close}")
-        if not 0 <= self.volume < math.inf:
+        if self.volume != 0 and not LEAST <= self.volume <= MOST:
             raise ValueError(f"{self.ticker}: impossible volume {self.volume}")
         if not 0 < self.start_ms < LAST_MS:
             raise ValueError(f"{self.ticker}: impossible start {self.start_ms}")

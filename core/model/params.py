@@ -32,6 +32,7 @@ class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     unknown_market_cap: Literal["reject", "accept"] = "reject"
     security_types: tuple[str, ...] = ("CS", "ADRC")
     discovery_cooldown_min: Annotated[int, Meta(ge=0, le=960, title="minutes")] = 30
+    record_days: Annotated[int, Meta(ge=0, le=3_650, title="days")] = 30
 
     @property
     def timeframe_min(self) -> int:

@@ -100,6 +100,10 @@ class CollectStage:
         """Take cached reference data; a share count that is unknown here is looked up when it is needed."""
         self._instruments.update((i.ticker, i) for i in instruments)
 
+    def known(self) -> tuple[Instrument, ...]:
+        """The securities that are known now."""
+        return tuple(self._instruments.values())
+
     def listings_known(self, listings: Mapping[str, Listing]) -> None:
         """Take the broker's own venues and Korean names; they outrank the market data vendor's."""
         self._listings = dict(listings)

@@ -55,7 +55,7 @@ def possible(event: object) -> bool:
     end = event.get("e")
     if end is not None and number(end) != start + 60_000:
         return False
-    return 0 < low <= o <= h and low <= c <= h and v >= 0 and 0 < start < LAST_MS
+    return 1e-12 <= low <= o <= h <= 1e48 and low <= c <= h and (v == 0 or 1e-12 <= v <= 1e48) and 0 < start < LAST_MS
 
 
 def test_frames_give_possible_bars_and_lose_no_good_one() -> None:

@@ -286,6 +286,19 @@ async def test_history_is_the_newest_oldest_first_without_the_undecodable(bus: R
     assert found == [event(2), event(3)]
 
 
+async def test_a_group_is_behind_until_it_has_acknowledged_everything(bus: RedisBus) -> None:
+    assert not await bus.behind("bot", [Channel.EVENTS])
+    reader = bus.consume("bot", [Channel.EVENTS])
+    await bus.publish(Channel.EVENTS, event(1))
+    (first,) = await take(reader, 1)
+    assert await bus.behind("bot", [Channel.EVENTS]), "not acknowledged"
+    await bus.ack("bot", first)
+    assert not await bus.behind("bot", [Channel.EVENTS])
+    await bus.publish(Channel.EVENTS, event(2))
+    assert await bus.behind("bot", [Channel.EVENTS]), "not read"
+    assert not await bus.behind("bot", [Channel.SIGNAL])
+
+
 async def test_heartbeats_replace_each_other_and_expire(bus: RedisBus) -> None:
     await bus.beat("trader", {"at": "1", "state": "starting"})
     await bus.beat("trader", {"at": "2"})

@@ -2,7 +2,6 @@
 
 import csv
 import datetime as dt
-import math
 import tempfile
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from backtest.data import csvfile
 from backtest.data.importer import Importer, Outcome
 from backtest.data.options import Label, ReadOptions
 from backtest.data.store import Store
+from core.model.bar import LEAST, MOST
 from ports.clock import CalendarRange
 
 EASTERN = ZoneInfo("America/New_York")
@@ -88,9 +88,9 @@ def reading(line: str) -> str | tuple[str, int, tuple[float, ...]]:
     if start % 60:
         return "off_minute"
     opened, high, low, close, volume = (value for value in values if value is not None)
-    if not (0 < low <= opened <= high and low <= close <= high < math.inf):
+    if not (LEAST <= low <= opened <= high and low <= close <= high <= MOST):
         return "prices"
-    if not 0 <= volume < math.inf:
+    if not (volume == 0 or LEAST <= volume <= MOST):
         return "volume"
     if not 4 <= dt.datetime.fromtimestamp(start, EASTERN).hour < 20:
         return "outside_hours"

@@ -32,6 +32,8 @@ FOREIGN = re.compile(r"한국어|Korean words work too: .*|\([가-힣A-Za-z ]+\)
 ELSEWHERE = {
     Act.HANDBACK_ASK: "the guardian keeps the watch only after a takeover: tests/contract/bot/test_bot_watch.py",
     Act.HANDBACK: "the same",
+    Act.BACKTEST: "a run needs stored days: tests/contract/bot/test_bot_research.py",
+    Act.CANDIDATE: "a candidate needs a search: tests/contract/bot/test_bot_research.py",
 }
 
 # command: what the Korean owner sends behind it, what must come; the same for the English one
@@ -48,6 +50,8 @@ QUIET = {
     "missed": ("", "사지 않은 발굴", "", "Finds not bought"),
     "tax": ("2026", "양도소득세 추정 · 2026년", "2026", "tax estimate · 2026"),
     "pnl": ("월", "이 기간에 정리한 종목이 없어요", "all", "No position was closed"),
+    "backtest": ("", "저장된 시세가 아직 없어요", "5", "no recorded prices yet"),
+    "candidates": ("", "결정을 기다리는 후보가 없어요", "", "Nothing waits for you"),
     "orders": ("", "🧾 미체결 주문", "", "🧾 (No open|Open) orders"),
     "handback": ("", "돌려줄 것이 없어요", "", "nothing to give back"),
 }

@@ -11,10 +11,12 @@ from adapters.calendar import XnysCalendar, compute
 from backtest.data.day import DayBars
 from backtest.data.options import Label, ReadOptions
 from backtest.data.store import Store
+from cli.backtest_lived import compared
 from cli.backtest_parity import MARGIN, Parity, compare
 from cli.data_import import import_files
 from cli.live_day import live_day
 from cli.processes import ROOT
+from config.environment import base
 from sandbox.scenarios import story
 
 RECORDED = ROOT.parent / "shared" / "data" / "minute" / "no_licence_stated" / "gappers_alpaca.parquet"
@@ -26,6 +28,18 @@ def both(folder: Path, bars: DayBars, begin: dt.datetime, end: dt.datetime) -> P
     folder.mkdir(exist_ok=True)
     live = asyncio.run(live_day(folder, bars=bars, begin_at=begin, end_at=end, speed=SPEED))
     return compare(bars, live, XnysCalendar(compute(bars.on - MARGIN, bars.on + MARGIN)), end)
+
+
+def the_recording_says_the_same(folder: Path, found: Parity, on: dt.date) -> None:
+    """What the collector recorded meanwhile, replayed, is what database and journal hold."""
+    lived = compared(base({"SEOHAK_STATE_DIR": str(folder)}), on)
+    assert lived.differences == ()
+    assert lived.world == ()
+    assert lived.gaps == ()
+    assert lived.counts["discoveries"][1] >= len(found.live.discoveries)
+    assert lived.counts["signals"][1] >= len(found.live.signals)
+    assert lived.counts["proposals"][1] >= len(found.live.proposals)
+    assert lived.counts["exits"][1] >= len(found.live.exits)
 
 
 def invented(on: dt.date) -> DayBars:
@@ -60,6 +74,7 @@ def test_an_invented_day_is_decided_the_same_live_and_replayed(tmp_path: Path) -
     assert found.differences == ()
     assert len(found.live.discoveries) >= 3
     assert "STOP" in {d.detail for d in found.live.exits}
+    the_recording_says_the_same(tmp_path, found, on)
 
 
 @pytest.mark.shared
@@ -81,3 +96,4 @@ def test_a_recorded_day_is_decided_the_same_live_and_replayed(tmp_path: Path) ->
     assert found.differences == ()
     assert [d.ticker for d in found.live.proposals] == ["FUBO", "ARBE"]
     assert len(found.live.exits) == 2
+    the_recording_says_the_same(tmp_path / "live", found, on)

@@ -2,6 +2,8 @@
 
 import asyncio
 import datetime as dt
+import struct
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from core.model.backtested import Caution, RunSummary, Warned
+from core.model.candidate import Stance
 from core.model.commands import (
     AdoptManual,
     Approve,
@@ -34,6 +38,7 @@ from core.model.safety import TradingState
 from core.model.session import MarketSession
 from ports.bus import BusUnavailable, Delivery
 from ports.control import TraderUnreachable
+from ports.research import Ran, RunFailed, StoreDamaged, Why
 from ports.store import OutMessage, StoreUnavailable
 
 ET = ZoneInfo("America/New_York")
@@ -447,3 +452,93 @@ class FakeForegone:
     async def between(self, since, until):
         self._up()
         return [(row[0], row[1]) for row in self.rows.values() if since <= row[0].at < until]
+
+
+def png(width: int = 320, height: int = 200) -> bytes:
+    """A grey picture that Telegram takes."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x80" * width) * height)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+class FakeBacktests:
+    """Runs that end when they are let; `asked` is what they were told, `result` what comes of settings."""
+
+    def __init__(self) -> None:
+        self.stored: list[dt.date] = []
+        self.asked: list[tuple[dt.date, dt.date, dict, str]] = []
+        self.held: asyncio.Event | None = None
+        self.trouble: Exception | None = None
+        self.damaged = ""
+        self.result = lambda settings, first, last, count: run_summary(first, last, count)
+        self._running: asyncio.Future | None = None
+
+    async def days(self):
+        if self.damaged:
+            raise StoreDamaged(self.damaged)
+        return self.stored
+
+    async def run(self, first, last, settings, *, language=""):
+        if self._running is not None:
+            raise RunFailed(Why.BUSY)
+        self.asked.append((first, last, dict(settings), language))
+        self._running = asyncio.get_running_loop().create_future()
+        try:
+            if self.held is not None:
+                waiting = asyncio.ensure_future(self.held.wait())
+                await asyncio.wait({waiting, self._running}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+            if self._running.done():
+                raise RunFailed(Why.STOPPED)
+            if self.trouble is not None:
+                raise self.trouble
+        finally:
+            self._running = None
+        count = len([on for on in self.stored if first <= on <= last])
+        return Ran(summary=self.result(settings, first, last, count), picture=png() if language else b"")
+
+    async def stop(self) -> None:
+        if self._running is not None and not self._running.done():
+            self._running.set_result(None)
+
+
+def run_summary(first, last, count, *, trips=12, krw=321_400) -> RunSummary:
+    return RunSummary(
+        first=first,
+        last=last,
+        sessions=count,
+        trips=trips,
+        wins=7,
+        return_krw_pct=krw / 100_000,
+        result_krw=krw,
+        max_drawdown_pct=4.08,
+        win_rate_pct=58.3,
+        market_pct=1.14,
+        cautions=(Warned(Caution.FEW_TRIPS, trips),),
+    )
+
+
+class FakeCandidates:
+    """Candidates in memory; what was made of them outlives a restart."""
+
+    def __init__(self) -> None:
+        self.rows: dict = {}
+        self.down = False
+
+    def propose(self, candidate) -> None:
+        self.rows[candidate.id] = (candidate, Stance())
+
+    async def all(self):
+        if self.down:
+            raise PermissionError(13, "Permission denied")
+        return sorted(self.rows.values(), key=lambda row: row[0].made_at, reverse=True)
+
+    async def keep(self, candidate_id, stance) -> None:
+        if self.down:
+            raise PermissionError(13, "Permission denied")
+        copy = msgspec.json.decode(msgspec.json.encode(stance), type=Stance)
+        self.rows[candidate_id] = (self.rows[candidate_id][0], copy)

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from aiohttp import web
-from bot_fakes import FakeBus, FakeCalendar, FakeChat, FakeForegone, FakeOutbox, FakeRecords, FakeTrader, StillClock
+from bot_fakes import (
+    FakeBacktests,
+    FakeBus,
+    FakeCalendar,
+    FakeCandidates,
+    FakeChat,
+    FakeForegone,
+    FakeOutbox,
+    FakeRecords,
+    FakeTrader,
+    StillClock,
+)
 
 from bot.app import BotDeps, run
 from bot.beats import Beats
@@ -181,6 +192,8 @@ class World:
     secret: str | None = None
     caps: Caps = field(default_factory=Caps)
     calibration: Calibration | None = None
+    backtests: FakeBacktests | None = field(default_factory=FakeBacktests)
+    candidates: FakeCandidates = field(default_factory=FakeCandidates)
     owners: frozenset[int] = frozenset({OWNER})
     pace: float = 1.0
     viewers: frozenset[int] = frozenset()
@@ -243,7 +256,10 @@ class World:
             handback=handback,
             secret=secret,
             caps=self.caps,
-            calibration=self.calibration,
+            calibration=lambda: self.calibration,
+            backtests=self.backtests,
+            candidates=self.candidates,
+            research_every_s=0.02,
             pace=self.pace,
         )
         self.stop.clear()

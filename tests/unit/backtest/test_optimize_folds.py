@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from made_days import weekdays
 
 from backtest.optimize.folds import Fold, walk_forward
-from backtest.optimize.outcome import Outcome, Pair, _ranks, doubts
+from backtest.optimize.outcome import Outcome, _ranks, sentences
+from backtest.optimize.proposal import proposal
 from config.params import ConfigError
+from core.model.candidate import Pair
 
 DAYS = weekdays(10)
 
@@ -83,6 +85,12 @@ SOUND = Outcome(
     ],
 )
 def test_what_speaks_against_a_find_is_said(change, words) -> None:
-    assert doubts(SOUND) == []
-    (said,) = doubts(msgspec.structs.replace(SOUND, **change))
+    assert sentences(SOUND) == []
+    (said,) = sentences(msgspec.structs.replace(SOUND, **change))
     assert words in said
+
+
+def test_the_present_settings_are_no_proposal() -> None:
+    same = {"trading.take_profit_pct": 30.0}
+    told = msgspec.structs.replace(SOUND, values=same, present_values=same)
+    assert proposal(told, None, dt.datetime(2026, 11, 20, tzinfo=dt.UTC)) is None  # type: ignore[arg-type]

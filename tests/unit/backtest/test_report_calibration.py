@@ -14,10 +14,12 @@ from backtest.report.calibration import (
     cases,
     isotonic,
     judge,
+    quoted,
     reliability,
+    unfit,
     wilson,
 )
-from config.calibration import FILE, read_calibration, write_calibration
+from config.calibration import FILE, Installed, read_calibration, write_calibration
 from core.model.calibration import Bin, Calibration
 from core.model.params import AnalyzerParams, Params, TradingParams
 from tests.unit.backtest.result_samples import MONDAY, at, result, season, sessions, trip
@@ -158,3 +160,59 @@ def test_the_table_is_of_its_own_parameters_only() -> None:
     assert made.applies_to(Params(trading=TradingParams(max_positions=3)))
     assert not made.applies_to(Params(analyzer=AnalyzerParams(ema_fast=8)))
     assert not made.applies_to(Params(trading=TradingParams(stop_loss_pct=-10.0)))
+
+
+# -- installing ------------------------------------------------------------------------------------------------------
+
+
+def judged(known: list[Case]):
+    table = msgspec.structs.replace(calibration(result([1000])), bins=bins(known))
+    return table, reliability(sorted(known, key=lambda case: case.at))
+
+
+def spread(count: int, low_won: float, high_won: float, *, first: int = 0) -> list[Case]:
+    """As many cases at 55 as at 85, won in these shares, evenly over time."""
+    made = []
+    for n in range(count):
+        for confidence, share in ((55.0, low_won), (85.0, high_won)):
+            won = int((n + 1) * share) > int(n * share)
+            made.append(Case(at=NOW + dt.timedelta(minutes=first + n), confidence=confidence, won=won))
+    return made
+
+
+def test_a_table_that_holds_on_later_cases_may_be_quoted() -> None:
+    table, known = judged(spread(120, 0.25, 0.75))
+    assert unfit(table, known) is None
+    assert quoted(table, known) == [
+        "confidence 50 to 60: 30 of 120 made money (25%)",
+        "confidence 80 to 90: 90 of 120 made money (75%)",
+    ]
+
+
+def test_too_few_cases_are_not_installed() -> None:
+    assert "the most is 29" in (unfit(*judged(many(72, 10, 29))) or "")
+    assert "too few to judge" in (unfit(*judged(many(72, 20, 60))) or "")
+
+
+def test_a_table_that_the_later_cases_contradict_is_not_installed() -> None:
+    turned = spread(100, 0.2, 0.8) + spread(60, 0.8, 0.2, first=100)
+    assert "would mislead" in (unfit(*judged(turned)) or "")
+
+
+def test_confidence_that_says_nothing_is_installed_with_a_warning() -> None:
+    table, known = judged(spread(120, 0.5, 0.5))
+    assert unfit(table, known) is None
+    assert quoted(table, known)[-1].startswith("warning: the 72 later round trips don't make it sure")
+
+
+def test_a_new_file_is_seen_without_a_restart(tmp_path) -> None:
+    installed = Installed(tmp_path)
+    assert installed.now() is None
+    first = calibration(season(10))
+    write_calibration(tmp_path, first)
+    assert installed.now() == first
+    second = calibration(season(12))
+    write_calibration(tmp_path, second)
+    assert installed.now() == second
+    (tmp_path / FILE).unlink()
+    assert installed.now() is None

@@ -101,7 +101,8 @@ def test_the_registry_is_complete_and_fits_telegram():
     wanted = (
         "start help status positions orders balance chart signals discoveries why report trades mode pause resume panic "
         "sell buy ignore cancel locks unlock health schedule version lang settings "
-        "guardian handback alerts missed pending pnl tax export watch unwatch"
+        "guardian handback alerts missed pending pnl tax export watch unwatch "
+        "backtest candidates"
     )
     assert {spec.name for spec in COMMANDS} == set(wanted.split())
     assert {s.name for s in COMMANDS if s.urgent} == {"panic"}
@@ -119,6 +120,7 @@ def test_the_registry_is_complete_and_fits_telegram():
         "handback",
         "watch",
         "unwatch",
+        "backtest",
     }
     assert {s.name for s in COMMANDS if s.changes} == changing
     for locale in ("ko", "en"):

@@ -29,7 +29,7 @@ PARTS = {
     "alerts.headline": "cuts a line out of a text",
 }
 
-CAPTIONS = {"discovery.discovery", "report.report", "chart.caption", "export.caption"}
+CAPTIONS = {"discovery.discovery", "report.report", "chart.caption", "export.caption", "backtest.result"}
 # words that a reader of English is given on purpose
 KOREAN = re.compile("엔비디아|엔비|한국어")
 KOREAN_IN_ENGLISH = {"help.help_": "plain words to type", "notices.notice-order_rejected": "the broker's own words"}

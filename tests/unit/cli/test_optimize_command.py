@@ -1,12 +1,14 @@
 """`./seohak optimize` as a person runs it, over a small store of made-up days."""
 
 import argparse
+import asyncio
 import json
 import re
 
 import pytest
 from made_days import made_day, made_store, weekdays
 
+from adapters.candidates import FileCandidates
 from backtest.optimize.study import REFUSED, open_study
 from cli import optimize
 from cli.__main__ import main
@@ -109,3 +111,30 @@ def test_a_damaged_store_ends_the_workers_with_words(seohak, tmp_path):
     assert code == 2
     assert "1 workers died before a candidate was complete" in err
     assert "2025-01-07.parquet is not what was imported" in err
+
+
+async def proposed(folder):
+    return await FileCandidates(folder).all()
+
+
+def test_the_find_is_proposed_to_the_bot_with_its_figures(seohak, tmp_path):
+    # of the two values one is not the present one; which of them is better does not matter here
+    key = "trading.take_profit_pct=2,3"
+    code, out, err = seohak("--param", key, *SMALL, "--propose")
+    assert (code, err) == (0, "")
+    assert "proposed: " in out
+    ((candidate, stance),) = asyncio.run(proposed(tmp_path))
+    told = json.loads(seohak("--param", key, *SMALL, "--json", "--propose")[1])
+    assert (candidate.study, candidate.goal) == (told["study"], "expectancy")
+    assert [(c.key, c.old, c.new) for c in candidate.changes] == [
+        ("trading.take_profit_pct", 30.0, told["values"]["trading.take_profit_pct"])
+    ]
+    assert (candidate.found.inside, candidate.found.outside) == (told["found"]["inside"], told["found"]["outside"])
+    assert len(candidate.doubts) <= len(told["warnings"])
+    assert (str(candidate.first), str(candidate.last)) == ("2025-01-06", "2025-01-09")
+    assert len(candidate.data_hash) == 64
+    assert candidate.base["trading.split_count"] == 10
+    assert "trading.mode" not in candidate.base
+    # the same find again is the same candidate
+    assert len(asyncio.run(proposed(tmp_path))) == 1
+    assert not stance.told

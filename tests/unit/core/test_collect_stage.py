@@ -5,7 +5,7 @@ import datetime as dt
 import msgspec
 import pytest
 
-from core.model.bar import Bar
+from core.model.bar import LEAST, MOST, Bar
 from core.model.instrument import Exchange, Listing
 from core.model.messages import BarsClosed, Screened
 from core.model.params import ScannerParams
@@ -45,6 +45,33 @@ def test_a_passing_bar_is_published_with_its_history(stage: CollectStage) -> Non
     assert found.discovery.name_ko == "회사"
     assert found.feed_delay_ms == 2_000
     assert found.discovery.announce
+
+
+@pytest.mark.parametrize("volume", [5e-324, 1e-308, LEAST / 2, MOST * 2, float("inf"), float("nan"), -1.0])
+def test_a_volume_that_no_market_has_is_no_bar(volume: float) -> None:
+    with pytest.raises(ValueError, match="impossible volume"):
+        jump(volume=volume)
+
+
+@pytest.mark.parametrize("price", [5e-324, LEAST / 2, MOST * 2])
+def test_a_price_that_no_market_has_is_no_bar(price: float) -> None:
+    with pytest.raises(ValueError, match="impossible prices"):
+        jump(price=price)
+
+
+@pytest.mark.parametrize("least", [0.0, LEAST])
+def test_the_screen_computes_with_the_extremes_of_what_a_bar_may_be(least: float) -> None:
+    """Without a least volume a quotient once left the numbers that a computer has, and took the collector with it."""
+    stage = CollectStage(ScannerParams(min_volume=0, min_price=0.0001))
+    stage.know([instrument()])
+    stage.bars_arrived([bar(m, LEAST, least or LEAST if m % 2 else least) for m in range(20)], AT)
+    (found,) = screened(stage.bars_arrived([jump(price=MOST, volume=MOST)], AT))
+    assert found.discovery.volume_ratio_pct < float("inf")
+    stage.bars_arrived(quiet(60)[21:], AT)
+    tiny = screened(
+        stage.bars_arrived([bar(m, 100.0, LEAST) for m in range(60, 80)] + [jump(80, volume=LEAST * 4)], AT)
+    )
+    assert [f.discovery.volume_ratio_pct for f in tiny] == [pytest.approx(400)]
 
 
 def test_at_most_120_bars_travel() -> None:
