@@ -21,7 +21,7 @@ async def programs(world: Checkup) -> Line:
         return ok(f"{len(OURS)}개 모두 실행 중 / all {len(OURS)} run")
     return warning(
         f"일부만 실행 중 / not running: {', '.join(sorted(OURS - running))}",
-        "로그를 보세요: state/logs/이름.log; 고친 뒤 ./seohak up / read state/logs/NAME.log, then start again",
+        "./seohak logs로 까닭을 보고 고친 뒤 ./seohak up / ./seohak logs says why; mend it, then ./seohak up",
     )
 
 
@@ -34,7 +34,7 @@ async def trader(world: Checkup) -> Line:
         age = f"{beat.age_s:.0f} s" if math.isfinite(beat.age_s) else "?"
         return error(
             f"매매봇이 멈춰 있습니다 / the trader hangs: {age}",
-            "./seohak guardian으로 감시견을 확인하고 state/logs/trader.log / look at ./seohak guardian and the log",
+            "./seohak guardian으로 감시견을 확인하고 ./seohak logs trader / look at the guardian and at the trader's log",
         )
     path = world.settings.socket("trader")
     try:
@@ -67,7 +67,7 @@ async def guard(world: Checkup) -> Line:
             keeps = " --handback" if beat.get("keeps") == "True" else ""
             return warning(
                 f"감시견이 매매봇 대신 {held}종목을 지키는 중 / the guardian keeps the stops in the trader's place",
-                f"state/logs/trader.log를 본 뒤 ./seohak guardian{keeps} / read the trader's log first",
+                f"./seohak logs trader를 본 뒤 ./seohak guardian{keeps} / read the trader's log first",
             )
         return ok(f"감시견 대기 중, 보유 {held}종목 / the guardian stands by, {held} held")
     if "trader" in running:

@@ -156,8 +156,8 @@ async def database(world: Checkup) -> Line:
         cause = getattr(trouble, "orig", None) or trouble
         return error(
             f"데이터베이스를 읽을 수 없습니다 / the database can't be read: {type(cause).__name__}",
-            "서버와 .env의 DATABASE_URL을 확인하세요; 파일이 깨졌으면 백업에서 복원"
-            " / look at the server and DATABASE_URL; restore a broken file from a backup",
+            "서버와 .env의 DATABASE_URL을 확인하세요; 파일이 깨졌으면 ./seohak restore 백업파일"
+            " / look at the server and DATABASE_URL; ./seohak restore BACKUP for a broken file",
         )
     return _schema(found, head, parsed.get_backend_name())
 
@@ -212,8 +212,8 @@ async def journal(world: Checkup) -> Line:
     if not path.exists():
         return ok("아직 없습니다 / none yet")
     restore = (
-        "./seohak down 후 파일을 따로 두고 백업에서 복원하세요; KIS 앱에서 보유와 미체결을 확인"
-        " / stop everything, keep the file aside, restore a backup; compare with the KIS app"
+        "./seohak down, 파일을 따로 두고 ./seohak restore 백업파일; KIS 앱에서 보유와 미체결을 확인"
+        " / stop everything, keep the file aside, ./seohak restore BACKUP, compare with the KIS app"
     )
     try:
         found, version = await aside(lambda: _quick_check(path))

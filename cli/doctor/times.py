@@ -105,6 +105,6 @@ async def master(world: Checkup) -> Line:
     if age > MASTER_OLD and "collector" in world.running():
         return warning(
             f"KIS 종목 파일이 {age.days}일째 갱신되지 않았습니다 / KIS's symbol files are {age.days} days old",
-            "state/logs/collector.log; KIS_MASTER_URL의 주소가 막혔는지 / whether the network lets it through",
+            "./seohak logs collector; KIS_MASTER_URL의 주소가 막혔는지 / whether the network lets it through",
         )
     return ok(f"{max(0, age.days)}일 전 / days old")

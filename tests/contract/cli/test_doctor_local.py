@@ -22,7 +22,7 @@ from cli.doctor.lines import Level, ok
 from cli.doctor.programs import OURS
 from cli.doctor.registry import BY_NAME, CHECKS
 from cli.doctor.stores import judged
-from cli.processes import ROOT
+from config.environment import ROOT
 from core.model.session import MarketSession
 from services.fence import hold_alone
 from services.protect import write_protection
@@ -383,8 +383,8 @@ FAULTS = [
     (journal_broken, "journal", ERROR, "broken", "restore"),
     (journal_no_database, "journal", ERROR, "DatabaseError", "restore"),
     (journal_of_tomorrow, "journal", ERROR, "99", "git pull"),
-    (half_started, "programs", WARNING, "analyzer", "logs"),
-    (trader_hangs, "trader", ERROR, "120 s", "trader.log"),
+    (half_started, "programs", WARNING, "analyzer", "./seohak logs"),
+    (trader_hangs, "trader", ERROR, "120 s", "./seohak logs trader"),
     (trader_deaf, "trader", ERROR, "socket", "start again"),
     (guardian_missing, "guard", ERROR, "no guardian", "./seohak up"),
     (guardian_in_charge, "guard", WARNING, "in the trader's place", "--handback"),
@@ -396,7 +396,7 @@ FAULTS = [
     (calendar_broken, "calendar", WARNING, "can't be used", "rm "),
     (calendar_ends_soon, "calendar", WARNING, "2026-11-30", "restart"),
     (calendar_of_last_year, "calendar", WARNING, "can't be used", "rm "),
-    (master_old, "master", WARNING, "9 days", "collector.log"),
+    (master_old, "master", WARNING, "9 days", "./seohak logs collector"),
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from cli.processes import ROOT
+from config.environment import ROOT
 from sandbox.clock import SandboxClock
 from sandbox.polygon import DEFAULT_KEY
 from sandbox.telegram import DEFAULT_TOKEN, person

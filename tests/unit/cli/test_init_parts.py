@@ -10,7 +10,7 @@ from cli.init.answers import Answers
 from cli.init.chat import CODE_LIFE_S, LETTERS, Pairing, new_pairing, wait_for
 from cli.init.terminal import masked
 from cli.probes.kis import advice, wrong_shape
-from cli.probes.telegram import Written
+from cli.probes.telegram import Written, _private
 
 CODE = "ABCDEFGH23"
 
@@ -117,3 +117,28 @@ def test_a_masked_secret_shows_its_end_only_where_it_is_long():
 @pytest.mark.parametrize("code", ["EGW00103", "EGW02007", "IGW00002", "EGW00133", "40910000", "EGW00201", "LOST", "?"])
 def test_every_refusal_has_something_to_do(code):
     assert " / " in advice(code)
+
+
+SENT = {
+    "update_id": 5,
+    "message": {"from": {"id": 7001, "first_name": "Kim"}, "chat": {"type": "private"}, "text": "x"},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chat": {"type": "supergroup"}},
+        {"from": {"id": 7001, "is_bot": True}},
+        {"from": {"id": -5}},
+        {"from": None},
+        {"chat": None},
+        {"text": None},
+        {"text": 5},
+    ],
+)
+def test_only_what_a_person_writes_in_private_can_be_the_code(change):
+    """Not a group's message, not a bot's, nothing of an odd shape."""
+    assert _private(SENT) == Written(update_id=5, user_id=7001, name="Kim", text="x")
+    assert _private({**SENT, "message": {**SENT["message"], **change}}) is None
+    assert _private({"update_id": 5, "edited_message": SENT["message"]}) is None

@@ -5,8 +5,8 @@ import io
 import pytest
 from dotenv import dotenv_values
 
-from cli.processes import ROOT
 from config.envfile import updated, written
+from config.environment import ROOT
 from config.params import ConfigError
 from config.venue import with_venue
 
