@@ -6,14 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from cli.doctor.checkup import checkup
 from cli.doctor.examine import Result, examine, verdict
 from cli.doctor.lines import Level
 from cli.doctor.programs import UP
 from cli.doctor.registry import BY_NAME, CHECKS
-from config.environment import ROOT, environment
+from config.environment import env_file, environment
 
 MARKS = {Level.OK: "✓", Level.SKIPPED: "-", Level.WARNING: "!", Level.ERROR: "✗"}
 COLOURS = {Level.OK: "32", Level.SKIPPED: "2", Level.WARNING: "33", Level.ERROR: "31"}
@@ -34,8 +33,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"seohak doctor: {unknown[0]}: 없는 검사 / no such check: {', '.join(BY_NAME)}", file=sys.stderr)
         return 2
     chosen = [check for check in CHECKS if not options.checks or check.name in options.checks]
-    env_file = Path(os.environ.get("SEOHAK_ENV_FILE", ROOT / ".env"))
-    results = asyncio.run(examine(checkup(_environment(), env_file), chosen, offline=options.offline))
+    results = asyncio.run(examine(checkup(_environment(), env_file()), chosen, offline=options.offline))
     print(as_json(results) if options.json else as_text(results, colour=_colour()))
     return verdict(results)
 

@@ -1,7 +1,6 @@
 """`./seohak init`: the way of a new user from nothing to a tested .env."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from cli import totp
 from cli.init import broker, chat, feed
 from cli.init.answers import Answers
 from cli.init.terminal import Ended, ask, head, is_terminal, say, yes
-from config.environment import ROOT, base
+from config.environment import base, env_file
 from config.params import ConfigError, load_params
 from config.secondfactor import secret_path
 from config.venue import with_venue
@@ -49,7 +48,7 @@ def run(_options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    path = Path(os.environ.get("SEOHAK_ENV_FILE", ROOT / ".env"))
+    path = env_file()
     try:
         answers = Answers(path)
         _steps(answers)
