@@ -135,7 +135,11 @@ async def feed(world: Checkup) -> Line:
                 "1분 뒤 다시 / again in a minute",
             )
         return error(f"Polygon / HTTP {refused.status}", "잠시 뒤 다시 / run again in a moment")
-    measured = "" if found.delay_s is None else f", 측정 {found.delay_s:.0f}초 / measured {found.delay_s:.0f} s"
+    measured = (
+        ""
+        if found.delay_s is None
+        else f"; 최신 분봉 {found.delay_s:.0f}초 전 / newest minute bar ended {found.delay_s:.0f} s ago"
+    )
     told = PLANS[found.plan] + measured
     if found.plan is Plan.END_OF_DAY:
         return error(f"{told}: 장중 시세가 없습니다 / no data during the session", UPGRADE)

@@ -36,7 +36,7 @@ class Plan(enum.Enum):
 
 
 class FeedFound(msgspec.Struct, frozen=True, kw_only=True):
-    """`delay_s` is measured on the newest minute bar, None while the market rests; `market` is Polygon's word."""
+    """`delay_s`: how long ago the newest minute bar ended, None while the market rests; `market` is Polygon's word."""
 
     plan: Plan
     market: str

@@ -175,7 +175,7 @@ async def test_services_that_are_well_say_whose_they_are(office):
     assert {name: line.level for name, line in results.items()} == dict.fromkeys(results, OK)
     assert results["telegram"].text == "@seohak_demo_bot"
     assert "real time" in results["polygon"].text
-    assert "measured" in results["polygon"].text
+    assert "newest minute bar" in results["polygon"].text
     assert "real account" in results["kis"].text
     shown = as_json(await examine(world, [c for c in CHECKS if c.net]))
     keys = [v for n, v in office.services.keys.items() if not n.endswith("IDS") and v != REAL.hts_id]
@@ -188,7 +188,7 @@ LIVE, LATE = "wss://socket.polygon.io/stocks", "wss://delayed.polygon.io/stocks"
 @pytest.mark.parametrize(
     ("plan", "stream", "level", "words", "remedy"),
     [
-        ("starter", LATE, WARNING, "measured 90", "Stocks Advanced"),
+        ("starter", LATE, WARNING, "ended 90", "Stocks Advanced"),
         ("developer", LATE, WARNING, "15 minutes late", "Stocks Advanced"),
         ("starter", LIVE, ERROR, "refuses", f"POLYGON_WS_URL={LATE}"),
         ("advanced", LATE, WARNING, "delayed server", f"POLYGON_WS_URL={LIVE}"),
