@@ -11,6 +11,8 @@ from config.params import ConfigError
 # command → (module, one line of help)
 COMMANDS = {
     "demo": ("cli.demo", "샌드박스에서 전체 이야기를 보여 줍니다 / the whole story in a browser, no account"),
+    "init": ("cli.init.command", "키를 묻고 확인해 .env를 씁니다 / asks for the keys, tries each, writes .env"),
+    "doctor": ("cli.doctor.command", "무엇이 잘못되었고 어떻게 고치는지 / what is wrong, and what to do about it"),
     "test": ("cli.test", "모든 검사를 실행합니다 / run all checks and tests"),
     "up": ("cli.up", "모든 프로세스를 시작합니다 / run every process, restart what dies"),
     "panic": ("cli.panic", "모든 매수를 멈춥니다 / stop all buying, also without Telegram"),
