@@ -25,7 +25,7 @@ from benchmarks.market_world import MarketWorld, dense_day
 from core.model.messages import Channel, Screened
 
 SUMMARY = "분봉이 도착해서 주문이 나갈 때까지 / from a bar's frame to the message and to the order"
-TICKERS, MINUTES, EVENTS = 11_000, 60, 60
+TICKERS, MINUTES, EVENTS = 11_000, 60, 30
 SCREENED_P99_MS, ORDER_P50_MS, ORDER_P99_MS = 500.0, 40.0, 150.0
 SETTLE_S = 5.0
 # one plan for each find, of one tranche that the account can pay
