@@ -14,7 +14,7 @@ from backtest.data.store import Store
 from cli.backtest_parity import MARGIN, Parity, compare
 from cli.data_import import import_files
 from cli.live_day import live_day
-from cli.processes import ROOT
+from cli.programs import ROOT
 from sandbox.scenarios import story
 
 RECORDED = ROOT.parent / "shared" / "data" / "minute" / "no_licence_stated" / "gappers_alpaca.parquet"

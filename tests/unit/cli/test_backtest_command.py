@@ -12,7 +12,7 @@ from run_days import ON, day, hero
 
 from backtest.data.store import Store
 from cli.__main__ import main
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 GENTLE = [10.8, 10.9]
 CONFIG = str(ROOT / "config.yaml")
