@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -180,10 +179,7 @@ async def _only(system: System, names: set[str]) -> bool:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    began = time.monotonic()
-    found = asyncio.run(live(tmp_path_factory.mktemp("up") / "state"))
-    print(f"one life took {time.monotonic() - began:.1f} s")
-    return found
+    return asyncio.run(live(tmp_path_factory.mktemp("up") / "state"))
 
 
 def test_everything_is_healthy_after_up(told: Told) -> None:
