@@ -20,15 +20,11 @@ STARTSECS: Final = 5
 ENDLESS: Final = 1_000_000
 EVENTS: Final = "PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF,PROCESS_STATE_FATAL,TICK_5"
 CALL_S: Final = 60.0
-
-
-def _option(value: object) -> str:
-    """A value as supervisord reads it: it expands %(…)s."""
-    return str(value).replace("%", "%%")
+FORBIDDEN: Final = frozenset('%;#"\n\r')
 
 
 def _section(head: str, options: dict[str, object]) -> str:
-    return "\n".join([f"[{head}]", *(f"{name}={_option(value)}" for name, value in options.items())]) + "\n"
+    return "\n".join([f"[{head}]", *(f"{name}={value}" for name, value in options.items())]) + "\n"
 
 
 def _command(name: str) -> str:
@@ -58,7 +54,11 @@ def _program(state_dir: Path, program: Program, priority: int) -> str:
 
 
 def configuration(state_dir: Path, socket_path: Path, names: Iterable[str]) -> str:
-    """The whole file. It holds no secrets: each program's launcher reads its own (cli.launch)."""
+    """The whole file. It holds no secrets: each program's launcher reads its own (cli.launch). Raises ValueError for odd paths."""
+    for path in (str(state_dir), str(socket_path), str(ROOT), sys.executable):
+        # supervisord expands some values twice, and begins a comment in the middle of a line
+        if bad := FORBIDDEN & set(path):
+            raise ValueError(f"{path}: supervisord can't work in a folder whose name has {min(bad)!r} in it")
     wanted = frozenset(names)
     sections = [
         "; written by ./seohak up from cli/programs.py; don't edit\n",
@@ -140,8 +140,11 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path, self._timeout = path, timeout
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002 - the library's
-        return _UnixConnection(self._path, self._timeout)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = _UnixConnection(self._path, self._timeout)
+        # where the library looks for what it must close
+        self._connection = host, connection
+        return connection
 
 
 class SupervisorTrouble(Exception):

@@ -96,7 +96,11 @@ def _prepare(state_dir: Path, asked: Run) -> None:
     (state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
     for path in (*(state_dir / "starts").glob("*"), state_dir / "beats" / WATCH.name):
         path.unlink(missing_ok=True)
-    replace(state_dir / CONF, configuration(state_dir, Path(asked.socket), asked.programs).encode(), mode=0o600)
+    try:
+        conf = configuration(state_dir, Path(asked.socket), asked.programs)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    replace(state_dir / CONF, conf.encode(), mode=0o600)
     write_run(state_dir, asked)
 
 
