@@ -6,7 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from adapters.db.engine import upgrade
+from cli.backup import reason
 from cli.health import HEALTHY, REFUSED, Health, gather, protected_positions
 from cli.launch import start_keeper
 from cli.programs import (
@@ -64,7 +67,11 @@ def run(options: argparse.Namespace) -> int:
         )
         return 1
     with lock:
-        upgrade(settings.database_url)
+        try:
+            upgrade(settings.database_url)
+        except (OSError, SQLAlchemyError) as error:
+            print(f"데이터베이스를 쓸 수 없습니다 / the database can't be used: {reason(error)}", file=sys.stderr)
+            return 1
         asked = _asked(options, settings, embedded=not settings.redis_url)
         _prepare(state_dir, asked)
         given = {**os.environ, STATE_DIR: str(state_dir), "SEOHAK_VENUE": params.trading.venue, "PYTHONPATH": str(ROOT)}
