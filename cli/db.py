@@ -3,8 +3,11 @@
 import argparse
 import sys
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from adapters.db.engine import alembic_config, upgrade
 from adapters.db.portable import known_revisions, revision_of
+from cli.backup import reason
 from cli.restore import nothing_runs, save_present
 from config.environment import Base, base, environment
 from config.params import ConfigError
@@ -20,7 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Migrate, or tell. `status` exits 1 where the schema is not this version's."""
+    """Migrate, or tell. 1 where the database can't be used, and of `status` where the schema is not this version's."""
+    try:
+        return _run(options)
+    except (OSError, SQLAlchemyError) as error:
+        print(f"데이터베이스를 쓸 수 없습니다 / the database can't be used: {reason(error)}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
     settings = base(environment())
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     if options.revision is not None and options.action != "downgrade":

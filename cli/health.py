@@ -21,6 +21,7 @@ TOLD = (
     *("standby", "in_charge", "keeps", "protected", "market_open", "positions", "plans", "broker_failures"),
     *("feed", "bars", "delay_s", "lost", "signals", "unsaved"),
 )
+FAILED = frozenset({"BACKOFF", "FATAL", "EXITED"})
 HEALTHY, STARTING, HUNG, DOWN, REFUSED = "healthy", "starting", "hung", "down", "refused"
 
 
@@ -54,11 +55,12 @@ def gather(state_dir: Path, run: Run, *, memory: bool = True) -> list[Health]:
 def _row(state_dir: Path, name: str, process: Process | None, states: Mapping[str, str], *, memory: bool) -> Health:
     row = Health(name=name, restarts=max(0, starts(state_dir, name) - 1))
     if process is None or not process.alive:
-        words = last_line(log_path(state_dir, name), 300)
-        # how our programs say that their configuration is wrong (services.runtime, cli.launch)
-        refused = words.startswith(f"seohak {name}: ")
-        row.state = REFUSED if refused else DOWN
-        row.says = words if refused else states.get(name, "")
+        state, words = states.get(name, ""), last_line(log_path(state_dir, name), 300)
+        # how our programs say that their configuration is wrong (services.runtime, cli.launch); while the next one
+        # starts, these words are the last one's
+        refused = words.startswith(f"seohak {name}: ") and state in FAILED
+        row.state = REFUSED if refused else STARTING if state == "STARTING" else DOWN
+        row.says = words if refused else state
         return row
     row.pid, row.uptime_s = process.pid, round(uptime_s(process), 1)
     if memory:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Restart and wait until all are healthy; 1 where that fails."""
+    """Restart and wait until they are healthy; 1 where that fails."""
     state_dir = base(environment()).state_dir
     asked = read_run(state_dir)
     if asked is None:
@@ -43,4 +43,4 @@ def run(options: argparse.Namespace) -> int:
         except SupervisorTrouble as trouble:
             print(f"{name}: {trouble}", file=sys.stderr)
             return 1
-    return 0 if wait_healthy(state_dir, asked, WAIT_S) else 1
+    return 0 if wait_healthy(state_dir, asked, WAIT_S, options.programs) else 1

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -120,11 +121,11 @@ def _stay(given: dict[str, str], lock: int) -> None:
     os.execve(sys.executable, [sys.executable, "-m", KEEPER.module], env)  # noqa: S606 - our own command line
 
 
-def wait_healthy(state_dir: Path, asked: Run, seconds: float) -> bool | None:
-    """Tell each program once it works. False where some don't in time, None where one refuses its configuration."""
+def wait_healthy(state_dir: Path, asked: Run, seconds: float, only: Collection[str] = ()) -> bool | None:
+    """Tell each program (or `only` these) once it works. False: not in time; None: one refuses its configuration."""
     began, told = time.monotonic(), set[str]()
     while True:
-        rows = gather(state_dir, asked, memory=False)
+        rows = [row for row in gather(state_dir, asked, memory=False) if not only or row.name in only]
         passed_s = time.monotonic() - began
         for row in rows:
             if row.state == HEALTHY and row.name not in told:
@@ -132,7 +133,7 @@ def wait_healthy(state_dir: Path, asked: Run, seconds: float) -> bool | None:
                 print(f"✓ {row.name:<12} 정상 / healthy   {passed_s:4.1f} s", flush=True)
         if len(told) == len(rows):
             return True
-        refusals = [row for row in rows if row.state == REFUSED and row.restarts + passed_s >= 1]
+        refusals = [row for row in rows if row.state == REFUSED]
         for row in refusals:
             print(f"✗ {row.name:<12} {row.says.removeprefix(f'seohak {row.name}: ')}", file=sys.stderr, flush=True)
         if refusals:

@@ -54,7 +54,7 @@ class Watch:
     def restarted(self) -> None:
         """Tell that supervisord itself died."""
         self._telegram.say(
-            "⚠️ supervisord가 죽어 모든 프로그램을 다시 시작했습니다. / supervisord died; every program was started again."
+            "⚠️ supervisord가 죽어 모든 프로그램을 다시 시작했어요. / supervisord died; every program was started again."
         )
 
     def _changed(self, kind: str, fields: Mapping[str, str]) -> None:
@@ -64,11 +64,11 @@ class Watch:
         if kind == "PROCESS_STATE_FATAL":
             # never for ever, whatever made it so
             if self._deaths.may_tell(name, now):
-                self._tell(name, "시작되지 않습니다", "can't be started")
+                self._tell(name, "시작되지 않아요", "can't be started")
             self._supervisor.start(name)
             return
         if count := self._deaths.died(name, now):
-            self._tell(name, f"10분에 {count}번 죽었습니다", f"died {count} times in 10 minutes")
+            self._tell(name, f"10분에 {count}번 죽었어요", f"died {count} times in 10 minutes")
         tries = fields.get("tries", "")
         if kind == "PROCESS_STATE_BACKOFF" and tries.isdigit() and int(tries) >= MOST_TRIES:
             self._supervisor.stop(name)
@@ -77,7 +77,7 @@ class Watch:
     def _tell(self, name: str, korean: str, english: str) -> None:
         words = last_line(log_path(self._state_dir, name), 300)
         self._telegram.say(
-            f"🚨 {name}: {korean}. 계속 다시 시작합니다. / {english}; it is started again and again.\n"
+            f"🚨 {name}: {korean}. 계속 다시 시작하고 있어요. / {english}; it is started again and again.\n"
             f"{words}\n./seohak logs {name}"
         )
 
@@ -85,7 +85,7 @@ class Watch:
         now = self._monotonic()
         self._judge(now)
         for name in self._deaths.steady(now):
-            self._telegram.say(f"✅ {name}: 다시 정상입니다. / steady again.")
+            self._telegram.say(f"✅ {name}: 다시 정상이에요. / steady again.")
         show_beat(self._state_dir, WATCH.name, now, supervisord=os.getppid())
         if not self._run.foreground:
             lock = hold_alone(self._state_dir, KEEPER.name)
@@ -107,7 +107,7 @@ class Watch:
             log.error("%s stands still for %.0f s; SIGKILL", name, still_s)
             if self._deaths.may_tell(name, now):
                 self._telegram.say(
-                    f"🚨 {name}: {still_s:.0f}초 동안 멈춰 있어 다시 시작합니다. / stood still for {still_s:.0f} s; restarted."
+                    f"🚨 {name}: {still_s:.0f}초 동안 멈춰 있어서 다시 시작했어요. / stood still for {still_s:.0f} s; restarted."
                 )
             self._answered.pop(name, None)
             self._supervisor.kill(name)

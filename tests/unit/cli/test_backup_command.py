@@ -207,3 +207,17 @@ def test_the_schema_goes_down_and_up_again(state: Path, records: str, capsys: py
     assert main(["db", "upgrade"]) == 0
     assert main(["db", "status"]) == 0
     assert ask(state / "seohak.db", "SELECT value FROM preferences") == [("ko",)]
+
+
+@pytest.mark.parametrize("command", ["db status", "db upgrade", "backup", "up"])
+def test_a_database_that_does_not_answer_is_one_line_without_its_password(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    keys = {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_OWNER_IDS": "1", "POLYGON_API_KEY": "x"}
+    for name, value in (keys | {"DATABASE_URL": "postgresql://me:hidden@127.0.0.1:1/x"}).items():
+        monkeypatch.setenv(name, value)
+    assert main(command.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Connect call failed" in line
+    assert "hidden" not in line
+    assert not (state / "run.json").exists()

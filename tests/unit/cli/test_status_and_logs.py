@@ -48,9 +48,13 @@ def test_up_without_keys_says_what_is_missing(state: Path, monkeypatch: pytest.M
 
 def test_a_program_that_refused_its_configuration_is_told_with_its_words(state: Path, monkeypatch) -> None:
     monkeypatch.setattr(health, "running", lambda _: [])
+    states = {"bot": "BACKOFF", "trader": "BACKOFF", "analyzer": "STARTING"}
+    monkeypatch.setattr(health.Supervisor, "states", lambda _: states)
+    log_path(state, "analyzer").write_text("seohak analyzer: what the last one said\n")
     log_path(state, "bot").write_text("started\nseohak bot: TELEGRAM_OWNER_IDS is empty\n")
     log_path(state, "trader").write_text("2026-11-29 12:00:00 INFO stopped\n")
-    rows = {row.name: row for row in gather(state, Run(programs=("trader", "bot"), socket=str(state / "s.sock")))}
+    rows = {row.name: row for row in gather(state, Run(programs=("analyzer", "trader", "bot"), socket=""))}
+    assert rows["analyzer"].state == "starting"
     assert rows["bot"].state == "refused"
     assert rows["bot"].says.endswith("TELEGRAM_OWNER_IDS is empty")
     assert rows["trader"].state == "down"
