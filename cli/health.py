@@ -1,7 +1,8 @@
 """How the processes of a state directory are: one row each, judged by progress, not by being there."""
 
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ TOLD = (
     *("standby", "in_charge", "keeps", "protected", "market_open", "positions", "plans", "broker_failures"),
     *("feed", "bars", "delay_s", "lost", "signals", "unsaved"),
 )
+WAIT_S, STEP_S = 90.0, 0.2
 FAILED = frozenset({"BACKOFF", "FATAL", "EXITED"})
 HEALTHY, STARTING, HUNG, DOWN, REFUSED = "healthy", "starting", "hung", "down", "refused"
 
@@ -85,6 +87,36 @@ def _young(row: Health, otherwise: str) -> str:
 def says(fields: Mapping[str, object]) -> str:
     """What a heartbeat tells, in a few words."""
     return " ".join(f"{key}={fields[key]}" for key in TOLD if fields.get(key) not in {None, ""})
+
+
+def wait_healthy(state_dir: Path, asked: Run, seconds: float, only: Collection[str] = ()) -> bool | None:
+    """Tell each program (or `only` these) once it works. False: not in time; None: one refuses its configuration."""
+    began, told = time.monotonic(), set[str]()
+    while True:
+        rows = [row for row in gather(state_dir, asked, memory=False) if not only or row.name in only]
+        passed_s = time.monotonic() - began
+        for row in rows:
+            if row.state == HEALTHY and row.name not in told:
+                told.add(row.name)
+                print(f"✓ {row.name:<12} 정상 / healthy   {passed_s:4.1f} s", flush=True)
+        if len(told) == len(rows):
+            return True
+        refusals = [row for row in rows if row.state == REFUSED]
+        for row in refusals:
+            print(f"✗ {row.name:<12} {row.says.removeprefix(f'seohak {row.name}: ')}", file=sys.stderr, flush=True)
+        if refusals:
+            return None
+        if passed_s > seconds:
+            for row in rows:
+                if row.name not in told:
+                    print(_late(state_dir, row), file=sys.stderr, flush=True)
+            return False
+        time.sleep(STEP_S)
+
+
+def _late(state_dir: Path, row: Health) -> str:
+    words = row.says or last_line(log_path(state_dir, row.name), 300)
+    return f"✗ {row.name:<12} {row.state}: {words}\n  계속 시도합니다 / it keeps trying: ./seohak logs {row.name}"
 
 
 def protected_positions(state_dir: Path) -> list[str]:

@@ -4,10 +4,10 @@ import argparse
 import signal
 import sys
 
+from cli.health import WAIT_S, wait_healthy
 from cli.programs import GUARDIAN, SUPERVISED, read_run
 from cli.running import running, send, wait_gone
 from cli.supervision import Supervisor, SupervisorTrouble
-from cli.up import WAIT_S, wait_healthy
 from config.environment import base, environment
 
 NAMES = (*(p.name for p in SUPERVISED), GUARDIAN.name)

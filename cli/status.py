@@ -5,9 +5,8 @@ import sys
 
 import msgspec
 
-from cli.health import HEALTHY, Health, gather
+from cli.health import HEALTHY, Health, gather, wait_healthy
 from cli.programs import read_run
-from cli.up import wait_healthy
 from config.environment import base, environment
 
 MARKS = {"healthy": "✓", "starting": "…"}

@@ -3,15 +3,13 @@
 import argparse
 import os
 import sys
-import time
-from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.db.engine import upgrade
 from cli.backup import reason
-from cli.health import HEALTHY, REFUSED, Health, gather, protected_positions
+from cli.health import WAIT_S, protected_positions, wait_healthy
 from cli.launch import start_keeper
 from cli.programs import (
     GUARDIAN,
@@ -22,8 +20,6 @@ from cli.programs import (
     SUPERVISED,
     WATCH,
     Run,
-    last_line,
-    log_path,
     write_run,
 )
 from cli.supervision import CONF, configuration
@@ -32,7 +28,6 @@ from config.params import ConfigError, load_params
 from services.fence import hold_alone, replace
 
 NAMES = (*(p.name for p in SUPERVISED if p.module), GUARDIAN.name)
-WAIT_S, STEP_S = 90.0, 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check the configuration, start everything, wait until it works. 1 not healthy in time or there already, 2 wrong configuration."""
-    # what people must not read is written from here on
-    os.umask(0o077)
     if sys.platform != "linux":
         raise ConfigError("up needs Linux (WSL2 will do); elsewhere use deploy/compose.yaml")
+    before = os.umask(0o077)
+    try:
+        return _up(options)
+    finally:
+        os.umask(before)
+
+
+def _up(options: argparse.Namespace) -> int:
     env = environment.environment()
     settings = environment.base(env)
     params = load_params(settings.config_path)
@@ -114,41 +115,12 @@ def _prepare(state_dir: Path, asked: Run) -> None:
 
 def _stay(given: dict[str, str], lock: int) -> None:
     """Become the keeper; another process tells what gets healthy, and ends."""
-    os.set_inheritable(lock, True)
     env = given | {PROGRAM: KEEPER.name, "SEOHAK_KEEPER_LOCK": str(lock)}
     told = {key: value for key, value in given.items() if key != PROGRAM}
     os.posix_spawn(sys.executable, [sys.executable, "-m", "cli", "status", "--wait", str(WAIT_S)], told)
+    # not before: the lock must end with the keeper
+    os.set_inheritable(lock, True)
     os.execve(sys.executable, [sys.executable, "-m", KEEPER.module], env)  # noqa: S606 - our own command line
-
-
-def wait_healthy(state_dir: Path, asked: Run, seconds: float, only: Collection[str] = ()) -> bool | None:
-    """Tell each program (or `only` these) once it works. False: not in time; None: one refuses its configuration."""
-    began, told = time.monotonic(), set[str]()
-    while True:
-        rows = [row for row in gather(state_dir, asked, memory=False) if not only or row.name in only]
-        passed_s = time.monotonic() - began
-        for row in rows:
-            if row.state == HEALTHY and row.name not in told:
-                told.add(row.name)
-                print(f"✓ {row.name:<12} 정상 / healthy   {passed_s:4.1f} s", flush=True)
-        if len(told) == len(rows):
-            return True
-        refusals = [row for row in rows if row.state == REFUSED]
-        for row in refusals:
-            print(f"✗ {row.name:<12} {row.says.removeprefix(f'seohak {row.name}: ')}", file=sys.stderr, flush=True)
-        if refusals:
-            return None
-        if passed_s > seconds:
-            for row in rows:
-                if row.name not in told:
-                    print(_late(state_dir, row), file=sys.stderr, flush=True)
-            return False
-        time.sleep(STEP_S)
-
-
-def _late(state_dir: Path, row: Health) -> str:
-    words = row.says or last_line(log_path(state_dir, row.name), 300)
-    return f"✗ {row.name:<12} {row.state}: {words}\n  계속 시도합니다 / it keeps trying: ./seohak logs {row.name}"
 
 
 def _refused(state_dir: Path) -> int:
