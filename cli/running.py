@@ -119,6 +119,8 @@ def stop_all(
         found = [p for p in running(state_dir) if p.name == name]
         for process in found:
             send(process, signal.SIGTERM)
+            # one that somebody has stopped would not hear it
+            send(process, signal.SIGCONT)
         for process in wait_gone(found, seconds, reap):
             say(f"{name}: SIGKILL after {seconds:.0f} s")
             send(process, signal.SIGKILL)
