@@ -8,11 +8,11 @@ from pathlib import Path
 
 from cli.health import protected_positions
 from cli.programs import GUARDIAN, KEEPER, SUPERVISED, read_run
-from cli.running import GUARDIAN_STOP_S, SUPERVISORD_STOP_S, Process, running, send, stop_all, sweep
+from cli.running import GUARDIAN_STOP_S, SUPERVISORD_STOP_S, Process, by_name, running, send, stop_all, sweep
 from config.environment import base, environment
 from services.fence import hold_alone
 
-SHOWN = frozenset(p.name for p in (*SUPERVISED, GUARDIAN))
+SHOWN = (*(p.name for p in reversed(SUPERVISED)), GUARDIAN.name)
 STEP_S = 0.1
 STOP_S = SUPERVISORD_STOP_S + GUARDIAN_STOP_S + 15.0
 
@@ -64,24 +64,31 @@ def _agreed(held: list[str]) -> bool:
 def stop(state_dir: Path) -> None:
     """The keeper stops everything; where it is dead, we do. Tells each process that ends."""
     asked = read_run(state_dir)
-    found = {p.name: p for p in running(state_dir)}
+    found = by_name(running(state_dir))
     keeper = found.get(KEEPER.name)
     if keeper is not None:
         send(keeper, signal.SIGTERM)
         _tell(list(found.values()), keeper)
-    with hold_alone(state_dir, KEEPER.name) or Path("/dev/null").open("rb"):
+    # no other keeper may be started meanwhile
+    lock = hold_alone(state_dir, KEEPER.name)
+    try:
         stop_all(state_dir, say=lambda words: print(f"  {words}", file=sys.stderr))
         sweep(state_dir, asked)
+    finally:
+        if lock is not None:
+            lock.close()
 
 
 def _tell(found: list[Process], keeper: Process) -> None:
     """Wait for the keeper's end, and say meanwhile who has gone."""
     deadline = time.monotonic() + STOP_S
-    while found and time.monotonic() < deadline:
-        for process in [p for p in found if not p.alive]:
-            found.remove(process)
-            if process.name in SHOWN:
-                print(f"  {process.name:<12} 멈춤 / stopped", flush=True)
-        if not keeper.alive:
-            break
+    ended = False
+    while not ended and time.monotonic() < deadline:
+        # asked first: who has gone before the keeper is then seen
+        ended = not keeper.alive
+        gone = [p for p in found if not p.alive]
+        found = [p for p in found if p not in gone]
+        for name in SHOWN:
+            if any(p.name == name for p in gone):
+                print(f"  {name:<12} 멈춤 / stopped", flush=True)
         time.sleep(STEP_S)
