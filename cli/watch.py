@@ -56,6 +56,7 @@ class Watch:
         self._telegram.say(
             "⚠️ supervisord가 죽어 모든 프로그램을 다시 시작했어요. / supervisord died; every program was started again."
         )
+        self._telegram.send(self._monotonic())
 
     def _changed(self, kind: str, fields: Mapping[str, str]) -> None:
         name, now = fields.get("processname", ""), self._monotonic()
@@ -149,9 +150,9 @@ def main() -> int:
         return 1
     watch = Watch(state_dir, run, Telegram(os.environ), Supervisor(run.socket, timeout_s=20.0))
     before = beat(state_dir, WATCH.name).get("supervisord")
+    show_beat(state_dir, WATCH.name, time.monotonic(), supervisord=os.getppid())
     if before is not None and before != str(os.getppid()):
         watch.restarted()
-    show_beat(state_dir, WATCH.name, time.monotonic(), supervisord=os.getppid())
     listen(watch, sys.stdin, sys.stdout)
     return 0
 

@@ -16,8 +16,9 @@ from system_world import OWNER, Chat, Json, body, leftovers, until
 
 from cli.demo import BREAKOUT
 from cli.demo_story import DemoOptions, Story, write_config
+from cli.health import HEALTHY, gather
 from cli.processes import Family
-from cli.programs import ROOT, SUPERVISED
+from cli.programs import ROOT, SUPERVISED, read_run
 from cli.running import by_name, running
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("up")]
@@ -121,7 +122,10 @@ class System:
         await until(f"{names} again", replaced)
 
         async def healthy() -> bool:
-            return (await self.command("status"))[0] == 0
+            run = read_run(self.state_dir)
+            assert run is not None
+            rows = await asyncio.to_thread(gather, self.state_dir, run, memory=False)
+            return all(row.state == HEALTHY for row in rows)
 
         await until("all healthy", healthy, every=0.3)
         return self.pids()
@@ -152,9 +156,8 @@ async def live(state_dir: Path, database_url: str | None = None) -> Told:
         told.pids["up"] = system.pids()
         told.environments = {n: Path(f"/proc/{pid}/environ").read_bytes() for n, pid in told.pids["up"].items()}
         told.conf = (system.state_dir / "supervisord.conf").read_text()
-        told.pids["programs"] = await system.kill(*SERVICES, "watch", "guardian")
+        told.pids["programs"] = await system.kill(*SERVICES, "guardian", "keeper")
         told.pids["supervisord"] = await system.kill("supervisord")
-        told.pids["keeper"] = await system.kill("keeper")
         # both at once: nobody is left to start anything, but the guardian watches until somebody does
         now = system.pids()
         for name in ("keeper", "supervisord"):
@@ -199,9 +202,14 @@ def test_a_second_up_is_refused_and_says_what_to_do(told: Told) -> None:
     assert "./seohak down" in output
 
 
-@pytest.mark.parametrize("name", sorted(SERVICES | {"watch", "guardian"}))
+@pytest.mark.parametrize("name", sorted(SERVICES | {"guardian", "keeper"}))
 def test_a_killed_program_comes_back(told: Told, name: str) -> None:
     assert told.pids["programs"][name] != told.pids["up"][name]
+
+
+def test_a_new_keeper_disturbs_nobody(told: Told) -> None:
+    for name in ("supervisord", "watch"):
+        assert told.pids["programs"][name] == told.pids["up"][name]
 
 
 def test_a_killed_supervisord_comes_back_with_new_programs_and_the_same_guardian(told: Told) -> None:
@@ -209,13 +217,8 @@ def test_a_killed_supervisord_comes_back_with_new_programs_and_the_same_guardian
     assert {name for name in EVERYONE if before[name] != after[name]} == SERVICES | {"watch", "supervisord"}
 
 
-def test_a_killed_keeper_comes_back_and_disturbs_nobody(told: Told) -> None:
-    before, after = told.pids["supervisord"], told.pids["keeper"]
-    assert {name for name in EVERYONE if before[name] != after[name]} == {"keeper"}
-
-
 def test_up_takes_over_from_a_dead_keeper_and_supervisord_and_keeps_the_guardian(told: Told) -> None:
-    before, after = told.pids["keeper"], told.pids["both"]
+    before, after = told.pids["supervisord"], told.pids["both"]
     assert after.keys() == EVERYONE
     assert before["guardian"] == after["guardian"]
 

@@ -52,18 +52,18 @@ def test_supervisord_reads_every_program_of_the_table(options: ServerOptions, fo
         assert process.command.endswith(f"-m cli.launch {name}")
         assert process.stdout_logfile == str(folder / "logs" / f"{name}.log")
         assert process.stopwaitsecs == PROGRAMS[name].stop_s
+        assert process.killasgroup
+        assert process.redirect_stderr
+        assert process.stdout_logfile_maxbytes > 0
+        assert process.stdout_logfile_backups > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "watch"])
 def test_a_program_is_restarted_whatever_its_exit_code_and_is_never_given_up(options: ServerOptions, name: str) -> None:
     """The defaults would leave exit code 0 alone, and end in FATAL after three tries."""
     (process,) = groups(options)[name].process_configs
     assert process.autorestart.__name__ == "RestartUnconditionally"
     assert process.startretries >= 1_000_000
-    assert process.killasgroup
-    assert process.redirect_stderr
-    assert process.stdout_logfile_maxbytes > 0
-    assert process.stdout_logfile_backups > 0
 
 
 def test_programs_start_in_the_order_of_the_table_and_stop_backwards(options: ServerOptions) -> None:
