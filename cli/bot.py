@@ -60,7 +60,7 @@ async def main(runtime: Runtime) -> None:
     telegram = environment.telegram(runtime.env)
     polygon = environment.polygon(runtime.env)
     settings, clock = runtime.settings, runtime.clock
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, runtime.name)
     reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())

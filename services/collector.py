@@ -308,7 +308,7 @@ async def main(runtime: Runtime) -> None:
     """Wire the collector."""
     polygon = environment.polygon(runtime.env)
     calendar = load_calendar(runtime.settings.state_dir, runtime.clock.now().date())
-    engine = open_engine(runtime.settings.database_url)
+    engine = open_engine(runtime.settings.database_url, runtime.name)
     chat = SqlChatStore(engine)
     await runtime.load_overrides(chat)
 

@@ -300,7 +300,7 @@ async def _follow(task: asyncio.Task[None]) -> None:
 async def main(runtime: Runtime) -> None:
     """Wire the trader."""
     settings = runtime.settings
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, runtime.name)
     with contextlib.suppress(TimeoutError):
         # a database that hangs must not keep a trader with positions from starting
         async with asyncio.timeout(DATABASE_S):

@@ -42,6 +42,11 @@ class MortalJournal:
         self._hooks.process.check()
         return self._inner.outbox(limit)
 
+    def waiting(self) -> int:
+        """How much waits to be told."""
+        self._hooks.process.check()
+        return self._inner.waiting()
+
     def delivered(self, upto: int) -> None:
         """It was told."""
         self._hooks.at("delivered", "before")
