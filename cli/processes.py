@@ -15,10 +15,10 @@ SECRETS = {
     # where the public symbol files are is no secret
     "collector": ("POLYGON_", "MASSIVE_", "KIS_MASTER_URL"),
     "trader": ("KIS_",),
-    "guardian": ("KIS_",),
+    "guardian": ("KIS_", "DEADMAN_"),
     "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),
 }
-SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_")
+SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_", "DEADMAN_")
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_S = 12.0
 RESTART_PAUSE_S = (1.0, 2.0, 5.0, 10.0, 30.0)

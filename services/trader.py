@@ -288,6 +288,8 @@ class Trader:
             book = self._stage.book
             self._runtime.note(market_open=book.market_open)
             self._runtime.note(positions=len(book.positions), plans=len(book.open_plans()), evaluated=now.isoformat())
+            self._runtime.note(venue=self._runtime.params.trading.venue, state=book.trading_state.value)
+            self._runtime.note(blocks=",".join(sorted(b.reason for b in book.standing())), broker_ok=book.broker_ok)
 
         await self._runtime.every(TICK_S, tick)
 

@@ -66,6 +66,7 @@ def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Brok
     kis = environment.kis(runtime.env, trading.venue)
     if trading.venue == "kis_real" and urlsplit(kis.base_url).hostname not in LOOPBACK:
         raise ConfigError("trading.venue: kis_real is closed until './seohak go-live' exists; use paper or kis_virtual")
+    runtime.note(rate_per_s=kis.rate_per_s)
     # python-kis and requests cost 40 MB: only a venue that needs them loads them
     from adapters.kis.auth import KisCredentials
     from adapters.kis.broker import KisBroker

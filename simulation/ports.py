@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from core.model.journal import Change, Snapshot
 from core.model.messages import AnyMessage, Channel
 from core.model.position import Position, RoundTrip
-from ports.bus import BusUnavailable, Delivery
+from ports.bus import BusState, BusUnavailable, Delivery
 from ports.journal import Journal, Outgoing
 from ports.store import StoreUnavailable, TradeRow
 from simulation.checks import Checks
@@ -162,6 +162,10 @@ class SimBus:
     async def heartbeats(self) -> dict[str, dict[str, str]]:
         """Nobody asks."""
         return {}
+
+    async def look(self) -> BusState:
+        """Always well; outages show when it is used."""
+        return BusState(life="simulated")
 
     async def close(self) -> None:
         """Nothing to release."""
