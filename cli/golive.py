@@ -12,6 +12,7 @@ import msgspec
 from adapters.calendar import load_calendar
 from adapters.clock import AnyClock, clock_from
 from cli.golive_checks import Check, World, check_all, world_of
+from cli.live_check import LiveCheck, Report, Stopped
 from config import environment, golive, logs
 from config.environment import KisSettings
 from config.params import ConfigError
@@ -19,7 +20,6 @@ from core.model.instrument import Exchange
 from core.model.session import Phase
 from ports.broker import Broker
 from services.fence import hold_alone
-from services.live_check import LiveCheck, Report, Stopped
 from services.venues import kis_broker
 
 WORDS = "실계좌로 전환", "GO LIVE"
@@ -167,10 +167,11 @@ def _open(world: World, kis: KisSettings, report: Path) -> int:
         at = dt.datetime.now(dt.UTC)
         _put_aside(world.settings.state_dir, at)
         account = golive.fingerprint(kis.account, kis.appkey)
+        golive.switch_venue(world.settings.config_path, "kis_real")
+        # last: until now the trader refuses the real account, whatever happens here
         golive.open_door(
             world.settings.state_dir, golive.Opened(account=account, at=at.isoformat(), report=report.name)
         )
-        golive.switch_venue(world.settings.config_path, "kis_real")
     print(
         "실계좌로 바꿨습니다. ./seohak up 으로 시작하세요. 되돌리기: config.yaml의 venue를 paper로. / "
         "the venue is kis_real: start with ./seohak up; back with venue: paper"

@@ -67,15 +67,13 @@ def with_venue(text: str, venue: str) -> str:
     end = following.start() if following else len(text)
     found = list(LINE.finditer(text, start.end(), end)) if start else []
     if len(found) != 1:
-        raise ConfigError(
-            "config.yaml: trading 아래에 'venue: …' 한 줄이 필요합니다 / it needs one line 'venue: …' below 'trading:'"
-        )
+        raise ConfigError("config.yaml: it needs one line 'venue: …' below 'trading:'")
     line = found[0]
     changed = f"{text[: line.start()]}{line['head']}{venue}{line['rest']}{text[line.end() :]}"
     before, after = (params_from(yaml.safe_load(each)) for each in (text, changed))
     expected = msgspec.structs.replace(before, trading=msgspec.structs.replace(before.trading, venue=venue))
     if after != expected:
-        raise ConfigError("config.yaml: venue를 직접 바꿔 주세요 / its shape is unusual: change trading.venue by hand")
+        raise ConfigError("config.yaml: its shape is unusual: change trading.venue by hand")
     return changed
 
 
@@ -87,4 +85,4 @@ def switch_venue(path: Path, venue: str) -> None:
         put_in_place(path, with_venue(text, venue).encode(), path.stat().st_mode & 0o777)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(f"{path}: 쓸 수 없습니다 / can't be changed: {why}") from None
+        raise ConfigError(f"{path}: can't be changed: {why}") from None

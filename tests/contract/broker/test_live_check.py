@@ -6,9 +6,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from cli.live_check import LiveCheck, Report, Stopped
 from core.model.instrument import Exchange
 from sandbox.faults import parse
-from services.live_check import LiveCheck, Report, Stopped
 
 TICKER = "F"
 STEPS = [
