@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from config import environment
@@ -20,6 +21,7 @@ from config.environment import Base
 from config.golive import fingerprint, opened, with_venue
 from config.params import ConfigError, load_params
 from config.secondfactor import read_secret
+from core.model.messages import Value
 from core.model.params import Params
 from core.model.safety import Caps
 from ports.store import RecordStore, StoreUnavailable
@@ -95,13 +97,26 @@ def _opened(world: World) -> bool:
 
 
 def mode(world: World) -> Check:
-    now = world.params.trading.mode
+    """As it is in force: the chat may have changed it."""
+    try:
+        chosen = asyncio.run(_overrides(world)).get("trading.mode")
+    except StoreUnavailable:
+        chosen = None
+    now = chosen or world.params.trading.mode
     return Check(
         name="mode",
         ok=now != "auto",
         text=f"매매 모드 {now} / trading.mode {now}",
         remedy="" if now != "auto" else "처음에는 승인 모드로: /mode approve / begin with approvals",
     )
+
+
+async def _overrides(world: World) -> Mapping[str, Value]:
+    engine = open_engine(world.settings.database_url)
+    try:
+        return await SqlChatStore(engine).overrides()
+    finally:
+        await engine.dispose()
 
 
 def keys(world: World) -> Check:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine, upgrade
 from adapters.db.records import SqlRecordStore
 from adapters.journal import SqliteJournal
@@ -26,7 +27,7 @@ from config.params import ConfigError, load_params
 from config.secondfactor import write_secret
 from core.model.journal import Emit, PutPosition
 from core.model.messages import Event, EventKind
-from ports.store import DailyReport
+from ports.store import DailyReport, Override
 from services import venues
 from services.fence import hold_alone
 from services.venues import PriceBoard, open_broker
@@ -133,8 +134,20 @@ def replaced(old: str, new: str) -> Callable[[Install], None]:
     return lambda i: i.config.write_text(i.config.read_text().replace(old, new)) and None
 
 
+def set_in_chat(install: Install) -> None:
+    async def put() -> None:
+        engine = open_engine(f"sqlite:///{install.state}/seohak.db")
+        await SqlChatStore(engine).put_override(
+            Override(key="trading.mode", old="approve", new="auto", by="7", at=NOON)
+        )
+        await engine.dispose()
+
+    asyncio.run(put())
+
+
 MISSING: dict[str, tuple[Callable[[Install], object], str]] = {
     "auto": (replaced("mode: approve", "mode: auto"), "/mode approve"),
+    "auto_by_chat": (set_in_chat, "/mode approve"),
     "line": (replaced("  venue: paper", "  # venue: paper"), "it needs one line"),
     "keys": (lambda i: i.env.pop("KIS_APPSECRET"), "KIS_APPSECRET is missing"),
     "no_caps": (lambda i: (i.folder / "caps.toml").unlink(), "caps.example.toml"),
