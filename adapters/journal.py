@@ -141,6 +141,10 @@ class SqliteJournal:
         rows = self._db.execute("SELECT seq, body FROM outbox ORDER BY seq LIMIT ?", (limit,))
         return [(seq, _outgoing.decode(body)) for seq, body in rows]
 
+    def waiting(self) -> int:
+        """How many outbox items are not delivered yet."""
+        return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
     def delivered(self, upto: int) -> None:
         """Forget outbox items up to and including a sequence number."""
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", (upto,))

@@ -26,7 +26,7 @@ from core.model.commands import AnyCommand, Panic, Reply, ReplyKey, TraderStatus
 from core.model.messages import AnyMessage, Channel
 from core.model.params import Params
 from core.model.safety import TradingState
-from ports.bus import Delivery
+from ports.bus import BusState, Delivery
 from sandbox.telegram import DEFAULT_TOKEN, TelegramState, create_bot_api_app
 from sandbox.telegram.model import User
 from sandbox.telegram.person import Tap, send_text, tap
@@ -63,6 +63,10 @@ class QuietBus:
 
     async def heartbeats(self) -> dict[str, dict[str, str]]:
         return {}
+
+    async def look(self) -> BusState:
+        """Well."""
+        return BusState(life="quiet")
 
     async def close(self) -> None:
         """Nothing is open."""

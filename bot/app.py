@@ -54,6 +54,7 @@ from bot.ratelimit import AppRateLimiter
 from bot.registry import COMMANDS
 from bot.router import Router
 from bot.scheduler import TICK_S, Scheduler
+from bot.servers import ServerWatch
 from bot.watchdog import Watchdog
 from charts.worker import ChartError
 from config.params import ConfigError
@@ -190,6 +191,8 @@ async def run(deps: BotDeps, stop: asyncio.Event) -> None:
         if deps.beats is not None:
             look = Watchdog(desk).look
             app.job_queue.run_repeating(look, interval=deps.beats_every_s, first=0.0, name="watchdog")
+        servers = ServerWatch(desk, patience_s=deps.servers_patience_s).look
+        app.job_queue.run_repeating(servers, interval=deps.servers_every_s, first=0.0, name="servers")
         for job in (desk.research.announce, desk.research.replay):
             app.job_queue.run_repeating(job, interval=deps.research_every_s, first=0.0, name=job.__name__)
         await app.start()

@@ -36,6 +36,7 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     in_charge: bool = False
     keeps: bool = False
     standby: bool = False
+    guardian_mb: float | None = None
 
 
 def file_beats(
@@ -56,6 +57,7 @@ def file_beats(
             in_charge=_flag(guardian, "in_charge"),
             keeps=_flag(guardian, "keeps"),
             standby=_flag(trader, "standby"),
+            guardian_mb=_megabytes(guardian),
         )
 
     async def beats() -> Beats:
@@ -66,6 +68,14 @@ def file_beats(
 
 def _flag(fields: Mapping[str, object], key: str) -> bool:
     return str(fields.get(key, "")).lower() in TRUE
+
+
+def _megabytes(fields: Mapping[str, object]) -> float | None:
+    try:
+        size = float(str(fields.get("pss_mb", "")))
+    except ValueError:
+        return None
+    return size if math.isfinite(size) else None
 
 
 def _beat(path: Path, mono: float, wall: float) -> tuple[Mapping[str, object], float | None]:

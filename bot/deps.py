@@ -30,7 +30,8 @@ class BotDeps:
     first `beats_grace_s` seconds raise no alarm about silence. `handback` asks a guardian that keeps the watch to give it back; raises OSError. `secret` is the second factor's, None where it is not enrolled; raises OSError. `caps` are the
     owner's hard limits, which no setting made in chat may exceed. `calibration` reads what became of past signals, None where
     no backtest has told. `backtests` runs beside the bot, `candidates` of a search wait for a decision; both are looked
-    at every `research_every_s`. `stale_after` is in the clock's own time.
+    at every `research_every_s`. Redis and the database are looked at every `servers_every_s` and told after
+    `servers_patience_s` of trouble. `stale_after` is in the clock's own time.
     """
 
     token: str = field(repr=False)
@@ -61,6 +62,8 @@ class BotDeps:
     backtests: Backtests | None = None
     candidates: CandidateStore | None = None
     research_every_s: float = 30.0
+    servers_every_s: float = 10.0
+    servers_patience_s: float = 60.0
     stale_after: dt.timedelta = dt.timedelta(seconds=60)
     pace: float = 1.0
 

@@ -24,6 +24,10 @@ COMMANDS = {
     "panic": ("cli.panic", "모든 매수를 멈춥니다 / stop all buying, also without Telegram"),
     "totp": ("cli.totp", "인증 앱의 6자리 코드 (2차 인증) / the second factor: enrol, off, status"),
     "guardian": ("cli.guardian", "감시견의 상태, 감시 돌려받기, 훈련 / the guardian: state, hand-back, drill"),
+    "go-live": (
+        "cli.golive",
+        "실계좌로 바꾸기 전 점검과 1주 시험 / the checklist, a one-share check, the real account",
+    ),
     "db": ("cli.db", "데이터베이스 구조: 올리기, 내리기, 상태 / schema: upgrade, downgrade, status"),
     "bench": ("cli.bench", "시뮬레이션으로 약속을 시험합니다 / try the promises on simulated accidents"),
     "data": ("cli.data", "백테스트용 분봉: 가져오기, 내려받기, 검사 / minute bars: import, download, list, verify"),

@@ -1,6 +1,7 @@
 """The bot's process: hands the bot its world. `python -m cli.bot`, started by `up` and `demo`."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,9 @@ from config.calibration import Installed
 from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
+from ports.bus import BusUnavailable
 from ports.clock import Calendar, Clock
+from ports.store import StoreUnavailable
 from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
 
@@ -60,7 +63,7 @@ async def main(runtime: Runtime) -> None:
     telegram = environment.telegram(runtime.env)
     polygon = environment.polygon(runtime.env)
     settings, clock = runtime.settings, runtime.clock
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, runtime.name)
     reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
@@ -105,12 +108,43 @@ async def main(runtime: Runtime) -> None:
         pace=max(1.0, min(clock.speed / 10, MAX_PACE)) if telegram.api_url else 1.0,
         stale_after=dt.timedelta(seconds=PATIENCE_S * clock.speed),
     )
+    page = await _metrics(runtime, deps)
     try:
         await until_stopped(runtime, serve(deps, runtime.stop))
     finally:
+        if page is not None:
+            page.close()
         charts.close()
         await reference.close()
         await engine.dispose()
+
+
+async def _metrics(runtime: Runtime, deps: BotDeps) -> asyncio.Server | None:
+    """The page for Prometheus, where a port is given; its library costs two megabytes."""
+    await runtime.load_overrides(deps.chat)
+    port = runtime.params.monitoring.metrics_port
+    if not port:
+        return None
+    from services.metrics import exposition, read
+    from services.metrics_server import serve_metrics
+
+    async def page() -> bytes:
+        bus, database = None, True
+        with contextlib.suppress(BusUnavailable, TimeoutError):
+            async with asyncio.timeout(1.0):
+                bus = await deps.bus.look()
+        try:
+            async with asyncio.timeout(1.0):
+                await deps.chat.last_run("health")
+        except (StoreUnavailable, TimeoutError):
+            database = False
+
+        def made() -> bytes:
+            return exposition(read(runtime.settings.state_dir, runtime.clock, bus, database=database))
+
+        return await asyncio.to_thread(made)
+
+    return await serve_metrics(port, page)
 
 
 if __name__ == "__main__":

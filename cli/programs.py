@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PROGRAM: Final = "SEOHAK_PROGRAM"
 STATE_DIR: Final = "SEOHAK_STATE_DIR"
 # names of variables whose values are nobody's business but their owner's
-SECRET_HEADS: Final = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_", "DATABASE_URL", "REDIS_URL")
+SECRET_HEADS: Final = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_", "DEADMAN_", "DATABASE_URL", "REDIS_URL")
 DATA: Final = ("DATABASE_URL", "REDIS_URL")
 RUN_FILE: Final = "run.json"
 
@@ -45,7 +45,7 @@ SUPERVISED: Final = (
 )
 WATCH: Final = Program("watch", "cli.watch", ("TELEGRAM_",))
 # outside of supervisord's fate; the keeper judges it
-GUARDIAN: Final = Program("guardian", "services.guardian", ("KIS_",), hung_s=120.0)
+GUARDIAN: Final = Program("guardian", "services.guardian", ("KIS_", "DEADMAN_"), hung_s=120.0)
 SUPERVISORD: Final = Program("supervisord", "supervisor.supervisord", SECRET_HEADS)
 KEEPER: Final = Program("keeper", "cli.keeper", SECRET_HEADS)
 PROGRAMS: Final = {p.name: p for p in (*SUPERVISED, WATCH, GUARDIAN, SUPERVISORD, KEEPER)}

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
@@ -110,10 +111,26 @@ def base(env: Mapping[str, str]) -> Base:
     return Base(
         state_dir=state_dir,
         config_path=Path(env.get("SEOHAK_CONFIG", str(ROOT / "config.yaml"))),
-        redis_url=env.get("REDIS_URL", ""),
+        redis_url=_redis(env.get("REDIS_URL", "").strip()),
         database_url=database,
         log_level=env.get("SEOHAK_LOG_LEVEL", "INFO"),
     )
+
+
+def _redis(url: str) -> str:
+    """Checked here, because a client's complaint may repeat a part of the password."""
+    try:
+        parts = urlsplit(url)
+        usable = not url or (parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0)
+        usable = usable or (parts.scheme == "unix" and bool(parts.path))
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            "REDIS_URL must look like redis://:PASSWORD@HOST:6379, rediss://… or unix:///path; write : / @ # ? % of a "
+            "password as %3A %2F %40 %23 %3F %25"
+        )
+    return url
 
 
 def master_url(env: Mapping[str, str]) -> str:

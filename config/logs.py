@@ -9,6 +9,8 @@ from collections.abc import Iterable
 TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{30,}")
 BEARER = re.compile(r"(Bearer\s+|eyJ)[A-Za-z0-9._-]{16,}")
 KEY_VALUE = re.compile(r"(?i)(appkey|appsecret|secretkey|apikey|api_key|CANO)(['\"]?\s*[=:]\s*['\"]?)([^'\"&\s,}]+)")
+URL_PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)")
+URL_QUERY = re.compile(r"(?i)([?&]password=)[^&\s'\"]+")
 HIDDEN = "•••"
 
 
@@ -33,6 +35,8 @@ class Redactor(logging.Formatter):
             text = text.replace(secret, HIDDEN)
         text = TOKEN.sub(HIDDEN, text)
         text = BEARER.sub(HIDDEN, text)
+        text = URL_PASSWORD.sub(rf"\1{HIDDEN}", text)
+        text = URL_QUERY.sub(rf"\1{HIDDEN}", text)
         return KEY_VALUE.sub(rf"\1\2{HIDDEN}", text)
 
 

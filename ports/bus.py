@@ -20,6 +20,30 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     message: AnyMessage
 
 
+class GroupLag(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one reader of one channel is behind: unacknowledged messages, and from its place to the newest one."""
+
+    channel: Channel
+    group: str
+    pending: int
+    behind_s: float
+
+
+class BusState(msgspec.Struct, frozen=True, kw_only=True):
+    """The server as it is now. `life` changes when it has lost its data; `most_bytes` is 0 where nothing bounds it.
+
+    `evicts`: a full server would throw messages away. `durable`: messages outlive its restart.
+    """
+
+    life: str
+    full: bool = False
+    used_bytes: int = 0
+    most_bytes: int = 0
+    evicts: bool = False
+    durable: bool = True
+    lags: tuple[GroupLag, ...] = ()
+
+
 class Bus(Protocol):
     """At-least-once delivery per consumer group; invalid messages go to a dead-letter stream and are counted."""
 
@@ -45,6 +69,10 @@ class Bus(Protocol):
 
     async def heartbeats(self) -> dict[str, dict[str, str]]:
         """The latest heartbeat of each process."""
+        ...
+
+    async def look(self) -> BusState:
+        """The state of the server and of each channel's readers. Raises BusUnavailable."""
         ...
 
     async def close(self) -> None:

@@ -27,6 +27,10 @@ class Journal(Protocol):
         """The oldest undelivered items with their sequence numbers."""
         ...
 
+    def waiting(self) -> int:
+        """How many outbox items are not delivered yet."""
+        ...
+
     def delivered(self, upto: int) -> None:
         """Forget outbox items up to and including a sequence number."""
         ...

@@ -128,7 +128,7 @@ class Analyzer:
 
 async def main(runtime: Runtime) -> None:
     """Wire the analyzer."""
-    engine = open_engine(runtime.settings.database_url)
+    engine = open_engine(runtime.settings.database_url, runtime.name)
     chat, records = SqlChatStore(engine), SqlRecordStore(engine)
     await runtime.load_overrides(chat)
     try:

@@ -93,7 +93,7 @@ class Collector:
         self._names: dict[str, Instrument] = {}
         self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._health = FeedHealth(runtime, stream)
-        self._bars = self._published = self._lost = 0
+        self._bars = self._published = self._lost = self._found = 0
 
     async def run(self) -> None:
         """Work until the stop."""
@@ -207,7 +207,8 @@ class Collector:
         self._recorder.add(Arrived(at=now, bars=batch))
         await self._perform(self._stage.bars_arrived(batch, now))
         self._health.bars_arrived(batch, now)
-        self._runtime.note(bars=self._bars, published=self._published, lost=self._lost)
+        self._runtime.note(bars=self._bars, published=self._published, lost=self._lost, found=self._found)
+        self._runtime.note(bars_at=now.isoformat(), refused=msgspec.json.encode(self._stage.rejections).decode())
 
     async def _perform(self, effects: Sequence[CollectEffect]) -> None:
         for effect in effects:
@@ -231,6 +232,7 @@ class Collector:
             lost = True
         at = self._runtime.clock.now()
         if isinstance(message, Screened):
+            self._found += 1
             self._recorder.add(Found(at=at, ticker=message.ticker, discovery=message.discovery, lost=lost))
         elif lost:
             self._recorder.add(BarsLost(at=at))
@@ -308,7 +310,7 @@ async def main(runtime: Runtime) -> None:
     """Wire the collector."""
     polygon = environment.polygon(runtime.env)
     calendar = load_calendar(runtime.settings.state_dir, runtime.clock.now().date())
-    engine = open_engine(runtime.settings.database_url)
+    engine = open_engine(runtime.settings.database_url, runtime.name)
     chat = SqlChatStore(engine)
     await runtime.load_overrides(chat)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from services.deadman import dead_man
 from services.fence import HANDBACK, OrdersLock, bump_epoch, hold_alone, lock_holder, process_started
 from services.guardian_broker import Access, GuardianBroker, GuardianTrouble
 from services.guardian_files import Fields, Journal, read_heartbeat, read_protection
@@ -27,9 +28,11 @@ from services.guardian_rules import (
     keeps_watch,
 )
 from services.guardian_seller import Seller
+from services.memory import pss_mb
 
 log = logging.getLogger("guardian")
 ROUND_S, HURRY_S, REPEAT_S = 2.0, 0.2, 60.0
+MEMORY_EVERY_S = 60.0
 NOTHING = Protection(seq=-1, written_at="", venue="", rows=())
 
 
@@ -70,6 +73,7 @@ class Guardian:
         self._answered: dict[str, float] = {}
         self._said: dict[str, tuple[str, float]] = {}
         self._replaced = (0, "")
+        self._memory, self._measured = "", NEVER
         self.epoch = ""
         self.in_charge = False
         self.taking: tuple[str, float] | None = None
@@ -87,6 +91,17 @@ class Guardian:
     def pause_s(self) -> float:
         """How long to wait before the next round."""
         return HURRY_S if self.taking else ROUND_S
+
+    @property
+    def healthy(self) -> bool:
+        """Whether somebody watches the stops as far as we can see: a trader that looks at each of them, or we ourselves."""
+        if self.in_charge:
+            return self._lock.held
+        now = self._monotonic()
+        unseen = (
+            self._beat.unseen_s(r.ticker, self._first_seen.get(r.ticker, now), now) for r in self._protection.rows
+        )
+        return self._beat.fresh and not self._beat.standby and all(s <= UNWATCHED_AFTER_S for s in unseen)
 
     def _look(self) -> None:
         found = read_protection(self._state_dir)
@@ -265,6 +280,8 @@ class Guardian:
     def _show(self) -> None:
         """Our own heartbeat."""
         path = self._state_dir / "beats" / "guardian"
+        if self._monotonic() - self._measured >= MEMORY_EVERY_S:
+            self._memory, self._measured = str(pss_mb() or ""), self._monotonic()
         facts = {
             "pid": os.getpid(),
             "mono": self._monotonic(),
@@ -273,6 +290,7 @@ class Guardian:
             "epoch": self.epoch,
             "trader_age_s": f"{self._beat.age_s:.1f}",
             "protected": len(self._protection.rows),
+            "pss_mb": self._memory,
         }
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -356,11 +374,13 @@ def main(arguments: list[str]) -> int:
     alone = _alone(state_dir, stopping)
     access = access_from(os.environ)
     broker = GuardianBroker(access, state_dir / "tokens") if access else None
-    guardian = Guardian(state_dir, broker, grace_s=HUNG_AFTER_S)
+    guardian, ping = Guardian(state_dir, broker, grace_s=HUNG_AFTER_S), dead_man(os.environ)
     _notify("READY=1")
     while not stopping:
         guardian.round()
         _notify("WATCHDOG=1")
+        if ping is not None:
+            ping.tell(healthy=guardian.healthy)
         time.sleep(guardian.pause_s)
     if alone is not None:
         alone.close()

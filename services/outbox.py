@@ -3,6 +3,8 @@
 import asyncio
 import logging
 
+import msgspec
+
 from core.model.journal import AddFill, AddTrip, DropPosition, Emit, PutPosition
 from core.model.messages import Channel
 from core.model.money import usd
@@ -15,6 +17,7 @@ from services.runtime import Runtime
 log = logging.getLogger(__name__)
 BATCH = 100
 RETRY_S = 1.0
+ASIDE = "undelivered.ndjson"
 
 
 class OutboxPump:
@@ -25,13 +28,16 @@ class OutboxPump:
         self._journal = journal
         self._bus = bus
         self._records = records
+        self._waits = ""
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until the stop; the journal keeps what is left for the next start."""
         while not self._runtime.stop.is_set():
             self.wake.clear()
-            if await self._drain():
+            done = await self._drain()
+            self._runtime.note(outbox=self._journal.waiting(), outbox_waits_for=self._waits)
+            if done:
                 await self._until_woken()
             else:
                 await self._runtime.pause(RETRY_S)
@@ -51,10 +57,25 @@ class OutboxPump:
                 try:
                     await self._deliver(item)
                 except (BusUnavailable, StoreUnavailable) as error:
-                    log.warning("%s; the journal keeps what waits", type(error).__name__)
+                    self._wait_for("redis" if isinstance(error, BusUnavailable) else "database", error)
                     return False
+                except Exception:
+                    # it can't be delivered ever: what comes after it must not wait, and the trader must not end
+                    log.exception("an item of the outbox was put aside in %s", ASIDE)
+                    self._put_aside(item)
                 self._journal.delivered(seq)
+        self._waits = ""
         return True
+
+    def _wait_for(self, what: str, error: Exception) -> None:
+        """Say so once per outage; it is asked every second."""
+        if self._waits != what:
+            log.warning("%s: %s; the journal keeps what waits", type(error).__name__, error)
+            self._waits = what
+
+    def _put_aside(self, item: Outgoing) -> None:
+        with (self._runtime.settings.state_dir / ASIDE).open("ab") as file:
+            file.write(msgspec.json.encode(item) + b"\n")
 
     async def _deliver(self, item: Outgoing) -> None:
         match item:

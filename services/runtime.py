@@ -26,10 +26,13 @@ from ports.bus import Bus, BusUnavailable
 from ports.store import ChatStore, StoreUnavailable
 from services.fence import hold_alone, process_started
 from services.looptime import LoopTime
+from services.memory import pss_mb
 
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 BEAT_EVERY_S = 1.0
+# reading it takes a millisecond or two
+MEMORY_EVERY_S = 60.0
 VERSION = "0.1.0"
 
 
@@ -45,6 +48,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     stop: asyncio.Event
     progress: dict[str, str]
     loop: LoopTime | None = None
+    measured: float = float("-inf")
     monotonic: Callable[[], float] = time.monotonic
 
     def note(self, **fields: object) -> None:
@@ -95,6 +99,9 @@ class Runtime(msgspec.Struct, kw_only=True):
                 self.loop.settle()
         if self.loop is not None:
             self.note(**self.loop.facts())
+        if self.monotonic() - self.measured >= MEMORY_EVERY_S:
+            self.measured = self.monotonic()
+            self.note(pss_mb=pss_mb() or "")
         self.note(mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
         path = self.settings.state_dir / "beats" / self.name
         try:

@@ -289,6 +289,8 @@ class Trader:
             book = self._stage.book
             self._runtime.note(market_open=book.market_open)
             self._runtime.note(positions=len(book.positions), plans=len(book.open_plans()), evaluated=now.isoformat())
+            self._runtime.note(venue=self._runtime.params.trading.venue, state=book.trading_state.value)
+            self._runtime.note(blocks=",".join(sorted(b.reason for b in book.standing())), broker_ok=book.broker_ok)
 
         await self._runtime.every(TICK_S, tick)
 
@@ -301,7 +303,7 @@ async def _follow(task: asyncio.Task[None]) -> None:
 async def main(runtime: Runtime) -> None:
     """Wire the trader."""
     settings = runtime.settings
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, runtime.name)
     with contextlib.suppress(TimeoutError):
         # a database that hangs must not keep a trader with positions from starting
         async with asyncio.timeout(DATABASE_S):

@@ -1,10 +1,12 @@
 """Where orders go: the paper account, KIS's paper host or the real one."""
 
 import datetime as dt
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from adapters.clock import AnyClock
 from adapters.paper import PaperBroker
-from config import environment
+from config import environment, golive
 from config.params import ConfigError
 from core.model.bar import Bar
 from core.model.instrument import Exchange
@@ -52,7 +54,7 @@ class PriceBoard:
 
 
 def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Broker:
-    """The broker of `trading.venue`; the real one outside the sandbox is refused until go-live exists."""
+    """The broker of `trading.venue`; the real one outside the sandbox only for the account that `go-live` opened."""
     trading, clock = runtime.params.trading, runtime.clock
     if trading.venue == "paper":
         return PaperBroker(
@@ -64,8 +66,22 @@ def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Brok
             us_date=lambda: us_date(clock.now()).strftime("%Y%m%d"),
         )
     kis = environment.kis(runtime.env, trading.venue)
-    if trading.venue == "kis_real" and urlsplit(kis.base_url).hostname not in LOOPBACK:
-        raise ConfigError("trading.venue: kis_real is closed until './seohak go-live' exists; use paper or kis_virtual")
+    door = runtime.settings.state_dir, golive.fingerprint(kis.account, kis.appkey)
+    if trading.venue == "kis_real" and not_here(kis.base_url) and not golive.opened(*door):
+        raise ConfigError(
+            "trading.venue: kis_real is closed for this account: run ./seohak go-live, or use paper or kis_virtual"
+        )
+    runtime.note(rate_per_s=kis.rate_per_s)
+    return kis_broker(kis, clock, calendar, runtime.settings.state_dir)
+
+
+def not_here(url: str) -> bool:
+    """Whether an address is outside of this machine, where the sandbox is."""
+    return urlsplit(url).hostname not in LOOPBACK
+
+
+def kis_broker(kis: environment.KisSettings, clock: AnyClock, calendar: Calendar, state_dir: Path) -> Broker:
+    """KIS with these keys. Raises ConfigError."""
     # python-kis and requests cost 40 MB: only a venue that needs them loads them
     from adapters.kis.auth import KisCredentials
     from adapters.kis.broker import KisBroker
@@ -80,7 +96,7 @@ def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Brok
             quote_base_url=kis.quote_url,
             rate_per_s=kis.rate_per_s,
             timeout_s=kis.timeout_s,
-            token_dir=runtime.settings.state_dir / "tokens",
+            token_dir=state_dir / "tokens",
             speed=clock.speed,
         )
     except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from core.model.journal import Change, Snapshot
 from core.model.messages import AnyMessage, Channel
 from core.model.position import Position, RoundTrip
-from ports.bus import BusUnavailable, Delivery
+from ports.bus import BusState, BusUnavailable, Delivery
 from ports.journal import Journal, Outgoing
 from ports.store import StoreUnavailable, TradeRow
 from simulation.checks import Checks
@@ -41,6 +41,11 @@ class MortalJournal:
         """What waits to be told."""
         self._hooks.process.check()
         return self._inner.outbox(limit)
+
+    def waiting(self) -> int:
+        """How much waits to be told."""
+        self._hooks.process.check()
+        return self._inner.waiting()
 
     def delivered(self, upto: int) -> None:
         """It was told."""
@@ -157,6 +162,10 @@ class SimBus:
     async def heartbeats(self) -> dict[str, dict[str, str]]:
         """Nobody asks."""
         return {}
+
+    async def look(self) -> BusState:
+        """Always well; outages show when it is used."""
+        return BusState(life="simulated")
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -13,13 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 READ_ONLY: Final = "seohak_read_only"
 """Execution option of a connection whose transaction only reads; every other one locks SQLite from its start."""
 
-POOL_SIZE: Final = 5
+POOLS: Final = {"collector": 3, "analyzer": 2, "trader": 2, "bot": 5}
+"""Most connections of each process to PostgreSQL: 12 together, so that the smallest hosted server (20) has room."""
+
+OTHERS_POOL: Final = 2
 BUSY_TIMEOUT_MS: Final = 5000
 PG_SETTINGS: Final = {
-    "application_name": "seohak",
     "statement_timeout": "5000",
     "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "10000",
+    # the server lets go of a client that vanished without a word, and of its locks
+    "tcp_keepalives_idle": "60",
     "timezone": "UTC",
 }
 
@@ -40,8 +44,11 @@ def normalize(url: str) -> URL:
     raise ValueError(f"DATABASE_URL is for PostgreSQL or SQLite, not {family}")
 
 
-def open_engine(url: str) -> AsyncEngine:
-    """An engine for DATABASE_URL; nothing connects yet. Dispose of it before its event loop ends."""
+def open_engine(url: str, process: str = "") -> AsyncEngine:
+    """An engine for DATABASE_URL; nothing connects yet. Dispose of it before its event loop ends.
+
+    `process` is what PostgreSQL shows as application_name, and decides how many connections there may be.
+    """
     parsed = normalize(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
@@ -49,11 +56,15 @@ def open_engine(url: str) -> AsyncEngine:
         parsed,
         json_serializer=_to_json,
         json_deserializer=msgspec.json.decode,
-        pool_size=POOL_SIZE,
+        pool_size=POOLS.get(process, OTHERS_POOL),
         max_overflow=0,
         pool_timeout=5,
         pool_recycle=1800,
-        connect_args={"timeout": 5, "command_timeout": 10, "server_settings": PG_SETTINGS},
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 10,
+            "server_settings": {"application_name": f"seohak-{process or 'command'}", **PG_SETTINGS},
+        },
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Executable, RowMapping, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +17,14 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 
 BUGS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Statements that can't succeed however often they are tried; everything else is the world's doing."""
+
+SERVERS_DOING: Final = {"42P01": "it has no tables", "42501": "it does not let us", "25006": "it is read-only"}
+"""PostgreSQL's codes for a server that is not ready for us, such as the wrong one after a failover."""
+
+OUR_DOING: Final = ("22", "23", "42")
+"""SQLSTATE classes of values and statements that never will be taken; the driver types not all of them."""
+
+READ_ONLY_SERVER: Final = "25006"
 
 
 class UnitOfWork:
@@ -82,8 +90,14 @@ class UnitOfWork:
                 # whatever stops a connection (refused, wrong password, no such database, pool empty) is the outside
                 raise StoreUnavailable(f"the database can't be reached: {error}") from error
             await connection.execution_options(**{READ_ONLY: read_only})
-            async with connection.begin():
-                return await work(connection)
+            try:
+                async with connection.begin():
+                    return await work(connection)
+            except DBAPIError as error:
+                if _code(error) == READ_ONLY_SERVER:
+                    # a standby now: the next connection may find the server that took over
+                    await connection.invalidate()
+                raise
 
 
 def _lost(error: DBAPIError | OSError) -> bool:
@@ -91,7 +105,17 @@ def _lost(error: DBAPIError | OSError) -> bool:
     return error.connection_invalidated if isinstance(error, DBAPIError) else isinstance(error, ConnectionError)
 
 
+def _code(error: DBAPIError | OSError) -> str:
+    """PostgreSQL's SQLSTATE, or SQLite's way of saying that a table is missing."""
+    if not isinstance(error, DBAPIError):
+        return ""
+    return "42P01" if "no such table" in str(error.orig) else str(getattr(error.orig, "sqlstate", None) or "")
+
+
 def _typed(error: DBAPIError | OSError) -> Exception:
-    if isinstance(error, BUGS) and not error.connection_invalidated:
+    if (why := SERVERS_DOING.get(_code(error))) is not None:
+        return StoreUnavailable(f"the database can't be used: {why} (./seohak db upgrade makes tables)")
+    ours = isinstance(error, BUGS) or _code(error).startswith(OUR_DOING)
+    if isinstance(error, DBAPIError) and ours and not error.connection_invalidated:
         return error
     return StoreUnavailable(f"the database failed: {error.orig if isinstance(error, DBAPIError) else error!r}")

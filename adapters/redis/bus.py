@@ -14,8 +14,9 @@ from redis.exceptions import RedisError
 
 from adapters.redis import codec, keys
 from adapters.redis.reader import Entries, GroupReader, body_of, text
+from adapters.redis.state import look
 from core.model.messages import AnyMessage, Channel
-from ports.bus import BusUnavailable, Delivery
+from ports.bus import BusState, BusUnavailable, Delivery
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +152,13 @@ class RedisBus:
         except TROUBLE as error:
             raise BusUnavailable(f"can't read the heartbeats: {error}") from error
         return dict(sorted(beats.items()))
+
+    async def look(self) -> BusState:
+        """What `adapters.redis.state` finds. Raises BusUnavailable."""
+        try:
+            return await look(self._client)
+        except TROUBLE as error:
+            raise BusUnavailable(f"can't look at Redis: {error}") from error
 
     async def close(self) -> None:
         """Release connections; iterators of `consume` end with their tasks."""

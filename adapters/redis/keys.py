@@ -34,6 +34,9 @@ SWEEP_EVERY_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 5.0
 
+LIFE: Final = "seohak:life"
+"""Written once; another value means that the server has lost what it knew."""
+
 HEARTBEAT_PREFIX: Final = "heartbeat:"
 HEARTBEAT_TTL_S: Final = 120
 

@@ -20,6 +20,8 @@ from urllib.parse import quote
 LONGEST_SOCKET_PATH: Final = 107
 START_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 15.0
+MAX_MEMORY: Final = "256mb"
+"""Several times what the streams hold at their limits: being full means that something is wrong."""
 
 _DIE_WITH_PARENT: Final = """
 import ctypes, os, sys
@@ -106,7 +108,7 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
-            "maxmemory": "512mb",
+            "maxmemory": MAX_MEMORY,
             "maxmemory-policy": "noeviction",
             "loglevel": "notice",
         }

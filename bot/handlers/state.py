@@ -80,9 +80,9 @@ async def health_view(context: AppContext) -> View:
     deps = context.desk.deps
     beats: Mapping[str, Mapping[str, str]] | None
     try:
-        beats = await deps.bus.heartbeats()
+        beats, bus = await deps.bus.heartbeats(), await deps.bus.look()
     except BusUnavailable:
-        beats = None
+        beats = bus = None
     try:
         await deps.chat.last_run("health")
         database = True
@@ -90,15 +90,18 @@ async def health_view(context: AppContext) -> View:
         database = False
     trader = await ask.status_or_none(context)
     guardian = guardian_views.line(await guard_now(context), context.t) if deps.beats is not None else None
+    guardian_mb = (await deps.beats()).guardian_mb if deps.beats is not None else None
     now = deps.clock.now()
     # A scaled clock makes beats look old; stale_after is scaled with it.
     return views.health(
         beats,
         trader,
+        bus=bus,
         database=database,
         now=now,
         old=deps.stale_after / 2,
         guardian=guardian,
+        guardian_mb=guardian_mb,
         t=context.t,
         conflict=recent(context.desk.conflict_at, now, deps.stale_after),
     )

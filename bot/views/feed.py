@@ -11,6 +11,7 @@ from core.model.messages import Event, EventKind
 
 # Only a plan is that late for minutes on end.
 BY_PLAN_S = 600
+LATE_READER_S = 5
 UP = frozenset({"connected", "overrun"})
 
 
@@ -69,10 +70,23 @@ def health_line(beat: Mapping[str, str], t: Translator) -> str | None:
         return None
     if key not in UP:
         return t("🔴 Market data: {trouble}", trouble=word(FEED_TROUBLES, key, t))
+    if (lag_s := _seconds(beat.get("lag_s", ""))) > LATE_READER_S:
+        return t("🟠 Market data: this machine reads it {seconds} s late; it is too slow now", seconds=round(lag_s))
     try:
         delay_s = max(Decimal(0), Decimal(beat.get("delay_s", "")))
     except ArithmeticError:
         return t("🟢 Market data: connected")
     if beat.get("delayed") == "True":
         return t("🟠 Market data: about {minutes} min late, nothing is bought by signals", minutes=minutes(delay_s))
+    gaps = beat.get("gaps", "0")
+    if gaps not in {"", "0"}:
+        return t("🟢 Market data: {seconds} s after each minute · gaps: {gaps}", seconds=round(delay_s), gaps=gaps)
     return t("🟢 Market data: {seconds} s after each minute", seconds=round(delay_s))
+
+
+def _seconds(value: str) -> Decimal:
+    try:
+        found = Decimal(value)
+    except ArithmeticError:
+        return Decimal(0)
+    return found if found.is_finite() else Decimal(0)

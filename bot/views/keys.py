@@ -11,6 +11,7 @@ SECTIONS: Mapping[str, str] = {
     "schedule": mark("🗓 Schedule"),
     "notification": mark("🔔 Notices"),
     "tax": mark("🧾 Tax estimate"),
+    "monitoring": mark("📈 Monitoring"),
 }
 
 LABELS: Mapping[str, str] = {
@@ -90,6 +91,7 @@ LABELS: Mapping[str, str] = {
     "tax.settlement_days": mark("Settlement after"),
     "tax.basic_deduction": mark("Basic deduction per year"),
     "tax.rate_pct": mark("Tax rate with local tax"),
+    "monitoring.metrics_port": mark("Port for metrics"),
 }
 
 UNITS: Mapping[str, str] = {

@@ -128,4 +128,8 @@ MEANINGS: Mapping[str, str] = {
     "tax.settlement_days": mark("US trading days from a fill to its settlement, whose exchange rate counts for /tax."),
     "tax.basic_deduction": mark("This much of a year's gain is free of tax in the estimate of /tax."),
     "tax.rate_pct": mark("The rate of the estimate of /tax, local income tax included."),
+    "monitoring.metrics_port": mark(
+        "Prometheus reads figures of every process at this port of this machine (127.0.0.1 only). 0: off. "
+        "Takes effect when the bot starts again."
+    ),
 }

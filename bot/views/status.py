@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from bot.i18n import ET, Markup, Translator
-from bot.views import buttons, feed
+from bot.views import buttons, feed, servers
 from bot.views.alarms import BY_FILE, how_to_go_on, reasons
 from bot.views.base import RULE, View, bounded, distance, lines, titled
 from bot.views.words import (
@@ -24,6 +24,7 @@ from core.model.order import Intent, Side
 from core.model.position import Plan, Position
 from core.model.safety import Block, TradingState
 from core.model.session import MarketSession, Phase
+from ports.bus import BusState
 
 OLD = dt.timedelta(seconds=30)
 DAY = dt.timedelta(hours=18)
@@ -242,14 +243,17 @@ def health(
     beats: Mapping[str, Mapping[str, str]] | None,
     trader: TraderStatus | None,
     *,
+    bus: BusState | None,
     database: bool,
     now: dt.datetime,
     old: dt.timedelta,
     guardian: str | None,
     t: Translator,
+    guardian_mb: float | None = None,
     conflict: bool = False,
 ) -> View:
     """Each process by its last sign of life, who guards the stops (a line of its own), the outside services."""
+    at_trader = (beats or {}).get("trader", {})
     rows = [_beat(name, beats.get(name), now, old, t) for name in PROCESSES] if beats is not None else []
     return View(
         lines(
@@ -258,10 +262,13 @@ def health(
             *rows,
             feed.health_line((beats or {}).get("collector", {}), t),
             guardian,
-            t("🔴 Message bus: no answer") if beats is None else t("🟢 Message bus: OK"),
-            t("🟢 Database: OK") if database else t("🔴 Database: no answer"),
+            servers.stops_line(at_trader, t),
+            servers.redis_line(bus, t),
+            servers.readers_line(bus, t),
+            servers.database_line(at_trader, answers=database, t=t),
             t("🔴 Trader's command socket: no answer") if trader is None else t("🟢 Trader's command socket: OK"),
             None if trader is None else t("🟢 Broker: OK") if trader.broker_ok else t("🔴 Broker: no answer"),
+            servers.memory_line(beats or {}, guardian_mb, t),
             t("🔴 Telegram: another process uses this bot's token") if conflict else None,
         ),
         buttons.refresh(t, "health"),

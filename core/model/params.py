@@ -130,6 +130,12 @@ class TaxParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rate_pct: Annotated[float, Meta(ge=0.0, le=100.0, title="%")] = 22.0
 
 
+class MonitoringParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What other programs may read."""
+
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+
+
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of config.yaml."""
 
@@ -139,6 +145,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     schedule: ScheduleParams = ScheduleParams()
     notification: NotificationParams = NotificationParams()
     tax: TaxParams = TaxParams()
+    monitoring: MonitoringParams = MonitoringParams()
 
     def __post_init__(self) -> None:
         if self.analyzer.ema_fast >= self.analyzer.ema_slow:

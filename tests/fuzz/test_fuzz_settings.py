@@ -41,6 +41,7 @@ BOUNDS = {
         "breakout_relative_volume": (0, 1e3), "surge_relative_volume": (0, 1e3), "signal_window_bars": (1, 60),
         "min_signals_for_buy": (1, 4), "min_signals_for_sell": (1, 3), "signal_valid_sec": (5, 3600),
     },
+    "monitoring": {"metrics_port": (0, 65535)},
 }  # fmt: skip
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 OPENING = re.compile(r"open\+[0-9]{1,3}m|([01][0-9]|2[0-3]):[0-5][0-9]")

@@ -117,9 +117,10 @@ class Postgres:
             except OSError:
                 return False
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT is a fast shutdown, SIGQUIT a crash that the next start recovers from."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGINT)  # fast shutdown
+            self.process.send_signal(how)
             self.process.wait(20)
             self.process = None
 

@@ -112,7 +112,7 @@ def test_config_yaml_has_every_key_of_the_users_plan() -> None:
     wanted = {f"{section}.{key}" for section, keys in USERS_KEYS.items() for key in keys.split()}
     assert wanted <= known
     # the tax estimate is ours: the plan has no section for it
-    assert set(USERS_KEYS) | {"tax"} == set(Params.__struct_fields__)
+    assert set(USERS_KEYS) | {"tax", "monitoring"} == set(Params.__struct_fields__)
 
 
 def environment_names() -> set[str]:

@@ -36,7 +36,7 @@ from core.model.commands import (
 from core.model.foregone import Foregone
 from core.model.safety import TradingState
 from core.model.session import MarketSession
-from ports.bus import BusUnavailable, Delivery
+from ports.bus import BusState, BusUnavailable, Delivery
 from ports.control import TraderUnreachable
 from ports.research import Ran, RunFailed, StoreDamaged, Why
 from ports.store import OutMessage, StoreUnavailable
@@ -101,7 +101,8 @@ class FakeBus:
         self.acked: set[str] = set()
         self.published: list = []
         self.beats: dict[str, dict[str, str]] = {}
-        self.down = False
+        self.down = self.full = False
+        self.life = "1"
         self._changed = asyncio.Condition()
         self._taken: set[str] = set()
 
@@ -146,6 +147,11 @@ class FakeBus:
 
     async def beat(self, process, fields) -> None:
         self.beats[process] = fields
+
+    async def look(self):
+        if self.down:
+            raise BusUnavailable("down")
+        return BusState(life=self.life, full=self.full)
 
     async def heartbeats(self):
         if self.down:

@@ -196,6 +196,8 @@ class World:
     candidates: FakeCandidates = field(default_factory=FakeCandidates)
     owners: frozenset[int] = frozenset({OWNER})
     pace: float = 1.0
+    servers_every_s: float = 10.0
+    servers_patience_s: float = 60.0
     viewers: frozenset[int] = frozenset()
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -260,6 +262,8 @@ class World:
             backtests=self.backtests,
             candidates=self.candidates,
             research_every_s=0.02,
+            servers_every_s=self.servers_every_s,
+            servers_patience_s=self.servers_patience_s,
             pace=self.pace,
         )
         self.stop.clear()

@@ -18,6 +18,7 @@ from services.guardian_drill import FakeKis, drill
 ROOT = Path(guardian.__file__).parents[1]
 OURS = {
     "services",
+    "services.deadman",
     "services.fence",
     "services.guardian",
     "services.guardian_broker",
@@ -26,6 +27,7 @@ OURS = {
     "services.guardian_rules",
     "services.guardian_seller",
     "services.guardian_session",
+    "services.memory",
     "adapters",
     "adapters.kis",
     "adapters.kis.codes",

@@ -18,6 +18,7 @@ from bot.views import (
     notices,
     pinned,
     schedule,
+    servers,
     status,
 )
 from bot.views.base import View
@@ -26,11 +27,12 @@ from bot.views.pinned import Standing
 from bot.views.words import FEED_TROUBLES, MODES, TROUBLES, plain_word
 from core.model.commands import Lock
 from core.model.instrument import Exchange
-from core.model.messages import Event, EventKind
+from core.model.messages import Channel, Event, EventKind
 from core.model.order import Intent, IntentState, OrderRequest, Purpose, Side
 from core.model.params import NotificationParams
 from core.model.position import PlanState
 from core.model.safety import Block, TradingState
+from ports.bus import BusState, GroupLag
 from view_samples.world import BOUGHT, HELD, PARAMS, PLAN, SESSION, SOLD, SOON, STANDING, Samples
 
 VALUES = {
@@ -106,11 +108,37 @@ FEEDS = {
     "late": {"feed": "connected", "delay_s": "902.0", "delayed": "True"},
     "unmeasured": {"feed": "connected", "delay_s": ""},
     "waits": {"feed": "another_collector"},
+    "slow_reader": {"feed": "connected", "delay_s": "2.4", "lag_s": "31.2"},
+    "gaps": {"feed": "connected", "delay_s": "2.4", "lag_s": "0.0", "gaps": "3"},
 }
+BUS = BusState(
+    life="1",
+    used_bytes=31_400_000,
+    most_bytes=268_435_456,
+    lags=(
+        GroupLag(channel=Channel.SIGNAL, group="trader", pending=0, behind_s=0.2),
+        GroupLag(channel=Channel.BARS, group="analyzer", pending=2, behind_s=1.5),
+    ),
+)
+BUSES = {
+    "full": msgspec.structs.replace(BUS, full=True),
+    "filling": msgspec.structs.replace(BUS, used_bytes=230_000_000),
+    "evicts": msgspec.structs.replace(BUS, evicts=True),
+    "forgets": msgspec.structs.replace(BUS, durable=False),
+    "hosted": BusState(life="1"),
+    "away": None,
+}
+WATCHING = {"mono": "1000.5", "stops": '{"NVDA": 999.1, "AMD": 999.9}', "market_open": "True"}
 BEATS = {
     "collector": {"at": NOW.isoformat(), **FEEDS["on_time"]},
     "analyzer": {"at": (NOW - dt.timedelta(minutes=1)).isoformat()},
     "trader": {},
+}
+LIVELY = {
+    "collector": {**BEATS["collector"], "pss_mb": "131.2"},
+    "analyzer": {"at": NOW.isoformat(), "pss_mb": "80.4"},
+    "trader": {"at": NOW.isoformat(), **WATCHING, "outbox": "0", "outbox_waits_for": "", "pss_mb": "61.0"},
+    "bot": {"at": NOW.isoformat(), "pss_mb": "102.9"},
 }
 
 
@@ -231,10 +259,50 @@ SAMPLES: Samples = {
     "status.locks-none": lambda t: status.locks((), t),
     "status.balance-known": lambda t: status.balance(FULL, t),
     "status.health-alive": lambda t: status.health(
-        BEATS, FULL, database=True, now=NOW, old=dt.timedelta(seconds=15), guardian=guardian.line(Guard.TRADER, t), t=t
+        BEATS,
+        FULL,
+        bus=BUS,
+        database=True,
+        now=NOW,
+        old=dt.timedelta(seconds=15),
+        guardian=guardian.line(Guard.TRADER, t),
+        t=t,
     ),
     "status.health-all_away": lambda t: status.health(
-        None, None, database=False, now=NOW, old=dt.timedelta(seconds=15), guardian=None, t=t, conflict=True
+        None, None, bus=None, database=False, now=NOW, old=dt.timedelta(seconds=15), guardian=None, t=t, conflict=True
+    ),
+    "status.health-figures": lambda t: status.health(
+        LIVELY,
+        FULL,
+        bus=BUS,
+        database=True,
+        now=NOW,
+        old=dt.timedelta(seconds=15),
+        guardian=guardian.line(Guard.TRADER, t),
+        guardian_mb=22.5,
+        t=t,
+    ),
+    **{
+        f"servers.told-{what}{'_over' if over else ''}": (
+            lambda t, what=what, over=over: servers.told(what, over=over, t=t)
+        )
+        for over, texts in ((False, servers.BEGUN), (True, servers.OVER))
+        for what in texts
+    },
+    "servers.redis_line": lambda t: servers.redis_line(BUS, t),
+    **{f"servers.redis_line-{name}": (lambda t, b=b: servers.redis_line(b, t)) for name, b in BUSES.items()},
+    "servers.readers_line": lambda t: servers.readers_line(BUS, t),
+    "servers.readers_line-behind": lambda t: servers.readers_line(
+        BusState(life="1", lags=(GroupLag(channel=Channel.SIGNAL, group="trader", pending=3, behind_s=42.0),)), t
+    ),
+    "servers.stops_line": lambda t: servers.stops_line(WATCHING, t),
+    "servers.stops_line-late": lambda t: servers.stops_line({**WATCHING, "mono": "1031.0"}, t),
+    "servers.memory_line": lambda t: servers.memory_line(LIVELY, None, t),
+    "servers.memory_line-much": lambda t: servers.memory_line({"collector": {"pss_mb": "431"}}, 101.0, t),
+    "servers.database_line": lambda t: servers.database_line({}, answers=True, t=t),
+    "servers.database_line-away": lambda t: servers.database_line({"outbox": "12"}, answers=False, t=t),
+    "servers.database_line-not_to_the_trader": lambda t: servers.database_line(
+        {"outbox": "12", "outbox_waits_for": "database"}, answers=True, t=t
     ),
     "status.plan_row-running": lambda t: status.plan_row(FULL.plans[1], t),
     "status.position_row": lambda t: status.position_row(position(), NOW, t),
@@ -245,7 +313,7 @@ SAMPLES: Samples = {
     "status.balance": lambda t: status.balance(a_status(), t),
     "status.locks": lambda t: status.locks([Lock(ticker="NVDA", reason="cooldown", until=SOON)], t),
     "status.health": lambda t: status.health(
-        {}, a_status(), database=True, now=NOW, old=dt.timedelta(seconds=15), guardian=None, t=t
+        {}, a_status(), bus=BUSES["hosted"], database=True, now=NOW, old=dt.timedelta(seconds=15), guardian=None, t=t
     ),
     "status.version": lambda t: status.version("1.0", "paper", t),
 }
