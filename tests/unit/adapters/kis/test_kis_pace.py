@@ -150,6 +150,6 @@ def test_python_kis_own_way_in_is_the_last_in_the_queue(tmp_path, monkeypatch):
 
 
 def test_ranks():
-    assert [rank_of(u, order=True) for u in Urgency] == [Rank.EXIT_ORDER, Rank.RECONCILE, Rank.ENTRY]
+    assert [rank_of(u, order=True) for u in Urgency] == [Rank.EXIT_ORDER, Rank.RECONCILE, Rank.ENTRY, Rank.FEED]
     assert [rank_of(u) for u in Urgency] == [Rank.EXIT, Rank.RECONCILE, Rank.ENTRY]
     assert [rank.patient for rank in Rank] == [False, False, True, True]
