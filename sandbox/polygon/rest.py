@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
