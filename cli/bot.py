@@ -26,6 +26,7 @@ from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
 from ports.clock import Calendar, Clock
+from ports.market_data import ReferenceUnavailable
 from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
 
@@ -37,13 +38,15 @@ MAX_PACE = 6.0
 
 
 class Vendor:
-    """The market data vendor's bars as the bot asks for them."""
+    """The market data vendor's bars as the bot asks for them; without a vendor there are those of the bus only."""
 
-    def __init__(self, reference: PolygonReference, calendar: Calendar, clock: Clock) -> None:
+    def __init__(self, reference: PolygonReference | None, calendar: Calendar, clock: Clock) -> None:
         self._reference, self._calendar, self._clock = reference, calendar, clock
 
     async def bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
         """Minute bars of the session; at night and on weekends the last one is what there is to see."""
+        if self._reference is None:
+            raise ReferenceUnavailable("charts of other tickers need Polygon's key")
         started = self._calendar.current_or_next(until).pre_open_at
         if until - started < LEAST_BARS:
             started = self._calendar.previous(until).pre_open_at
@@ -51,6 +54,8 @@ class Vendor:
 
     async def days(self, ticker: str) -> Sequence[Bar]:
         """A year of daily bars."""
+        if self._reference is None:
+            raise ReferenceUnavailable("daily bars need Polygon's key")
         today = self._clock.now().astimezone(ET).date()
         return await self._reference.daily_bars(ticker, today - DAYS_LOOKBACK, today)
 
@@ -58,10 +63,12 @@ class Vendor:
 async def main(runtime: Runtime) -> None:
     """Wire the bot."""
     telegram = environment.telegram(runtime.env)
-    polygon = environment.polygon(runtime.env)
     settings, clock = runtime.settings, runtime.clock
     engine = open_engine(settings.database_url)
-    reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
+    reference = None
+    if runtime.params.scanner.feed == "polygon":
+        polygon = environment.polygon(runtime.env)
+        reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
     vendor = Vendor(reference, calendar, clock)
@@ -109,7 +116,8 @@ async def main(runtime: Runtime) -> None:
         await until_stopped(runtime, serve(deps, runtime.stop))
     finally:
         charts.close()
-        await reference.close()
+        if reference is not None:
+            await reference.close()
         await engine.dispose()
 
 

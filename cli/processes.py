@@ -18,6 +18,18 @@ SECRETS = {
     "guardian": ("KIS_",),
     "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),
 }
+# The collector reads KIS's market data with the real account's key, where that is the feed.
+FEED_SECRETS = {
+    "kis": (
+        "KIS_HTS_ID",
+        "KIS_ACCOUNT",
+        "KIS_APPKEY",
+        "KIS_APPSECRET",
+        "KIS_BASE_URL",
+        "KIS_RATE_PER_S",
+        "KIS_TIMEOUT_S",
+    )
+}
 SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_")
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_S = 12.0
@@ -131,7 +143,7 @@ class Family:
 
 def _for(name: str, env: dict[str, str]) -> dict[str, str]:
     """The environment of one program: without the secrets that are none of its business."""
-    own = SECRETS.get(name, ())
+    own = SECRETS.get(name, ()) + (FEED_SECRETS.get(env.get("SEOHAK_FEED", ""), ()) if name == "collector" else ())
     return {key: value for key, value in env.items() if key.startswith(own) or not key.startswith(SECRET_HEADS)}
 
 

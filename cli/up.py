@@ -34,12 +34,13 @@ def run(options: argparse.Namespace) -> int:
     settings = environment.base(env)
     params = load_params(settings.config_path)
     environment.telegram(env)
-    environment.polygon(env)
+    environment.check_feed(env, params.scanner.feed)
     if params.trading.venue != "paper":
         environment.kis(env, params.trading.venue)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     upgrade(settings.database_url)
     env["SEOHAK_VENUE"] = params.trading.venue
+    env["SEOHAK_FEED"] = params.scanner.feed
     return asyncio.run(_up(settings, env, frozenset(options.without)))
 
 

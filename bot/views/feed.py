@@ -1,5 +1,6 @@
-"""The market data feed in words: outages, delays, and its line in /health."""
+"""The market data feed in words: outages, delays, today's splits, and its lines in /health."""
 
+import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -12,6 +13,8 @@ from core.model.messages import Event, EventKind
 # Only a plan is that late for minutes on end.
 BY_PLAN_S = 600
 UP = frozenset({"connected", "overrun"})
+# The list is renewed each day; one that is this old was not.
+OLD_LIST = dt.timedelta(hours=36)
 
 
 def told(event: Event, t: Translator) -> str:
@@ -76,3 +79,55 @@ def health_line(beat: Mapping[str, str], t: Translator) -> str | None:
     if beat.get("delayed") == "True":
         return t("🟠 Market data: about {minutes} min late, nothing is bought by signals", minutes=minutes(delay_s))
     return t("🟢 Market data: {seconds} s after each minute", seconds=round(delay_s))
+
+
+def securities_line(beat: Mapping[str, str], now: dt.datetime, t: Translator) -> str | None:
+    """How old the list of securities and the market caps are; nothing where the collector has none yet."""
+    at = _instant(beat.get("securities_at", ""))
+    if at is None:
+        return None
+    counted_at = _instant(beat.get("counts_at", ""))
+    caps = t("market caps {age}", age=t.age(counted_at, now)) if counted_at else t("market caps one by one")
+    return t(
+        "{dot} Securities: {count} ({age}) · {caps}",
+        dot="🟢" if now - at <= OLD_LIST else "🟠",
+        count=t.count(int(beat.get("instruments", "0") or 0)),
+        age=t.age(at, now),
+        caps=caps,
+    )
+
+
+def _instant(written: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(written)
+    except ValueError:
+        return None
+
+
+def split(event: Event, t: Translator) -> str:
+    """A ticker that is held or watched is split today."""
+    new, old = (amount(event.values, key).normalize() for key in ("new", "old"))
+    head = (
+        t(
+            "✂️ <b>{ticker} is split today</b>: {new} new shares for {old} old",
+            ticker=event.ticker,
+            new=f"{new:f}",
+            old=f"{old:f}",
+        )
+        if new >= old
+        else t(
+            "✂️ <b>{ticker} has a reverse split today</b>: {new} new shares for {old} old",
+            ticker=event.ticker,
+            new=f"{new:f}",
+            old=f"{old:f}",
+        )
+    )
+    return lines(
+        head,
+        t(
+            "The price changes by that much, your money does not. The new number of shares may take a day to show in the account."
+        ),
+        t(
+            "If you hold it: Seohak compares the shares with the broker before it sells, and asks you where they do not agree."
+        ),
+    )

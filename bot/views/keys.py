@@ -14,6 +14,8 @@ SECTIONS: Mapping[str, str] = {
 }
 
 LABELS: Mapping[str, str] = {
+    "scanner.feed": mark("Market data from"),
+    "scanner.kis_volume_pct": mark("KIS's part of the volume"),
     "scanner.min_price": mark("Lowest price"),
     "scanner.min_market_cap": mark("Smallest market cap"),
     "scanner.min_volume": mark("Smallest volume"),

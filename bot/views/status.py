@@ -257,6 +257,7 @@ def health(
             RULE,
             *rows,
             feed.health_line((beats or {}).get("collector", {}), t),
+            feed.securities_line((beats or {}).get("collector", {}), now, t),
             guardian,
             t("🔴 Message bus: no answer") if beats is None else t("🟢 Message bus: OK"),
             t("🟢 Database: OK") if database else t("🔴 Database: no answer"),

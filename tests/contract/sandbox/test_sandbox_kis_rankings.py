@@ -1,8 +1,5 @@
 """KIS's rankings, search and minute chart at the sandbox: the documents' fields, half the volume, and what is refused."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from tests.contract.sandbox.sandbox_calls import Client
@@ -116,11 +113,3 @@ async def test_paper_has_the_search_only(paper):
 async def test_a_symbol_of_another_exchange_has_no_chart(real):
     body = await ask(real, "chart", EXCD="NYS")
     assert (body["output1"]["nrec"], body["output2"]) == ("0", [])
-
-
-def test_the_documents_examples_have_the_same_fields():
-    folder = Path(__file__).resolve().parents[4] / "shared/data/kis/official_docs/examples"
-    if not folder.is_dir():
-        pytest.skip("the documents are not here")
-    found = json.loads((folder / "해외주식조건검색.resp.json").read_text())
-    assert set(found["output2"][0]) == set(FIELDS["search"].split())
