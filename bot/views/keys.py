@@ -135,6 +135,8 @@ ONE: Mapping[str, str] = {
 }
 
 CHOICES: Mapping[str, str] = {
+    "polygon": mark("Polygon"),
+    "kis": mark("KIS"),
     "reject": mark("leave out"),
     "accept": mark("let through"),
     "auto": mark("auto"),
