@@ -149,7 +149,7 @@ def when(card: CardModel, session: MarketSession | None, scanner: ScannerParams,
     )
     shown = [clocks(session, found.bar_end_at, t), told]
     if scanner.feed == "kis":
-        shown.append(t("Volume: what KIS sees for free, about {pct}% of the market", pct=scanner.kis_volume_pct))
+        shown.append(t("Volume: the part that KIS sees for free (about {pct}%)", pct=scanner.kis_volume_pct))
     return shown
 
 
