@@ -8,12 +8,11 @@ from typing import Protocol
 
 import msgspec
 
-from adapters.kis import codes
+from adapters.kis import codes, wire
 from adapters.kis.market import KisMarket, Mover
 from core.model.bar import MINUTE_MS, Bar
 from core.model.instrument import Exchange
 from core.model.params import ScannerParams
-from core.rules.days import us_date
 from ports.broker import BrokerUnavailable
 from ports.clock import Clock
 from ports.market_data import Feed, FeedStatus
@@ -83,7 +82,7 @@ class KisStream:
         self._closed = False
         self._up = False
         self._said = ""
-        self._day: dt.date | None = None
+        self._day = ""
         self._rank_at = self._search_at = clock.now()
 
     async def events(self) -> AsyncGenerator[Feed, None]:
@@ -124,7 +123,7 @@ class KisStream:
 
         Before the first ones of a day the connection is told anew: of what was not followed nothing was seen since.
         """
-        day = us_date(bars[-1].start_at)
+        day = wire.us_date(bars[-1].start_at)
         if day != self._day:
             self._day = day
             self._left.clear()
@@ -133,7 +132,7 @@ class KisStream:
 
     def _say(self, *, up: bool, key: str, detail: str = "") -> None:
         if up and not self._up:
-            self._day = us_date(self._clock.now())
+            self._day = wire.us_date(self._clock.now())
         self._up = up
         if key != self._said:
             self._said = key
