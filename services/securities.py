@@ -1,6 +1,7 @@
 """The collector's knowledge of securities: read at the start, renewed each day, and the last good copy where that fails."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ COUNT_AGE = dt.timedelta(hours=24)
 LIST_AGE = dt.timedelta(hours=20)
 LISTINGS_EVERY = dt.timedelta(hours=24)
 LOOK_EVERY = dt.timedelta(minutes=10)
+START_S = 30.0
 COPY = "securities.json"
 
 
@@ -75,7 +77,10 @@ class Securities:
         cached = [each for each, at in self._stored.values() if at >= now - COUNT_AGE]
         self._know(cached)
         self._runtime.note(instruments=len(self._names), cached=len(cached))
-        await self._day(now)
+        with contextlib.suppress(TimeoutError):
+            # the feed waits for this; what takes longer comes at the first look
+            async with asyncio.timeout(START_S):
+                await self._day(now)
 
     def _know(self, instruments: Iterable[Instrument]) -> None:
         """Tell the stage what is new to it."""
@@ -83,7 +88,9 @@ class Securities:
         changed = [each for each in instruments if known.get(each.ticker) != each]
         self._stage.know(changed)
         for each in changed:
-            self._on_change(each)
+            # without a share count it is looked up when it is needed, and that is heard of by itself
+            if each.shares_outstanding is not None:
+                self._on_change(each)
 
     async def _fetch_list(self, now: dt.datetime) -> ListCopy | None:
         try:
@@ -177,7 +184,7 @@ class Securities:
     async def _keep_names(self) -> None:
         """Store what people may call a security by; a share count that is known keeps the age it has."""
         now = self._runtime.clock.now()
-        fresh: list[Instrument] = []
+        aged: dict[dt.datetime, list[Instrument]] = {}
         try:
             for ticker, each in self._names.items():
                 listing = self._listings.get(ticker)
@@ -189,11 +196,9 @@ class Securities:
                 if named == stored:
                     continue
                 self._stored[ticker] = (named, at)
-                if shares is None:
-                    fresh.append(named)
-                else:
-                    await self._records.put_instruments([named], at)
-            await self._records.put_instruments(fresh, now)
+                aged.setdefault(now if shares is None else at, []).append(named)
+            for at, named_then in aged.items():
+                await self._records.put_instruments(named_then, at)
         except StoreUnavailable:
             self._stored.clear()
             log.warning("the database does not answer; names are stored tomorrow")

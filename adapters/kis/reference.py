@@ -5,7 +5,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from adapters.kis.market import KisMarket, Mover
+from adapters.kis.market import CHART_ROWS, KisMarket, Mover
 from adapters.kis.master import MasterRow, type_of
 from core.model.bar import Bar
 from core.model.instrument import Exchange, Instrument, Split
@@ -73,7 +73,7 @@ class KisReference:
                 page = await self._market.bars(ticker, exchange, before=before)
                 new = [bar for bar in page if bar.start_ms not in found]
                 found |= {bar.start_ms: bar for bar in new}
-                if not new or new[0].start_ms <= first_ms:
+                if not new or len(page) < CHART_ROWS or new[0].start_ms <= first_ms:
                     break
                 before = new[0].start_at
         except BrokerUnavailable as error:

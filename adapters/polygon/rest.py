@@ -137,23 +137,24 @@ class PolygonReference:
     async def share_counts(self) -> Mapping[str, float]:
         """Shares outstanding by market cap and price, or by the free float. Raises NotInPlan where the plan has neither."""
         try:
-            rows = await self._rows(RATIOS, {"limit": RATIOS_PAGE})
+            rows = await self._rows(RATIOS, {"limit": RATIOS_PAGE}, self._list_deadline_s)
             found = {str(row.get("ticker")): shares_by_cap(row) for row in rows}
         except NotInPlan:
-            rows = await self._rows(FLOAT, {"limit": FLOAT_PAGE})
+            rows = await self._rows(FLOAT, {"limit": FLOAT_PAGE}, self._list_deadline_s)
             found = {str(row.get("ticker")): shares_by_float(row) for row in rows}
         return {ticker: shares for ticker, shares in found.items() if shares is not None}
 
     async def splits(self, on: dt.date) -> Sequence[Split]:
         """The splits that take effect on a US date; rows that are none are left out."""
-        rows = await self._rows(SPLITS, {"execution_date": on.isoformat(), "limit": SPLITS_PAGE})
+        params: dict[str, object] = {"execution_date": on.isoformat(), "limit": SPLITS_PAGE}
+        rows = await self._rows(SPLITS, params, self._deadline_s)
         found = [split_of(row) for row in rows]
         self.refused += found.count(None)
         return [split for split in found if split is not None and split.on == on]
 
-    async def _rows(self, path: str, params: dict[str, object]) -> list[dict[str, object]]:
+    async def _rows(self, path: str, params: dict[str, object], deadline_s: float) -> list[dict[str, object]]:
         """All pages of an endpoint that the vendor's client, in its older version, does not know."""
-        return await self._run(lambda client: list(self._pages(client, path, params)), self._list_deadline_s)
+        return await self._run(lambda client: list(self._pages(client, path, params)), deadline_s)
 
     def _pages(self, client: Any, path: str, params: dict[str, object]) -> Iterator[dict[str, object]]:
         headers = {"Authorization": f"Bearer {self._key}"}
