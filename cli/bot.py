@@ -25,6 +25,8 @@ from config.calibration import Installed
 from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
+from core.model.messages import BarsClosed, Channel, Screened
+from ports.bus import Bus, BusUnavailable
 from ports.clock import Calendar, Clock
 from ports.market_data import ReferenceUnavailable
 from services.fence import request_handback
@@ -35,18 +37,39 @@ DAYS_LOOKBACK = dt.timedelta(days=365)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
 MAX_PACE = 6.0
+HEARD = 2000
+
+
+class Heard:
+    """The bars that the collector has passed on: for who has no vendor, of what is found, watched or held today."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
+        """What the bus still has of it, oldest first."""
+        try:
+            past = [*await self._bus.history(Channel.SCREENED, HEARD), *await self._bus.history(Channel.BARS, HEARD)]
+        except BusUnavailable:
+            raise ReferenceUnavailable("the bus does not answer") from None
+        bars: dict[int, Bar] = {}
+        for message in past:
+            if isinstance(message, Screened | BarsClosed):
+                heard = (*message.past, *message.bars) if isinstance(message, BarsClosed) else message.bars
+                bars |= {bar.start_ms: bar for bar in heard if bar.ticker == ticker and bar.end_at <= until}
+        if not bars:
+            raise ReferenceUnavailable(f"nothing was heard of {ticker}")
+        return [bars[start_ms] for start_ms in sorted(bars)]
 
 
 class Vendor:
-    """The market data vendor's bars as the bot asks for them; without a vendor there are those of the bus only."""
+    """The market data vendor's bars as the bot asks for them."""
 
-    def __init__(self, reference: PolygonReference | None, calendar: Calendar, clock: Clock) -> None:
+    def __init__(self, reference: PolygonReference, calendar: Calendar, clock: Clock) -> None:
         self._reference, self._calendar, self._clock = reference, calendar, clock
 
     async def bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
         """Minute bars of the session; at night and on weekends the last one is what there is to see."""
-        if self._reference is None:
-            raise ReferenceUnavailable("charts of other tickers need Polygon's key")
         started = self._calendar.current_or_next(until).pre_open_at
         if until - started < LEAST_BARS:
             started = self._calendar.previous(until).pre_open_at
@@ -54,8 +77,6 @@ class Vendor:
 
     async def days(self, ticker: str) -> Sequence[Bar]:
         """A year of daily bars."""
-        if self._reference is None:
-            raise ReferenceUnavailable("daily bars need Polygon's key")
         today = self._clock.now().astimezone(ET).date()
         return await self._reference.daily_bars(ticker, today - DAYS_LOOKBACK, today)
 
@@ -71,7 +92,7 @@ async def main(runtime: Runtime) -> None:
         reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
-    vendor = Vendor(reference, calendar, clock)
+    vendor = Vendor(reference, calendar, clock) if reference is not None else None
 
     async def halt() -> None:
         await asyncio.to_thread((settings.state_dir / "HALT").touch)
@@ -97,8 +118,8 @@ async def main(runtime: Runtime) -> None:
         outbox=SqlOutbox(engine),
         foregone=SqlForegone(engine),
         charts=charts,
-        bars=vendor.bars,
-        days=vendor.days,
+        bars=vendor.bars if vendor is not None else Heard(runtime.bus).bars,
+        days=vendor.days if vendor is not None else None,
         api_base=telegram.api_url or None,
         halt=halt,
         beats=file_beats(settings.state_dir),

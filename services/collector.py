@@ -35,6 +35,7 @@ from core.model.recording import (
     SettingsInForce,
     Watching,
 )
+from core.rules.days import us_date
 from core.rules.feed import FeedNews
 from core.rules.schedule import collecting
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
@@ -51,6 +52,7 @@ from services.watched import load_watch_list
 
 log = logging.getLogger(__name__)
 PARALLEL_LOOKUPS = 8
+MOST_FOUND = 40
 # of the account whose market data `scanner.feed: kis` reads
 KIS_SECRETS = ("KIS_APPKEY", "KIS_APPSECRET", "KIS_ACCOUNT", "KIS_HTS_ID")
 
@@ -83,6 +85,7 @@ class Collector:
         self._watch_list = watched
         self._watched = watched.tickers if watched else ()
         self._following = following or Following()
+        self._found: dict[str, dt.date] = {}
         self._follow()
         self._securities = Securities(runtime, reference, records, listings, self._stage, self._known_anew)
         self._recorder = Recorder(runtime, self._not_recorded, self._stage.known)
@@ -172,6 +175,11 @@ class Collector:
             lost = True
         at = self._runtime.clock.now()
         if isinstance(message, Screened):
+            on = us_date(at)
+            self._found = {t: day for t, day in self._found.items() if day == on and t != message.ticker} | {
+                message.ticker: on
+            }
+            self._follow()
             self._recorder.add(Found(at=at, ticker=message.ticker, discovery=message.discovery, lost=lost))
         elif lost:
             self._recorder.add(BarsLost(at=at))
@@ -228,8 +236,10 @@ class Collector:
         self._recorder.add(InstrumentCame(at=self._runtime.clock.now(), ticker=each.ticker, instrument=each))
 
     def _follow(self) -> None:
-        self._following.tickers = tuple(dict.fromkeys((*self._held, *self._watched)))
-        self._stage.follow(self._following.tickers)
+        mine = tuple(dict.fromkeys((*self._held, *self._watched)))
+        self._stage.follow(mine)
+        # what was found today is judged, and its past is drawn, until the day ends
+        self._following.tickers = tuple(dict.fromkeys((*mine, *list(self._found)[-MOST_FOUND:])))
 
     async def _control(self) -> None:
         bus = self._runtime.bus
@@ -250,7 +260,7 @@ class Collector:
                 case _:
                     pass
             self._follow()
-            await self._securities.concern(self._following.tickers)
+            await self._securities.concern((*self._held, *self._watched))
             await bus.ack("collector", delivery)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from typing import Protocol
 
 import msgspec
@@ -29,6 +29,8 @@ REVISED_MS = 3 * MINUTE_MS
 # of a ticker that has just appeared only what has just closed is passed on: what was before is history, not news
 FRESH_MS = 2 * MINUTE_MS
 KEPT = dt.timedelta(minutes=30)
+# Charts that are read one after the other go on together: fewer messages behind, at the price of this.
+TOGETHER = dt.timedelta(seconds=2)
 MOST_FOLLOWED = 60
 # A ticker is followed before it meets the rules, so that its bars are there when it does.
 EARLY = 0.5
@@ -83,10 +85,11 @@ class KisStream:
         self._up = False
         self._said = ""
         self._day = ""
-        self._rank_at = self._search_at = clock.now()
+        self._waiting: list[Bar] = []
+        self._waiting_since = self._rank_at = self._search_at = clock.now()
 
     async def events(self) -> AsyncGenerator[Feed, None]:
-        """Batches of one ticker's bars each, and changes of the connection between them."""
+        """Batches of bars as their charts were read, and changes of the connection between them."""
         if self._worker is not None:
             raise RuntimeError("a stream has one reader")
         if self._closed:
@@ -118,11 +121,12 @@ class KisStream:
 
     # -- what is passed on -------------------------------------------------------------------------
 
-    def _emit(self, bars: Sequence[Bar]) -> None:
+    def _emit(self) -> None:
         """The one place where bars leave.
 
         Before the first ones of a day the connection is told anew: of what was not followed nothing was seen since.
         """
+        bars, self._waiting = self._waiting, []
         day = wire.us_date(bars[-1].start_at)
         if day != self._day:
             self._day = day
@@ -145,12 +149,15 @@ class KisStream:
         try:
             while True:
                 now = self._clock.now()
-                if not self._trades_at(now):
+                trading = self._trades_at(now)
+                due = self._due(now) if trading and self._up else None
+                if self._waiting and (due is None or now - self._waiting_since >= TOGETHER):
+                    self._emit()
+                if not trading:
                     await self._clock.sleep(IDLE_S)
-                    continue
-                if now >= self._rank_at:
+                elif now >= self._rank_at:
                     await self._rank(now)
-                elif self._up and (due := self._due(now)):
+                elif due is not None:
                     await self._read(due)
                 else:
                     await self._clock.sleep(STEP_S)
@@ -245,7 +252,9 @@ class KisStream:
         if news:
             followed.until_ms = max(followed.until_ms, news[-1].end_ms)
             followed.passed = {b.start_ms: b for b in closed if b.start_ms >= followed.until_ms - REVISED_MS}
-            self._emit(news)
+            if not self._waiting:
+                self._waiting_since = now
+            self._waiting += news
 
 
 def _last_minute(now: dt.datetime) -> int:

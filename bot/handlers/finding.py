@@ -151,6 +151,8 @@ async def _chart(
         bars = days if timeframe == "1d" else await bars_of(context, ticker)
     except ReferenceUnavailable:
         return help_views.vendor_away(ticker, t, feed), None
+    if not bars and timeframe == "1d" and desk.deps.days is None:
+        return help_views.vendor_away(ticker, t, feed), None
     if not bars:
         return help_views.no_bars(ticker, t), None
     now = desk.deps.clock.now()

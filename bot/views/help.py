@@ -120,7 +120,7 @@ def vendor_away(ticker: str, t: Translator, feed: str = "polygon") -> View:
     if feed == "kis":
         return View(
             t(
-                "With KIS's free data there are charts of what is found, watched or held today only, not of {ticker}.",
+                "{ticker}: no such chart. With KIS's free data there are minute charts only, of what is found, watched or held today.",
                 ticker=ticker,
             )
         )
