@@ -69,7 +69,7 @@ def kept_from_feed(rate: int) -> int:
 
     What others took counts as well, so a busy account slows the feed down and never the other way round.
     """
-    return rate // 2
+    return rate - rate // 2
 
 
 class _Waiter(msgspec.Struct, eq=False):

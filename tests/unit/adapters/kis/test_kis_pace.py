@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from adapters.kis.pace import YIELD_AFTER, PriorityLimiter, Rank, Turn, rank_of, spare_of
+from adapters.kis.pace import YIELD_AFTER, PriorityLimiter, Rank, Turn, kept_from_feed, rank_of, spare_of
 from adapters.kis.ratefile import SharedWindow
 from adapters.kis.transport import NotSent
 from ports.broker import Urgency
@@ -122,8 +122,8 @@ def test_market_data_fills_half_a_window_and_leaves_the_rest_to_the_account(tmp_
     def leaves(rank: Rank) -> bool:
         return limiter.admit(Turn(rank, time.monotonic() + 0.03))
 
-    assert [leaves(Rank.FEED) for _ in range(9)] == [True] * 8 + [False]
-    assert [leaves(Rank.ENTRY) for _ in range(5)] == [True] * 5
+    assert [leaves(Rank.FEED) for _ in range(8)] == [True] * 7 + [False]
+    assert [leaves(Rank.ENTRY) for _ in range(6)] == [True] * 6
     assert all(leaves(Rank.EXIT) for _ in range(2))
 
 
@@ -141,6 +141,11 @@ def test_exits_that_yield_do_not_yield_to_market_data(street):
         street.arrive(f"price {number}", Rank.EXIT)
     street.open(YIELD_AFTER + 2)
     assert "chart" not in street.left
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(1, 1), (3, 2), (15, 8), (18, 9)])
+def test_slots_kept_from_market_data(rate, kept):
+    assert kept_from_feed(rate) == kept
 
 
 @pytest.mark.parametrize(("rate", "spare"), [(1, 0), (2, 0), (3, 1), (15, 2), (18, 3)])
