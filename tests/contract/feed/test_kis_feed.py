@@ -187,6 +187,7 @@ async def test_the_storys_breakout_is_found_in_time_with_the_same_facts_and_judg
     assert [verdict.signal for verdict in judged] == [SignalType.BUY] * 2
     assert judged[0].met == judged[1].met
     assert not world.host.order_posts
+    assert world.following.tickers == ("HELI",), "a find is followed to the end of the day"
 
 
 async def test_bars_of_what_is_held_come_each_minute_once_whatever_the_rankings_say(world):
@@ -307,3 +308,17 @@ async def test_the_most_that_are_followed_are_those_who_rose_last_and_what_is_he
     assert stream._followed.keys() & {"T0", "BRK.B", "GONE", f"T{MOST_FOLLOWED}"} == {"T0", "BRK.B"}
     stream._forget((), now + dt.timedelta(hours=1))
     assert stream._follow("T0", Exchange.NASD).until_ms == 99, "from where it was left"
+
+
+async def test_before_the_first_bars_of_another_day_the_connection_is_told_anew(world):
+    """The collector asks for the history of what this feed has not followed since midnight."""
+    today = Bar("HELI", world.begin_ms, 1.0, 1.0, 1.0, 1.0, 9.0)
+    tomorrow = Bar("HELI", world.begin_ms + 86_400_000, 1.0, 1.0, 1.0, 1.0, 9.0)
+    stream = world.stream
+    stream._say(up=True, key="connected")
+    for bar in (today, tomorrow, tomorrow):
+        stream._waiting = [bar]
+        stream._emit()
+    told = [stream._out.get_nowait() for _ in range(stream._out.qsize())]
+    up = "connected"
+    assert [getattr(item, "key", item) for item in told] == [up, [today], up, [tomorrow], [tomorrow]]
