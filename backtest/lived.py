@@ -112,7 +112,7 @@ class _Reading:
                 self._part(entry)
             case Arrived(bars=bars):
                 self._batches += 1
-                for start_ms in {bar.start_ms for bar in bars}:
+                for start_ms in set(bars.start_ms.tolist()):
                     self._arrivals.setdefault(start_ms, entry.at)
             case BarsLost():
                 self._lost.add(self._batches)

@@ -195,7 +195,7 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
     for entry in entries:
         match entry:
             case Arrived(bars=bars):
-                for bar in bars:
+                for bar in bars.bars():
                     if bar.ticker not in tickers:
                         continue
                     before = seen.get((bar.ticker, bar.start_ms))
@@ -205,7 +205,7 @@ def causes_of(tickers: Collection[str], day: Lived, entries: Iterable[Entry]) ->
                         yield Cause(bar.ticker, bar.start_at, f"its bar of {bar.start_at:%H:%M} came late")
                     seen[bar.ticker, bar.start_ms] = bar
                     latest[bar.ticker] = max(latest.get(bar.ticker, bar.end_at), bar.end_at)
-                newest = max(newest, max((bar.start_ms for bar in bars), default=0))
+                newest = max(newest, int(bars.start_ms.max(initial=0)))
             case HistoryCame(ticker=ticker, bars=None) | InstrumentCame(ticker=ticker, failed=True) if (
                 ticker in tickers
             ):

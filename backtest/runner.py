@@ -21,6 +21,7 @@ from backtest.result import UNCHECKED, Day, Result
 from backtest.screening import Indices, candidates
 from backtest.tape import Tape, TapeHistories
 from core.model.bar import MINUTE_MS, Bar
+from core.model.batch import batch_of
 from core.model.instrument import Instrument
 from core.model.messages import BarsClosed, HoldingsChanged, Signal, WatchListChanged, message_id
 from core.model.params import Params
@@ -255,7 +256,7 @@ class Runner:
         # what was sold inside the bar is not followed any more when it closes
         followed = {*self._watched, *self._held}
         forwarded = [bar for bar in arrived if bar.ticker not in feed.screened and bar.ticker in followed]
-        effects: list[CollectEffect] = list(self._collect.bars_arrived(screened, at))
+        effects: list[CollectEffect] = list(self._collect.bars_arrived(batch_of(screened), at))
         while effects:
             effect = effects.pop(0)
             match effect:

@@ -192,13 +192,13 @@ class StopWorld(Story):
 
     async def get(self, path: str) -> Json:
         """Read a control route of the sandbox."""
-        async with self.http.get(self._url(path)) as answer:
+        async with self.http.get(self.url(path)) as answer:
             found: Json = await answer.json()
             return found
 
     async def post(self, path: str, **fields: object) -> Json:
         """Write to a control route of the sandbox. Raises WorldTrouble where it refuses."""
-        async with self.http.post(self._url(path), json=fields) as answer:
+        async with self.http.post(self.url(path), json=fields) as answer:
             found: Json = await answer.json()
             if answer.status != 200:
                 raise WorldTrouble(f"{path}: {found.get('error')}")

@@ -11,12 +11,20 @@ from config.params import ConfigError
 # command → (module, one line of help)
 COMMANDS = {
     "demo": ("cli.demo", "샌드박스에서 전체 이야기를 보여 줍니다 / the whole story in a browser, no account"),
+    "init": ("cli.init.command", "키를 묻고 확인해 .env를 씁니다 / asks for the keys, tries each, writes .env"),
+    "doctor": ("cli.doctor.command", "무엇이 잘못되었고 어떻게 고치는지 / what is wrong, and what to do about it"),
     "test": ("cli.test", "모든 검사를 실행합니다 / run all checks and tests"),
     "up": ("cli.up", "모든 프로세스를 시작합니다 / run every process, restart what dies"),
+    "down": ("cli.down", "모든 프로세스를 멈춥니다 / stop every process in order"),
+    "status": ("cli.status", "프로세스의 상태 / how every process is"),
+    "logs": ("cli.logs", "프로그램의 로그 / what the programs wrote"),
+    "restart": ("cli.restart", "프로그램 하나를 다시 시작합니다 / stop a program and start it again"),
+    "backup": ("cli.backup", "데이터베이스와 매매 일지를 한 파일로 / database and journal into one file"),
+    "restore": ("cli.restore", "백업에서 되살립니다 / bring a backup back"),
     "panic": ("cli.panic", "모든 매수를 멈춥니다 / stop all buying, also without Telegram"),
     "totp": ("cli.totp", "인증 앱의 6자리 코드 (2차 인증) / the second factor: enrol, off, status"),
     "guardian": ("cli.guardian", "감시견의 상태, 감시 돌려받기, 훈련 / the guardian: state, hand-back, drill"),
-    "db": ("cli.db", "데이터베이스를 최신 구조로 / bring the database to the newest schema"),
+    "db": ("cli.db", "데이터베이스 구조: 올리기, 내리기, 상태 / schema: upgrade, downgrade, status"),
     "bench": ("cli.bench", "시뮬레이션으로 약속을 시험합니다 / try the promises on simulated accidents"),
     "data": ("cli.data", "백테스트용 분봉: 가져오기, 내려받기, 검사 / minute bars: import, download, list, verify"),
     "backtest": (

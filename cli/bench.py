@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import backtest, bars, chart, panic, stops
+from benchmarks import backtest, bars, chart, frames, latency, memory, panic, stops
 from simulation.faults import LEVELS
 from simulation.many import Totals, total
 from simulation.run import run_seed
@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = benches.add_parser("chart", help=words, description=words)
     chart.add_arguments(sub)
     sub.set_defaults(play=chart.run)
+    sub = benches.add_parser("frames", help=frames.SUMMARY, description=frames.SUMMARY)
+    frames.add_arguments(sub)
+    sub.set_defaults(play=frames.run)
+    for each, name in ((memory, "memory"), (latency, "latency")):
+        sub = benches.add_parser(name, help=each.SUMMARY, description=each.SUMMARY)
+        each.add_arguments(sub)
+        sub.set_defaults(play=each.run)
     words = "밀린 메시지 뒤의 /panic이 얼마나 빨리 닿는지 잽니다 / how soon /panic arrives behind a full queue"
     sub = benches.add_parser("panic", help=words, description=words)
     panic.add_arguments(sub)

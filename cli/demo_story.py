@@ -18,7 +18,8 @@ from adapters.db.engine import upgrade
 from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
 from cli.demo_progress import Commentary
-from cli.processes import ROOT, Child, Family
+from cli.processes import Child, Family
+from cli.programs import ROOT, SERVICES
 from config.params import ConfigError
 from core.model.messages import Channel, Screened
 
@@ -152,14 +153,8 @@ class Story:
         redis.start()
         self._say("프로그램을 시작하는 중 / starting the programs")
         family.share(self.addresses(redis.url))
-        for name, module in (
-            ("collector", "services.collector"),
-            ("analyzer", "services.analyzer"),
-            ("trader", "services.trader"),
-            ("bot", "cli.bot"),
-            ("guardian", "services.guardian"),
-        ):
-            await family.start(name, module)
+        for program in SERVICES:
+            await family.start(program.name, program.module)
         return family
 
     def addresses(self, redis_url: str) -> dict[str, str]:
@@ -197,7 +192,7 @@ class Story:
     async def greet(self) -> None:
         """A bot can't write first: the owner's /start waits for it."""
         async with aiohttp.ClientSession() as http:
-            await http.post(self._url("/sim/send"), json={"user": OWNER, "text": "/start"})
+            await http.post(self.url("/sim/send"), json={"user": OWNER, "text": "/start"})
 
     async def bot_listens(self, http: aiohttp.ClientSession, family: Family) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -210,11 +205,12 @@ class Story:
             await asyncio.sleep(0.1)
         raise ConfigError(f"the bot did not start: {family.last_words('bot')}")
 
-    def _url(self, path: str) -> str:
+    def url(self, path: str) -> str:
+        """Of the sandbox's control API."""
         return f"http://{self.sandbox['control']}{path}"
 
     async def ask(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any]:
-        async with http.get(self._url(path)) as answer:
+        async with http.get(self.url(path)) as answer:
             found: dict[str, Any] = await answer.json()
             return found
 
@@ -254,7 +250,7 @@ class Story:
                 if now - waiting >= (self._options.approve_after_s or 0.0):
                     self._waiting_since[key] = now + 5.0
                     tap = {"user": OWNER, "message_id": message["message_id"], "data": button["callback_data"]}
-                    await http.post(self._url("/sim/tap"), json=tap)
+                    await http.post(self.url("/sim/tap"), json=tap)
 
     async def _sandbox_facts(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         return {

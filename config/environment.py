@@ -82,9 +82,14 @@ MASTER_HOST = "https://new.real.download.dws.co.kr"
 PAPER_HOST = "https://openapivts.koreainvestment.com:29443"
 
 
-def environment(env_file: Path | None = None) -> dict[str, str]:
+def env_file() -> Path:
+    """Where a person's .env lies."""
+    return Path(os.environ.get("SEOHAK_ENV_FILE", ROOT / ".env"))
+
+
+def environment(file: Path | None = None) -> dict[str, str]:
     """The process environment on top of .env."""
-    path = env_file or Path(os.environ.get("SEOHAK_ENV_FILE", ROOT / ".env"))
+    path = file or env_file()
     from_file = {k: v for k, v in dotenv_values(path).items() if v} if path.is_file() else {}
     return {**from_file, **os.environ}
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from core.model.bar import Bar
+from core.model.batch import BarBatch
 from core.model.instrument import Instrument, Split
 
 
@@ -26,7 +27,7 @@ class HaltChange(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int | None
 
 
-Feed = Sequence[Bar] | FeedStatus | HaltChange
+Feed = BarBatch | FeedStatus | HaltChange
 
 
 class BarStream(Protocol):

@@ -11,7 +11,7 @@ from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.kis.master import fetch_listings
 from config import environment
-from core.model.bar import Bar
+from core.model.batch import BarBatch
 from core.model.instrument import Instrument, Listing
 from core.model.messages import (
     BarsClosed,
@@ -141,14 +141,14 @@ class Collector:
         values: dict[str, Value] = {"where": "collector", "what": "not_recorded", "detail": reason}
         await self._health.tell([FeedNews(EventKind.TROUBLE, values)], self._runtime.clock.now())
 
-    async def _bars_arrived(self, bars: Sequence[Bar]) -> None:
+    async def _bars_arrived(self, batch: BarBatch) -> None:
         now = self._runtime.clock.now()
         if not collecting(now, self._runtime.params.schedule, self._runtime.params.notification.report_time):
             return
-        self._bars += len(bars)
-        self._recorder.add(Arrived(at=now, bars=tuple(bars)))
-        await self._perform(self._stage.bars_arrived(bars, now))
-        self._health.bars_arrived(bars, now)
+        self._bars += len(batch)
+        self._recorder.add(Arrived(at=now, bars=batch))
+        await self._perform(self._stage.bars_arrived(batch, now))
+        self._health.bars_arrived(batch, now)
         self._runtime.note(bars=self._bars, published=self._published, lost=self._lost)
 
     async def _perform(self, effects: Sequence[CollectEffect]) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from core.model.bar import Bar
+from core.model.batch import BarBatch
 from core.model.messages import Channel, Event, message_id
 from core.rules.feed import FeedNews, FeedWatch
 from ports.bus import BusUnavailable
@@ -28,9 +28,9 @@ class FeedHealth:
         self._runtime.note(feed=status.key)
         await self.tell(self._watch.status(up=status.up, key=status.key, detail=status.detail, at=at), at)
 
-    def bars_arrived(self, bars: Sequence[Bar], at: dt.datetime) -> None:
+    def bars_arrived(self, batch: BarBatch, at: dt.datetime) -> None:
         """A batch arrived."""
-        self._watch.bars(bars, at)
+        self._watch.bars(int(batch.start_ms.max()), at)
 
     async def look_after(self) -> None:
         """Look every few seconds until the stop."""

@@ -23,6 +23,7 @@ from core.model.recording import (
     Holding,
     SettingsInForce,
     Watching,
+    encode,
 )
 from core.rules.days import us_date
 from services.runtime import VERSION, Runtime
@@ -37,7 +38,6 @@ MOST_WAITING = 500_000
 # zlib's fastest: a minute of the whole market is a few milliseconds
 LEVEL = 1
 
-_encode = msgspec.json.Encoder().encode
 OnTrouble = Callable[[str], Awaitable[None]]
 
 
@@ -150,7 +150,7 @@ class Recorder:
         """In a thread: one more member of the file."""
         if part.path is None:
             part.path = self._new_file(part)
-        data = gzip.compress(b"".join(_encode(entry) + b"\n" for entry in entries), LEVEL)
+        data = gzip.compress(b"".join(encode(entry) + b"\n" for entry in entries), LEVEL)
         with part.path.open("ab") as file:
             file.write(data)
         return len(data)

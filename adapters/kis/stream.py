@@ -11,6 +11,7 @@ import msgspec
 from adapters.kis import codes, wire
 from adapters.kis.market import KisMarket, Mover
 from core.model.bar import MINUTE_MS, Bar
+from core.model.batch import batch_of
 from core.model.instrument import Exchange
 from core.model.params import ScannerParams
 from ports.broker import BrokerUnavailable
@@ -132,7 +133,7 @@ class KisStream:
             self._day = day
             self._left.clear()
             self._out.put_nowait(FeedStatus(up=True, key="connected", detail="KIS"))
-        self._out.put_nowait(bars)
+        self._out.put_nowait(batch_of(bars))
 
     def _say(self, *, up: bool, key: str, detail: str = "") -> None:
         if up and not self._up:

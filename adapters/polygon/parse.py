@@ -3,13 +3,11 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from adapters.polygon.wire import Event
-from core.model.bar import MINUTE_MS, MOST_TICKER, Bar
+from adapters.polygon.wire import Band
+from core.model.bar import MOST_TICKER, Bar
 from core.model.instrument import Exchange, Instrument, Split
 from ports.market_data import HaltChange
 
-MINUTE = "AM"
-HALT = "LULD"
 HALTED, RESUMED = 17, 18
 # KIS trades Arca and Cboe listings under its AMEX code (facts: kis.md section 7).
 EXCHANGES = {
@@ -21,17 +19,9 @@ EXCHANGES = {
 }
 
 
-def bar_of_event(event: Event) -> Bar | None:
-    """The minute bar of an AM event, or None where it cannot be one."""
-    start = event.s
-    if start is None or (event.e is not None and event.e - start != MINUTE_MS):
-        return None
-    return bar_of(event.sym, start, event.o, event.h, event.l, event.c, event.v)
-
-
-def halt_of_event(event: Event) -> HaltChange | None:
+def halt_of(event: Band) -> HaltChange | None:
     """A halt or its end out of a LULD event; None for the price bands, which are most of them."""
-    indicators = event.i if isinstance(event.i, list) else []
+    indicators = event.i or ()
     halted = HALTED in indicators
     if not 0 < len(event.T) <= MOST_TICKER or not (halted or RESUMED in indicators):
         return None

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from adapters.polygon import wire
 from adapters.polygon.backlog import MOST_BARS, Backlog
+from adapters.polygon.batches import Batches
 from adapters.polygon.connection import SLOW_KEYS, Connection, Endpoint, Patience, Session
 from adapters.polygon.library import load, scrubbed, stream_address
-from adapters.polygon.parse import HALT, MINUTE, bar_of_event, halt_of_event
-from core.model.bar import Bar
+from adapters.polygon.parse import halt_of
+from adapters.polygon.wire import Minute, Other, Status
+from core.model.batch import BarBatch
 from ports.clock import Clock
-from ports.market_data import Feed, FeedStatus, HaltChange
+from ports.market_data import Feed, FeedStatus
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ REFUSED_WAIT_S = 300.0
 
 @dataclass
 class Counters:
-    """What has come in: `refused` are impossible bars, `dropped` unreadable events."""
+    """What has come in: `refused` of the `bars` were impossible, `dropped` are unreadable events."""
 
     frames: int = 0
     bars: int = 0
@@ -68,13 +70,14 @@ class PolygonStream:
         self._expects_data = expects_data
         self.counters = Counters()
         self._backlog = Backlog(most_bars, real=real)
+        self._batches = Batches()
         self._supervisor: asyncio.Task[None] | None = None
         self._closed = False
         self._last: tuple[bool, str] = (False, "")
         self._up_since: dt.datetime | None = None
 
     async def events(self) -> AsyncGenerator[Feed, None]:
-        """Batches of bars (a whole frame each) in order of arrival, and changes of status and of halts between them."""
+        """Batches of bars (what waited together) in order of arrival, and changes of status and of halts between them."""
         if self._supervisor is not None:
             raise RuntimeError("a stream has one reader")
         if self._closed:
@@ -82,7 +85,10 @@ class PolygonStream:
         self._supervisor = asyncio.create_task(self._supervise(), name="polygon-stream")
         try:
             while (item := await self._backlog.get()) is not None:
-                yield item
+                if not isinstance(item, list):
+                    yield item
+                elif len(batch := self._batch(item)):
+                    yield batch
             ended = self._supervisor
         finally:
             await self._stop()
@@ -152,32 +158,30 @@ class PolygonStream:
 
     def _received(self, session: Session, frame: str | bytes) -> None:
         """Decode and queue, nothing else: a socket that is read slowly is closed by the vendor."""
-        events, bad = wire.decode(frame)
+        minutes, others, bad = wire.decode(frame)
         self.counters.frames += 1
         self.counters.dropped += bad
-        bars: list[Bar] = []
-        halts: list[HaltChange] = []
-        for event in events:
-            if event.ev == MINUTE:
-                bar = bar_of_event(event)
-                if bar is None:
-                    self.counters.refused += 1
-                else:
-                    bars.append(bar)
-            elif event.ev == HALT:
-                if (halt := halt_of_event(event)) is not None:
-                    halts.append(halt)
-            elif event.ev == "status":
-                session.on_status(event.status, scrubbed(event.message, self._endpoint.key))
+        for event in others:
+            self._other(session, event)
         if session.refused_extra in self._extras:
             log.info("polygon stream: the plan has no %s; going on without", session.refused_extra)
             self._extras = tuple(topic for topic in self._extras if topic != session.refused_extra)
         if session.acked.is_set() and self._up_since is None:
             self._up_since = self._clock.now()
             self._say(FeedStatus(up=True, key="connected", detail=",".join(self._endpoint.topics)))
-        for halt in halts:
-            self._backlog.put(halt)
-        if bars:
-            self.counters.bars += len(bars)
+        if minutes:
+            self.counters.bars += len(minutes)
             session.heard_at = self._clock.now()
-            self._backlog.put(bars)
+            self._backlog.put(minutes)
+
+    def _other(self, session: Session, event: Other) -> None:
+        """What is no bar."""
+        if isinstance(event, Status):
+            session.on_status(event.status, scrubbed(event.message, self._endpoint.key))
+        elif (halt := halt_of(event)) is not None:
+            self._backlog.put(halt)
+
+    def _batch(self, minutes: Sequence[Minute]) -> BarBatch:
+        batch, refused = self._batches.batch_of(minutes)
+        self.counters.refused += refused
+        return batch

@@ -11,15 +11,13 @@ import numpy as np
 from backtest.data.day import DayBars, day_bounds_ms, empty_day, merge
 from backtest.data.manifest import DataProblem
 from core.model.bar import Bar
-from core.model.recording import Arrived, Entry, HistoryCame
+from core.model.recording import Arrived, Entry, HistoryCame, decode
 
 PART = "[0-9]" * 4 + ".ndjson.gz"
 CHUNK = 1 << 20
 GZIP = zlib.MAX_WBITS | 16
 # bars that are laid over the day at once
 TOGETHER = 200_000
-
-_decoder = msgspec.json.Decoder(Entry)
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -35,7 +33,7 @@ def entries_of(folder: Path) -> Iterator[Entry]:
     for path in parts_of(folder):
         for line in _lines(path):
             try:
-                yield _decoder.decode(line)
+                yield decode(line)
             except msgspec.MsgspecError as error:
                 raise DataProblem(f"{path} is damaged, or of another version ({error})") from None
 
@@ -71,7 +69,7 @@ class Laid:
         """The bars of an entry."""
         match entry:
             case Arrived(bars=bars):
-                self._arrived += bars
+                self._arrived += bars.bars()
                 if len(self._arrived) >= TOGETHER:
                     self._day, self._arrived = self._over(self._day, self._arrived, replace=True), []
             case HistoryCame(bars=tuple() as bars):

@@ -16,6 +16,11 @@ LEAST, MOST = 1e-12, 1e48
 FloatArray = npt.NDArray[np.float64]
 
 
+def is_ticker(text: str) -> bool:
+    """Whether a text could be a symbol: short, printable ASCII without spaces."""
+    return 0 < len(text) <= MOST_TICKER and text.isascii() and text.isprintable() and " " not in text
+
+
 class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One ticker's aggregate over `[start_ms, start_ms + 60 s)`.
 
@@ -32,12 +37,7 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     volume: float
 
     def __post_init__(self) -> None:
-        if (
-            not 0 < len(self.ticker) <= MOST_TICKER
-            or not self.ticker.isascii()
-            or not self.ticker.isprintable()
-            or " " in self.ticker
-        ):
+        if not is_ticker(self.ticker):
             raise ValueError(f"not a ticker: {self.ticker[:MOST_TICKER]!r}")
         if not (LEAST <= self.low <= self.open <= self.high and self.low <= self.close <= self.high <= MOST):
             raise ValueError(f"{self.ticker}: impossible prices {self.open}/{self.high}/{self.low}/{self.close}")

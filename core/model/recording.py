@@ -1,8 +1,12 @@
 """What the collector writes down of a day: everything that its decisions hung on, in the order in which it happened."""
 
+from typing import Any
+
 import msgspec
+import numpy as np
 
 from core.model.bar import Bar
+from core.model.batch import BarBatch
 from core.model.instrument import Instrument
 from core.model.messages import HeldPosition, Instant, WatchListChanged
 from core.model.params import Params
@@ -33,7 +37,7 @@ class Began(_Entry, frozen=True, kw_only=True, tag="began"):
 class Arrived(_Entry, frozen=True, kw_only=True, tag="bars"):
     """Bars in order of arrival, revisions included; one entry is what was screened together."""
 
-    bars: tuple[Bar, ...]
+    bars: BarBatch
 
 
 class FeedChanged(_Entry, frozen=True, kw_only=True, tag="feed"):
@@ -114,3 +118,18 @@ Entry = (
     | BarsLost
     | Ended
 )
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise NotImplementedError
+
+
+def _column(kind: Any, value: Any) -> Any:
+    # numpy.ndarray[shape, numpy.dtype[TYPE]]
+    return np.array(value, kind.__args__[1].__args__[0])
+
+
+encode = msgspec.json.Encoder(enc_hook=_listed).encode
+decode = msgspec.json.Decoder(Entry, dec_hook=_column).decode

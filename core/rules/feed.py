@@ -3,7 +3,6 @@
 import datetime as dt
 import statistics
 from collections import deque
-from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -37,9 +36,8 @@ class DelayMeter:
         self._newest_ms = 0
         self._firsts: deque[tuple[int, int]] = deque(maxlen=DELAY_MINUTES)
 
-    def see(self, bars: Sequence[Bar], at_ms: int) -> None:
-        """Take a batch that arrived at `at_ms`."""
-        start_ms = max((bar.start_ms for bar in bars), default=0)
+    def see(self, start_ms: int, at_ms: int) -> None:
+        """Take the newest start of a batch that arrived at `at_ms`."""
         if start_ms > self._newest_ms:
             self._newest_ms = start_ms
             self._firsts.append((at_ms, at_ms - start_ms - 60_000))
@@ -78,9 +76,9 @@ class FeedWatch:
         self._why = (key, detail)
         return self._outage(at)
 
-    def bars(self, bars: Sequence[Bar], at: dt.datetime) -> None:
-        """A batch arrived."""
-        self._meter.see(bars, _ms(at))
+    def bars(self, start_ms: int, at: dt.datetime) -> None:
+        """A batch arrived whose newest bar has this start."""
+        self._meter.see(start_ms, _ms(at))
 
     def delay_s(self, at: dt.datetime, skew_s: float = 0.0) -> float | None:
         """How late the feed is; `skew_s` is how far true time is ahead of our clock."""

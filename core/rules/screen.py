@@ -80,10 +80,11 @@ def mean_clock_volume(bars: Sequence[Bar], at_ms: int, minutes: int) -> float:
     return sum(bars[i].volume for i in range(first, last)) / minutes
 
 
-def measure(bars: Sequence[Bar], bar: Bar, params: ScannerParams) -> Measures | ScreenRule:
+def measure(bars: Sequence[Bar], bar: Bar, params: ScannerParams, *, first_ms: int) -> Measures | ScreenRule:
     """Apply every rule except market cap and security type.
 
-    `bars` are the same ET day's bars of the ticker, oldest first; `bar` is one of them.
+    `bars` are the newest of the same ET day's bars of the ticker, oldest first, and reach two hours back; `bar` is one
+    of them. `first_ms` is the start of the day's first.
     """
     if failed := cheap_rules(bar, params):
         return failed
@@ -96,7 +97,7 @@ def measure(bars: Sequence[Bar], bar: Bar, params: ScannerParams) -> Measures | 
     change_pct = (bar.close / ref.close - 1) * 100
     if bar.close / ref.close - 1 < params.price_change_pct / 100:
         return ScreenRule.CHANGE
-    if bar.start_ms - bars[0].start_ms < params.volume_lookback * MINUTE_MS:
+    if bar.start_ms - first_ms < params.volume_lookback * MINUTE_MS:
         return ScreenRule.SHORT_HISTORY
     mean = mean_clock_volume(bars, bar.start_ms, params.volume_lookback)
     if mean <= 0 or bar.volume < (1 + params.volume_spike_pct / 100) * mean:

@@ -1,17 +1,19 @@
 """The collector's machine: bars in, screened tickers and requests for missing facts out."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
+import numpy as np
 
-from core.model.bar import Bar
+from core.model.bar import MINUTE_MS, Bar
+from core.model.batch import BarBatch, Rows
 from core.model.instrument import Instrument, Listing
 from core.model.messages import BarsClosed, Screened, message_id
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
-from core.rules import history
 from core.rules.days import us_day_bounds_ms
+from core.rules.market import KEPT, MarketBars
 from core.rules.screen import (
     Halt,
     Measures,
@@ -23,6 +25,7 @@ from core.rules.screen import (
     measure,
     type_rule,
 )
+from core.rules.sieve import sieve
 
 HISTORY_BARS = 120
 
@@ -51,12 +54,11 @@ CollectEffect = FetchHistory | FetchInstrument | Publish
 
 
 class _Ticker:
-    """One ticker's day so far."""
+    """What one ticker's day has come to, beside its bars."""
 
-    __slots__ = ("announced_ms", "asked_since_ms", "bars", "complete", "fetching", "gapped", "held", "pending")
+    __slots__ = ("announced_ms", "asked_since_ms", "complete", "fetching", "gapped", "held", "pending")
 
     def __init__(self, *, complete: bool, gapped: bool) -> None:
-        self.bars: list[Bar] = []
         self.complete = complete
         # bars of a followed ticker are held until the gap before them is filled
         self.gapped = gapped
@@ -73,6 +75,7 @@ class CollectStage:
     def __init__(self, params: ScannerParams) -> None:
         self._params = params
         self._day = (0, 0)
+        self._market = MarketBars()
         self._tickers: dict[str, _Ticker] = {}
         self._instruments: dict[str, Instrument] = {}
         self._listings: dict[str, Listing] = {}
@@ -134,24 +137,56 @@ class CollectStage:
             # halted before we listened
             self._halts[ticker] = Halt(at_ms, at_ms)
 
-    def bars_arrived(self, bars: Sequence[Bar], at: dt.datetime) -> list[CollectEffect]:
-        """Screen a batch; returns requests and messages in order."""
+    def bars_arrived(self, batch: BarBatch, at: dt.datetime) -> list[CollectEffect]:
+        """Screen a batch; returns requests and messages in order. A bar that is sent again replaces the old one."""
+        batch = self._of_the_day(batch)
+        if not len(batch):
+            return []
+        numbers = self._market.numbers(batch)
+        self._market.put(batch, numbers)
+        self._newest_end_ms = max(self._newest_end_ms, int(batch.start_ms.max()) + MINUTE_MS)
+        effects: list[CollectEffect] = []
+        for row in self._worth_a_look(batch, numbers):
+            ticker = batch.tickers[row]
+            bar = self._market.at(ticker, int(batch.start_ms[row]))
+            if bar is not None:
+                effects += self._screen(self._state(ticker), bar, at)
+        return effects + self._forward(batch, numbers, at)
+
+    def _of_the_day(self, batch: BarBatch) -> BarBatch:
+        """Without what is older than the day; a bar of the next one begins it."""
+        if len(batch):
+            self._roll_day(int(batch.start_ms.max()))
+            if int(batch.start_ms.min()) < self._day[0]:
+                return batch.pick(np.flatnonzero(batch.start_ms >= self._day[0]))
+        return batch
+
+    def _worth_a_look(self, batch: BarBatch, numbers: Rows) -> list[int]:
+        """Rows that may pass the screen, or whose ticker has something to be looked up or a halt to be remembered."""
+        special: Callable[[str], bool] | None = None
+        if self._halts or not self._whole():
+            special = self._is_special
+        found, refused = sieve(self._market, batch, numbers, self._params, special)
+        for rule, count in refused.items():
+            self.rejections[rule] = self.rejections.get(rule, 0) + count
+        return found
+
+    def _is_special(self, ticker: str) -> bool:
+        return ticker in self._halts or not self._state(ticker).complete
+
+    def _forward(self, batch: BarBatch, numbers: Rows, at: dt.datetime) -> list[CollectEffect]:
+        """Bars of followed tickers; those behind a gap wait until it is filled."""
+        wanted = [self._market.number(ticker) for ticker in self._followed | self._screened_today]
         effects: list[CollectEffect] = []
         forward: list[Bar] = []
-        for bar in bars:
-            self._roll_day(bar.start_ms)
-            if not self._day[0] <= bar.start_ms < self._day[1]:
-                continue
+        for row in np.flatnonzero(np.isin(numbers, wanted)).tolist():
+            bar = batch.bar(row)
             state = self._state(bar.ticker)
-            history.put(state.bars, bar)
-            self._newest_end_ms = max(self._newest_end_ms, bar.end_ms)
-            effects += self._screen(state, bar, at)
-            if bar.ticker in self._followed or bar.ticker in self._screened_today:
-                if state.gapped:
-                    state.held.append(bar)
-                    effects += self._ask_history(state, bar)
-                else:
-                    forward.append(bar)
+            if state.gapped:
+                state.held.append(bar)
+                effects += self._ask_history(state, bar)
+            else:
+                forward.append(bar)
         if forward:
             effects.append(_closed(forward, at))
         return effects
@@ -163,18 +198,13 @@ class CollectStage:
         """
         state = self._state(ticker)
         state.fetching = False
-        changed = []
-        for bar in bars:
-            known = history.at_start(state.bars, bar.start_ms)
-            outranked = known is not None and bar.start_ms >= (self._complete_from_ms or 0)
-            if known != bar and not outranked and self._day[0] <= bar.start_ms < self._day[1]:
-                history.put(state.bars, bar)
-                changed.append(bar)
+        mine = [bar for bar in bars if self._day[0] <= bar.start_ms < self._day[1]]
+        changed = self._market.fill(ticker, mine, outranked_from_ms=self._complete_from_ms or 0)
         if state.asked_since_ms != self._complete_from_ms:
             # asked before the newest gap: the next bar asks for what that one swallowed
             return self._give_up(state, at, past=changed)
         state.complete, state.gapped = True, False
-        effects = self._retry(state, at)
+        effects = self._retry(ticker, state, at)
         held, state.held = state.held, []
         return [*effects, _closed(held, at, past=changed[-HISTORY_BARS:])] if held else effects
 
@@ -200,7 +230,7 @@ class CollectStage:
         if known.shares_outstanding is None:
             # remembered as unknown for the day, so that it is not asked again at every bar
             self._unknown_caps.add(ticker)
-        return self._retry(self._state(ticker), at)
+        return self._retry(ticker, self._state(ticker), at)
 
     def instrument_failed(self, ticker: str) -> None:
         """The look-up failed; the next qualifying bar asks again."""
@@ -210,6 +240,7 @@ class CollectStage:
     def _roll_day(self, start_ms: int) -> None:
         if start_ms >= self._day[1]:
             self._day = us_day_bounds_ms(start_ms)
+            self._market.clear()
             self._tickers.clear()
             self._fired.clear()
             self._screened_today.clear()
@@ -218,20 +249,23 @@ class CollectStage:
             self._halts = {t: halt for t, halt in self._halts.items() if halt.from_ms >= self._day[0]}
             self.gaps.clear()
 
+    def _whole(self) -> bool:
+        """Whether the feed has been there since the day's beginning: 04:00 New York is when the first bars appear."""
+        started = self._complete_from_ms
+        return started is None or started <= self._day[0] + 4 * 3_600_000
+
     def _state(self, ticker: str) -> _Ticker:
         state = self._tickers.get(ticker)
         if state is None:
-            started = self._complete_from_ms
-            # 04:00 New York is when the first bars of a day appear
-            complete = started is None or started <= self._day[0] + 4 * 3_600_000
+            complete = self._whole()
             state = self._tickers[ticker] = _Ticker(complete=complete, gapped=self._reconnected and not complete)
         return state
 
-    def _retry(self, state: _Ticker, at: dt.datetime) -> list[CollectEffect]:
+    def _retry(self, ticker: str, state: _Ticker, at: dt.datetime) -> list[CollectEffect]:
         waiting, state.pending = state.pending, []
         effects: list[CollectEffect] = []
         for start_ms in waiting:
-            bar = history.at_start(state.bars, start_ms)
+            bar = self._market.at(ticker, start_ms)
             if bar is not None:
                 effects += self._screen(state, bar, at)
         return effects
@@ -251,7 +285,8 @@ class CollectStage:
         if not state.complete:
             state.pending.append(bar.start_ms)
             return self._ask_history(state, bar)
-        measured = measure(state.bars, bar, self._params)
+        bars = self._market.bars(bar.ticker, bar.start_ms, KEPT)
+        measured = measure(bars, bar, self._params, first_ms=self._market.first_ms(bar.ticker))
         if isinstance(measured, ScreenRule):
             return self._reject(measured)
         if failed := fake_rule(bar.ticker):
@@ -262,7 +297,7 @@ class CollectStage:
         cap = instrument.market_cap(bar.close)
         if failed := type_rule(instrument.security_type, self._params) or cap_rule(cap, self._params):
             return self._reject(failed)
-        return [Publish(self._fire(state, bar, measured, instrument, at))]
+        return [Publish(self._fire(state, bars, measured, instrument, at))]
 
     def _ask_history(self, state: _Ticker, bar: Bar) -> list[CollectEffect]:
         if state.fetching:
@@ -280,7 +315,10 @@ class CollectStage:
         self._asked.add(bar.ticker)
         return [FetchInstrument(bar.ticker)]
 
-    def _fire(self, state: _Ticker, bar: Bar, measured: Measures, instrument: Instrument, at: dt.datetime) -> Screened:
+    def _fire(
+        self, state: _Ticker, bars: Sequence[Bar], measured: Measures, instrument: Instrument, at: dt.datetime
+    ) -> Screened:
+        bar = bars[-1]
         self._fired.add((bar.ticker, bar.start_ms))
         self._screened_today.add(bar.ticker)
         cooldown_ms = self._params.discovery_cooldown_min * 60_000
@@ -305,7 +343,7 @@ class CollectStage:
             ),
             reference_close=measured.reference_close,
             average_volume=measured.average_volume,
-            bars=tuple(history.newest(state.bars, bar.start_ms, HISTORY_BARS)),
+            bars=tuple(bars[-HISTORY_BARS:]),
             feed_delay_ms=max(0, int(at.timestamp() * 1000) - bar.end_ms),
             created_at=at,
         )

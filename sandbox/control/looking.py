@@ -20,6 +20,7 @@ class Looking:
         return [
             web.get("/control/state", guarded(self.state)),
             web.get("/control/orders", guarded(self.orders)),
+            web.get("/control/frames", guarded(self.frames)),
             web.get("/control/market/{symbol}/bars", guarded(self.bars)),
         ]
 
@@ -59,6 +60,10 @@ class Looking:
             host.now()
             found += [order_facts(host, order) for order in host.engine.orders.values()]
         return {"orders": found}
+
+    async def frames(self, _request: web.Request) -> Body:
+        """When the frames of minute bars went out, oldest first."""
+        return {"frames": [[f.end_ms, f.last_symbol, f.sent_at] for f in self._world.stream.sent]}
 
     async def bars(self, request: web.Request) -> Body:
         """The day's closed minutes; ?all=1 also those to come."""

@@ -22,6 +22,7 @@ from sandbox.polygon.paging import (
     page_limit,
     request_id,
 )
+from sandbox.polygon.plans import NOT_ENTITLED, DelayedClock, Plan
 from sandbox.polygon.protocol import trade_count
 
 SPANS_MIN = {"minute": 1, "hour": 60}
@@ -57,13 +58,15 @@ def key_middleware(key: str) -> Middleware:
 class Rest:
     """Handlers; register with `routes()`."""
 
-    def __init__(self, market: Market, clock: SandboxClock) -> None:
-        self._market, self._clock = market, clock
+    def __init__(self, market: Market, clock: SandboxClock, plan: Plan) -> None:
+        self._market, self._plan, self._present = market, plan, clock
+        self._clock = DelayedClock(clock, plan.delay)
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v2/snapshot/locale/us/markets/stocks/tickers", self.snapshot),
             web.get("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", self.snapshot_one),
+            web.get("/v3/snapshot", self.unified),
             web.get("/v2/aggs/grouped/locale/us/market/stocks/{date}", self.grouped),
             web.get("/v2/aggs/ticker/{ticker}/prev", self.previous),
             web.get("/v2/aggs/ticker/{ticker}/range/{multiplier}/{span}/{start}/{end}", self.aggregates),
@@ -75,7 +78,36 @@ class Rest:
 
     # -- snapshots ---------------------------------------------------------------------------------
 
+    async def unified(self, request: web.Request) -> web.Response:
+        """The snapshot of every market, stocks only: it says whether the plan is late."""
+        if not self._plan.snapshots:
+            return self._not_entitled(request)
+        now = self._clock.now()
+        results: list[Body] = []
+        for symbol in [s for s in request.query.get("ticker.any_of", "").split(",") if s]:
+            instrument = self._market.instruments.get(symbol)
+            if instrument is None:
+                results.append({"ticker": symbol, "error": "NOT_FOUND", "message": "Ticker not found."})
+                continue
+            results.append(
+                {
+                    "ticker": symbol,
+                    "type": "stocks",
+                    "name": instrument.name,
+                    "market_status": market_word(self._present.now()),
+                    "timeframe": self._plan.timeframe,
+                    "session": {"price": self._market.quote_at(symbol, now).last},
+                }
+            )
+        return json_reply({"request_id": request_id(request), "status": "OK", "results": results})
+
+    def _not_entitled(self, request: web.Request) -> web.Response:
+        body = {"status": "NOT_AUTHORIZED", "request_id": request_id(request), "message": NOT_ENTITLED}
+        return json_reply(body, 403)
+
     async def snapshot(self, request: web.Request) -> web.Response:
+        if not self._plan.snapshots:
+            return self._not_entitled(request)
         wanted = request.query.get("tickers", "")
         symbols = [s for s in wanted.split(",") if s in self._market.instruments] if wanted else self._market.symbols
         now = self._clock.now()
@@ -83,6 +115,8 @@ class Rest:
         return json_reply({"count": len(rows), "status": "OK", "tickers": rows})
 
     async def snapshot_one(self, request: web.Request) -> web.Response:
+        if not self._plan.snapshots:
+            return self._not_entitled(request)
         symbol = request.match_info["ticker"]
         if symbol not in self._market.instruments:
             return self._not_found(request)
@@ -246,10 +280,8 @@ class Rest:
     # -- calendar ----------------------------------------------------------------------------------
 
     async def status(self, _request: web.Request) -> web.Response:
-        now = self._clock.now()
-        session = calendar.market_session(now)
-        words = {Session.REGULAR: "open", Session.CLOSED: "closed"}
-        word = words.get(session, "extended-hours")
+        now = self._present.now()
+        session, word = calendar.market_session(now), market_word(now)
         return json_reply(
             {
                 "market": word,
@@ -273,6 +305,12 @@ class Rest:
                     row["close"] = _iso(calendar.regular_close(day))
                 rows.append(row)
         return json_reply(rows)
+
+
+def market_word(now: datetime) -> str:
+    """Polygon's name of the session."""
+    words = {Session.REGULAR: "open", Session.CLOSED: "closed"}
+    return words.get(calendar.market_session(now), "extended-hours")
 
 
 def _iso(instant: datetime) -> str:

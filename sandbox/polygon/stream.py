@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,6 +25,17 @@ PUBLISH_DELAY_S = 2.0
 LINK = ("polygon_ws",)
 
 Encoded = tuple[str, bytes]
+# what /control/frames tells of at most
+REMEMBERED_FRAMES = 20_000
+
+
+@dataclass(frozen=True)
+class SentFrame:
+    """A frame of minute bars that has gone out: the end of its minute, its last symbol, and the wall clock's seconds."""
+
+    end_ms: int
+    last_symbol: str
+    sent_at: float
 
 
 @dataclass(eq=False)
@@ -33,16 +46,19 @@ class Connection:
     topics: set[str] = field(default_factory=set)
     authenticated: bool = False
     silent: bool = False
-    frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_FRAMES))
+    frames: asyncio.Queue[tuple[bytes, tuple[int, str] | None] | None] = field(
+        default_factory=lambda: asyncio.Queue(QUEUE_FRAMES)
+    )
     close_code: int = WSCloseCode.OK
     transport: asyncio.BaseTransport | None = None
 
     def put(self, events: Sequence[Event]) -> None:
         self.put_frame(msgspec.json.encode(events))
 
-    def put_frame(self, frame: bytes) -> None:
+    def put_frame(self, frame: bytes, minute: tuple[int, str] | None = None) -> None:
+        """Queue a frame; one of minute bars says the end of its minute and its last symbol."""
         try:
-            self.frames.put_nowait(frame)
+            self.frames.put_nowait((frame, minute))
         except asyncio.QueueFull:
             self.end(WSCloseCode.POLICY_VIOLATION, protocol.status("slow_consumer", "slow consumer"))
             if isinstance(self.transport, asyncio.WriteTransport):
@@ -55,7 +71,7 @@ class Connection:
             self.frames.get_nowait()
         self.close_code = code
         if last_words:
-            self.frames.put_nowait(msgspec.json.encode(last_words))
+            self.frames.put_nowait((msgspec.json.encode(last_words), None))
         self.frames.put_nowait(None)
 
     def abort(self) -> None:
@@ -67,10 +83,10 @@ class Connection:
         prefix = kind + "."
         return any(topic.startswith(prefix) for topic in self.topics)
 
-    def choose(self, kind: str, events: Iterable[Encoded]) -> list[bytes]:
+    def choose(self, kind: str, events: Sequence[Encoded]) -> Sequence[Encoded]:
         if f"{kind}.*" in self.topics:
-            return [data for _, data in events]
-        return [data for symbol, data in events if f"{kind}.{symbol}" in self.topics]
+            return events
+        return [event for event in events if f"{kind}.{event[0]}" in self.topics]
 
 
 @dataclass
@@ -107,6 +123,7 @@ class Stream:
         self._entitled = entitled
         self.connections: list[Connection] = []
         self.counters = StreamCounters()
+        self.sent: deque[SentFrame] = deque(maxlen=REMEMBERED_FRAMES)
         # bar_events only counts; a revision is due one minute after the bar it completes
         self._bar_events = 0
         self._revisions: list[tuple[str, int]] = []
@@ -135,8 +152,11 @@ class Stream:
 
     async def _write(self, connection: Connection) -> None:
         with contextlib.suppress(ConnectionError):
-            while (frame := await connection.frames.get()) is not None:
+            while (item := await connection.frames.get()) is not None:
+                frame, minute = item
                 await connection.socket.send_str(frame.decode())
+                if minute is not None:
+                    self.sent.append(SentFrame(*minute, time.time()))
             await connection.socket.close(code=connection.close_code)
 
     async def _read(self, connection: Connection, request: web.Request) -> None:
@@ -210,7 +230,7 @@ class Stream:
                 other.end(WSCloseCode.POLICY_VIOLATION, protocol.MAX_CONNECTIONS)
         if self._faults.take(LINK, action="max_connections"):
             # the ack stands before the refusal, as at Polygon
-            newest.frames.put_nowait(msgspec.json.encode([protocol.MAX_CONNECTIONS]))
+            newest.frames.put_nowait((msgspec.json.encode([protocol.MAX_CONNECTIONS]), None))
             newest.close_code = WSCloseCode.POLICY_VIOLATION
             newest.frames.put_nowait(None)
 
@@ -260,7 +280,7 @@ class Stream:
             await self._clock.sleep_until(due)
             for fault in self._faults.matching(LINK, {"delayed"}):
                 await self._clock.sleep_until(fault.shifted(due))
-            self._publish("AM", await self._minute(minute))
+            self._publish("AM", await self._minute(minute), market.minute_at(minute + 1))
             self.counters.last_bar_end = market.minute_at(minute + 1)
             minute += 1
             await asyncio.sleep(0)
@@ -312,7 +332,7 @@ class Stream:
                 events.append((symbol, msgspec.json.encode(event)))
         return events
 
-    def _publish(self, kind: str, events: list[Encoded]) -> None:
+    def _publish(self, kind: str, events: Sequence[Encoded], ended: datetime | None = None) -> None:
         sent = 0
         for connection in self.connections:
             if connection.silent or not connection.wants(kind):
@@ -320,6 +340,8 @@ class Stream:
             chosen = connection.choose(kind, events)
             sent = max(sent, len(chosen))
             for first in range(0, len(chosen), FRAME_EVENTS):
-                connection.put_frame(b"[" + b",".join(chosen[first : first + FRAME_EVENTS]) + b"]")
+                part = chosen[first : first + FRAME_EVENTS]
+                minute = (int(ended.timestamp() * 1000), part[-1][0]) if ended else None
+                connection.put_frame(b"[" + b",".join(data for _, data in part) + b"]", minute)
         if kind == "AM":
             self.counters.bars_sent += sent

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.telegram.errors import ApiError, bad_request
+from sandbox.telegram.errors import WEBHOOK_ACTIVE, ApiError, bad_request, conflict
 from sandbox.telegram.guard import loopback_only
 from sandbox.telegram.methods import METHODS
 from sandbox.telegram.model import Json
@@ -66,6 +66,8 @@ async def _run(state: TelegramState, request: web.Request, method: str, params: 
 
 async def _get_updates(state: TelegramState, request: web.Request, params: Params) -> list[Json]:
     """Confirm by offset, then hold the request until something comes or `timeout` real seconds pass."""
+    if state.webhook:
+        raise conflict(WEBHOOK_ACTIVE)
     limit = params.integer("limit", MAX_BATCH) or MAX_BATCH
     left = min(max(params.integer("timeout", 0) or 0, 0), MAX_TIMEOUT_S)
     state.updates.allow(params.sequence("allowed_updates"))

@@ -110,6 +110,8 @@ class TelegramState:
         self.profile = Profile()
         self.updates = UpdateQueue()
         self.pollers = Pollers()
+        # another program's: nothing is delivered to it, but getUpdates is refused while it stands
+        self.webhook = ""
         self.last_poll: float | None = None
         self.files: dict[str, StoredFile] = {}
         self.queries: dict[str, CallbackQuery] = {}

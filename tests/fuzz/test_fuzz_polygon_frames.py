@@ -7,7 +7,8 @@ import re
 import msgspec
 
 from adapters.polygon import wire
-from adapters.polygon.parse import bar_of_event, instrument_of, shares_of
+from adapters.polygon.batches import Batches
+from adapters.polygon.parse import instrument_of, shares_of
 from tests.fuzz.mutants import damaged, fuzz, mutate, mutated
 from tests.fuzz.mutants import wire as written
 
@@ -59,6 +60,8 @@ def possible(event: object) -> bool:
 
 
 def test_frames_give_possible_bars_and_lose_no_good_one() -> None:
+    batches = Batches()
+
     def check(rng: random.Random, notes: list[object]) -> None:
         frame: object = list(rng.choice(FRAMES))
         for _ in range(rng.choice((0, 1, 1, 2))):
@@ -66,9 +69,9 @@ def test_frames_give_possible_bars_and_lose_no_good_one() -> None:
         content = written(frame)
         hurt = damaged(rng, content, 0.3)
         notes.append(hurt)
-        events, unreadable = wire.decode(hurt if rng.random() < 0.5 else _text(hurt))
+        minutes, _, unreadable = wire.decode(hurt if rng.random() < 0.5 else _text(hurt))
         assert unreadable >= 0
-        bars = [bar for event in events if event.ev == "AM" and (bar := bar_of_event(event)) is not None]
+        bars = batches.batch_of(minutes)[0].bars()
         for bar in bars:
             assert all(math.isfinite(x) for x in (bar.open, bar.high, bar.low, bar.close, bar.volume))
             assert 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from core.model.bar import Bar
+from core.model.batch import batch_of
 from core.model.instrument import Instrument
 from core.model.params import ScannerParams
 from core.stages.collect import CollectStage, Publish
@@ -57,7 +58,7 @@ def screen(bars: list[Bar], arrange: Callable[[list[Bar]], list[Bar]] = lambda m
     fired: list[Event] = []
     for start_ms, minute in batches(bars, arrange):
         at = dt.datetime.fromtimestamp(start_ms / 1000 + 61, dt.UTC)
-        for effect in stage.bars_arrived(minute, at):
+        for effect in stage.bars_arrived(batch_of(minute), at):
             assert isinstance(effect, Publish), "nothing is unknown here"
             if hasattr(effect.message, "discovery"):
                 fired.append((effect.message.ticker, effect.message.bars[-1].start_ms))

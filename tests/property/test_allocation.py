@@ -7,6 +7,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.model.batch import batch_of
 from core.model.messages import Screened
 from core.model.order import OrderRequest, Side
 from core.model.params import AnalyzerParams, ScannerParams
@@ -106,7 +107,7 @@ def screen(batches: list[list[Bar]]) -> list[tuple[str, int]]:
     return [
         (e.message.ticker, e.message.bars[-1].start_ms)
         for batch in batches
-        for e in stage.bars_arrived(batch, NOON)
+        for e in stage.bars_arrived(batch_of(batch), NOON)
         if isinstance(e, Publish) and isinstance(e.message, Screened)
     ]
 

@@ -18,6 +18,7 @@ from backtest.runner import Runner, Setup
 from backtest.screening import ByTicker, candidates
 from backtest.tape import Tape
 from core.model.bar import MINUTE_MS, BarColumns
+from core.model.batch import batch_of
 from core.model.messages import Screened
 from core.model.params import AnalyzerParams, Params, ScannerParams, TradingParams
 from core.model.signal import SignalType
@@ -72,7 +73,7 @@ def screened_by_the_collector(day: DayBars, params: ScannerParams) -> set[str]:
     for start_ms in np.unique(day.start_ms):
         bars = [bar for name in day.tickers if (bar := tape.at(name, int(start_ms)))]
         at = dt.datetime.fromtimestamp((int(start_ms) + MINUTE_MS) / 1000, dt.UTC)
-        effects = stage.bars_arrived(bars, at)
+        effects = stage.bars_arrived(batch_of(bars), at)
         while effects:
             effect = effects.pop(0)
             match effect:

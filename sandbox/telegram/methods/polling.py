@@ -7,7 +7,8 @@ from sandbox.telegram.state import TelegramState
 
 
 def delete_webhook(state: TelegramState, params: Params) -> bool:
-    """There is none; the flag to drop pending updates is honoured."""
+    """Back to getUpdates; the flag to drop pending updates is honoured."""
+    state.webhook = ""
     if params.flag("drop_pending_updates"):
         state.updates.pending.clear()
     return True
@@ -21,8 +22,12 @@ def set_webhook(state: TelegramState, params: Params) -> bool:
 
 
 def get_webhook_info(state: TelegramState, _params: Params) -> Json:
-    """No webhook, and how many updates wait."""
-    info: Json = {"url": "", "has_custom_certificate": False, "pending_update_count": len(state.updates.pending)}
+    """Where another program wants its updates delivered, if any, and how many wait."""
+    info: Json = {
+        "url": state.webhook,
+        "has_custom_certificate": False,
+        "pending_update_count": len(state.updates.pending),
+    }
     if state.updates.allowed:
         info["allowed_updates"] = sorted(state.updates.allowed)
     return info

@@ -86,7 +86,7 @@ class Reader:
 
     @property
     def bars(self) -> list:
-        return [bar for batch in self.batches for bar in batch]
+        return [bar for batch in self.batches for bar in batch.bars()]
 
     async def until(self, holds: Callable[[], bool], *, step_s: float = 0.0) -> None:
         """Wait for a condition, moving the clock by `step_s` again and again where one is given."""

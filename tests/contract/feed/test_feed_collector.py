@@ -219,7 +219,7 @@ async def test_cut_every_few_seconds_it_finds_exactly_what_it_hears(collecting, 
     take = world.collector._bars_arrived
 
     async def listening(bars):
-        heard.update((bar.ticker, (bar.start_ms - begin_ms) // 60_000) for bar in bars)
+        heard.update((bar.ticker, (bar.start_ms - begin_ms) // 60_000) for bar in bars.bars())
         await take(bars)
 
     world.collector._bars_arrived = listening

@@ -163,15 +163,16 @@ async def test_a_greeting_that_is_no_array_is_left(puppet, read, monkeypatch):
 
 async def test_an_error_of_our_own_in_a_frame_costs_one_connection(puppet, read, monkeypatch):
     puppet.lines = [ACK, [AM]]
-    read_bar, calls = stream_room.bar_of_event, []
+    decode, calls = stream_room.wire.decode, []
 
-    def fails_once(event):
-        calls.append(event)
-        if len(calls) == 1:
+    def fails_once(frame):
+        minutes, others, bad = decode(frame)
+        calls.extend(minutes)
+        if len(calls) == len(minutes) == 1:
             raise RuntimeError("a mistake of ours")
-        return read_bar(event)
+        return minutes, others, bad
 
-    monkeypatch.setattr(stream_room, "bar_of_event", fails_once)
+    monkeypatch.setattr(stream_room.wire, "decode", fails_once)
     reader = read(puppet.address)
     await reader.until(lambda: reader.bars, step_s=1)
     assert reader.keys == ["connected", "disconnected", "connected"]

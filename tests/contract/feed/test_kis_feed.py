@@ -16,6 +16,7 @@ from adapters.kis.reference import KisReference
 from adapters.kis.stream import MOST_FOLLOWED, KisStream
 from config.environment import base
 from core.model.bar import Bar
+from core.model.batch import batch_of
 from core.model.instrument import Exchange, Instrument
 from core.model.messages import AnyMessage, BarsClosed, Channel, EventKind, HeldPosition, HoldingsChanged, Screened
 from core.model.params import AnalyzerParams, Params, ScannerParams
@@ -23,6 +24,7 @@ from core.model.signal import SignalType
 from core.stages.analyze import AnalyzeStage
 from core.stages.collect import CollectStage, Publish
 from ports.bus import Delivery
+from ports.market_data import FeedStatus
 from sandbox import scenarios
 from sandbox.faults import parse
 from sandbox.kis import REAL, create_host, create_kis_app
@@ -159,7 +161,7 @@ def by_the_whole_market(market, ticker: str, until: int) -> Screened:
     for minute in range(until - 120, until):
         each = market.bar_of_minute(ticker, minute)
         bar = Bar(ticker, each.start_ms, each.open, each.high, each.low, each.close, float(each.volume))
-        effects = stage.bars_arrived([bar], market.minute_at(minute + 1) + dt.timedelta(seconds=3))
+        effects = stage.bars_arrived(batch_of([bar]), market.minute_at(minute + 1) + dt.timedelta(seconds=3))
         found += [e.message for e in effects if isinstance(e, Publish) and isinstance(e.message, Screened)]
     return found[0]
 
@@ -321,4 +323,5 @@ async def test_before_the_first_bars_of_another_day_the_connection_is_told_anew(
         stream._emit()
     told = [stream._out.get_nowait() for _ in range(stream._out.qsize())]
     up = "connected"
-    assert [getattr(item, "key", item) for item in told] == [up, [today], up, [tomorrow], [tomorrow]]
+    said = [item.key if isinstance(item, FeedStatus) else item.bars() for item in told]
+    assert said == [up, [today], up, [tomorrow], [tomorrow]]

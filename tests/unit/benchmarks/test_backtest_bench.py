@@ -25,6 +25,7 @@ from benchmarks.peer_bars import MINUTES, grid, sessions, write_parquet, write_s
 from benchmarks.peers import harness
 from cli.__main__ import main
 from core.model.bar import Bar
+from core.model.batch import batch_of
 from core.model.instrument import Instrument
 from core.model.messages import Screened
 from core.model.params import ScannerParams
@@ -107,7 +108,7 @@ def test_the_collector_finds_what_was_planted(market):
     stage, found = CollectStage(ACCEPTING), set()
     for start_ms, minute in groupby(bars_of(market.bars), key=lambda bar: bar.start_ms):
         at = datetime.fromtimestamp(start_ms / 1000 + 61, UTC)
-        effects = list(stage.bars_arrived(list(minute), at))
+        effects = list(stage.bars_arrived(batch_of(list(minute)), at))
         for effect in effects:
             if isinstance(effect, Publish):
                 if isinstance(effect.message, Screened):

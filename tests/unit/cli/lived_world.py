@@ -13,6 +13,7 @@ from adapters.db.records import SqlRecordStore
 from adapters.journal import SqliteJournal
 from config.environment import base
 from core.model.bar import MINUTE_MS, Bar
+from core.model.batch import BarBatch, batch_of
 from core.model.instrument import Exchange, Instrument, Split
 from core.model.journal import PutDecision
 from core.model.messages import (
@@ -135,7 +136,7 @@ class World:
 
     async def _events(
         self, batches: "itertools.chain[Batch]", until: Callable[[Batch], bool], runtime: Runtime
-    ) -> AsyncIterator[Sequence[Bar] | FeedStatus]:
+    ) -> AsyncIterator[BarBatch | FeedStatus]:
         places = {id(batch): place for place, batch in enumerate(self._batches)}
         yield FeedStatus(up=True, key="connected")
         for batch in batches:
@@ -147,14 +148,14 @@ class World:
                     await self._judge._handle(message)
                 await self._inbox.join()
             self._clock.at = batch[0]
-            yield batch[1]
+            yield batch_of(batch[1])
             # look-ups answer before the next minute
             await asyncio.sleep(0)
             while self._collector._lookups:
                 await asyncio.wait(self._collector._lookups)
         runtime.stop.set()
 
-    def events(self) -> AsyncIterator[Sequence[Bar] | FeedStatus]:
+    def events(self) -> AsyncIterator[BarBatch | FeedStatus]:
         return self._source
 
     def lag_s(self) -> float:

@@ -16,13 +16,14 @@ from backtest import runner
 from backtest.data.recorded import entries_of
 from backtest.data.store import Store
 from cli.__main__ import main
+from core.model.batch import batch_of
 from core.model.instrument import Exchange
 from core.model.journal import AddTrip, PutExit, PutPlan
 from core.model.messages import HeldPosition, SettingsChanged
 from core.model.order import Purpose
 from core.model.params import AnalyzerParams
 from core.model.position import ExitRun, Plan, PlanState, RoundTrip
-from core.model.recording import Arrived, Entry, Found
+from core.model.recording import Arrived, Entry, Found, decode, encode
 from tests.made_days import MONDAY
 from tests.unit.cli.lived_world import START, World, day_of_bars, watch_list
 
@@ -65,8 +66,8 @@ def test_a_lived_day_is_decided_the_same_again(folder: Path, parity: Run) -> Non
 def rewritten(folder: Path, change: Callable[[Entry], Entry]) -> None:
     """The recording with entries changed afterwards."""
     for path in (folder / "recordings" / str(MONDAY)).glob("*.gz"):
-        entries = [msgspec.json.decode(line, type=Entry) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        path.write_bytes(gzip.compress(b"".join(msgspec.json.encode(change(entry)) + b"\n" for entry in entries)))
+        entries = [decode(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+        path.write_bytes(gzip.compress(b"".join(encode(change(entry)) + b"\n" for entry in entries)))
 
 
 def test_an_analyzer_with_other_settings_is_found_out(folder: Path, parity: Run) -> None:
@@ -121,8 +122,8 @@ def test_a_bar_that_is_missing_is_found_out_and_the_first_decision_named(
     def without(entry: Entry) -> Entry:
         if not isinstance(entry, Arrived):
             return entry
-        bars = tuple(bar for bar in entry.bars if (bar.end_at, bar.ticker) != first)
-        return msgspec.structs.replace(entry, bars=bars)
+        bars = [bar for bar in entry.bars.bars() if (bar.end_at, bar.ticker) != first]
+        return msgspec.structs.replace(entry, bars=batch_of(bars))
 
     rewritten(folder, without)
     code, found = parity()

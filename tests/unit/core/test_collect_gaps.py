@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from core.model.bar import Bar
+from core.model.batch import batch_of
 from core.model.messages import BarsClosed, HeldPosition, HoldingsChanged, Screened, Signal
 from core.model.params import AnalyzerParams, ScannerParams
 from core.model.signal import SignalType
@@ -56,7 +57,7 @@ class Pipe:
         self.answers = True
 
     def minute(self, bars: list[Bar], minute: int) -> None:
-        self.perform(self.collect.bars_arrived(bars, at(minute)), minute)
+        self.perform(self.collect.bars_arrived(batch_of(bars), at(minute)), minute)
 
     def perform(self, effects: list[CollectEffect], minute: int) -> None:
         for effect in effects:
@@ -200,7 +201,7 @@ def halted_day(*, told: bool) -> CollectStage:
     stage.know([instrument(OTHER)])
     stage.feed_started(OPEN_MS)
     for minute in range(24):
-        stage.bars_arrived([day()[minute][1]], at(minute))
+        stage.bars_arrived(batch_of([day()[minute][1]]), at(minute))
     if told:
         stage.halt_changed(OTHER, DAY_MS + 24 * 60_000, halted=True)
         stage.halt_changed(OTHER, DAY_MS + 30 * 60_000, halted=False)
@@ -210,20 +211,20 @@ def halted_day(*, told: bool) -> CollectStage:
 @pytest.mark.parametrize(("told", "finds"), [(True, 0), (False, 1)])
 def test_the_first_bar_after_a_resume_is_no_find_where_halts_are_known(told: bool, finds: int) -> None:
     stage = halted_day(told=told)
-    effects = stage.bars_arrived([bar(30, 115.0, 900_000, ticker=OTHER)], at(30))
+    effects = stage.bars_arrived(batch_of([bar(30, 115.0, 900_000, ticker=OTHER)]), at(30))
     assert len([e for e in effects if isinstance(e, Publish) and isinstance(e.message, Screened)]) == finds
     assert (ScreenRule.STALE_REFERENCE in stage.rejections) is told
 
 
 def test_a_long_halt_is_known_by_its_silence_alone() -> None:
     stage = halted_day(told=False)
-    stage.bars_arrived([bar(45, 115.0, 900_000, ticker=OTHER)], at(45))
+    stage.bars_arrived(batch_of([bar(45, 115.0, 900_000, ticker=OTHER)]), at(45))
     assert stage.rejections[ScreenRule.STALE_REFERENCE] == 1
 
 
 def test_a_halt_heard_of_only_at_its_end_and_yesterdays_are_known_too() -> None:
     stage = halted_day(told=False)
     stage.halt_changed(OTHER, DAY_MS + 30 * 60_000, halted=False)
-    assert not stage.bars_arrived([bar(31, 115.0, 900_000, ticker=OTHER)], at(31))
-    stage.bars_arrived([bar(0, 100.0, day_ms=DAY_MS + 86_400_000, ticker=OTHER)], at(1440))
+    assert not stage.bars_arrived(batch_of([bar(31, 115.0, 900_000, ticker=OTHER)]), at(31))
+    stage.bars_arrived(batch_of([bar(0, 100.0, day_ms=DAY_MS + 86_400_000, ticker=OTHER)]), at(1440))
     assert not stage._halts

@@ -14,6 +14,10 @@ from tests.unit.core.builders import DAY_MS, NOON, bar, seconds
 MINUTE_MS = 60_000
 
 
+def start_ms(minute: int) -> int:
+    return DAY_MS + minute * MINUTE_MS
+
+
 def arrival_ms(minute: int, lag_s: float) -> int:
     return DAY_MS + (minute + 1) * MINUTE_MS + int(lag_s * 1000)
 
@@ -25,7 +29,7 @@ def at(minute: int, lag_s: float = 2.0) -> dt.datetime:
 def measured(*lags_s: float) -> float | None:
     meter = DelayMeter()
     for minute, lag_s in enumerate(lags_s):
-        meter.see([bar(minute, 100.0)], arrival_ms(minute, lag_s))
+        meter.see(start_ms(minute), arrival_ms(minute, lag_s))
     return meter.delay_s(arrival_ms(len(lags_s) - 1, lags_s[-1]))
 
 
@@ -45,24 +49,18 @@ def test_one_late_minute_does_not_make_a_feed_late() -> None:
 def test_late_revisions_and_the_rest_of_a_minute_do_not_count() -> None:
     meter = DelayMeter()
     for minute in range(5, 10):
-        meter.see([bar(minute, 100.0), bar(minute - 5, 99.0)], arrival_ms(minute, 2.0))
-        meter.see([bar(minute, 100.0, ticker="LATE")], arrival_ms(minute, 50.0))
-        meter.see([bar(minute - 4, 100.0)], arrival_ms(minute, 55.0))
+        meter.see(start_ms(minute), arrival_ms(minute, 2.0))
+        meter.see(start_ms(minute), arrival_ms(minute, 50.0))
+        meter.see(start_ms(minute - 4), arrival_ms(minute, 55.0))
     assert meter.delay_s(arrival_ms(9, 55.0)) == 2.0
 
 
 def test_quiet_minutes_are_no_delay_and_old_ones_say_nothing_of_now() -> None:
     meter = DelayMeter()
     for minute in (0, 4, 8):
-        meter.see([bar(minute, 100.0)], arrival_ms(minute, 2.0))
+        meter.see(start_ms(minute), arrival_ms(minute, 2.0))
     assert meter.delay_s(arrival_ms(8, 2.0)) == 2.0
     assert meter.delay_s(arrival_ms(19, 0.0)) is None
-
-
-def test_an_empty_batch_is_nothing() -> None:
-    meter = DelayMeter()
-    meter.see([], arrival_ms(0, 1.0))
-    assert meter.delay_s(arrival_ms(0, 1.0)) is None
 
 
 def kinds(news: list) -> list[EventKind]:
@@ -75,7 +73,7 @@ def test_a_feed_shifted_by_up_to_twenty_minutes_is_late_exactly_beyond_the_limit
     told = []
     for minute in range(30):
         now = at(minute, lag_s + 2)
-        watch.bars([bar(minute, 100.0)], now)
+        watch.bars(start_ms(minute), now)
         told += watch.look(now, 90.0)
     late = lag_s + 2 > 90
     assert kinds(told) == ([EventKind.FEED_DELAYED] if late else [])
@@ -88,7 +86,7 @@ def test_a_feed_that_catches_up_is_told_once_and_only_well_under_the_limit() -> 
     told = []
     for minute, lag_s in enumerate([900.0] * 5 + [85.0] * 5 + [2.0] * 5):
         now = at(minute + (0 if lag_s == 900.0 else 20), lag_s)
-        watch.bars([bar(minute + (0 if lag_s == 900.0 else 20), 100.0)], now)
+        watch.bars(start_ms(minute + (0 if lag_s == 900.0 else 20)), now)
         told += watch.look(now, 90.0)
     assert kinds(told) == [EventKind.FEED_DELAYED, EventKind.FEED_TIMELY]
     assert told[1].values == {"delay_s": 2}
@@ -98,7 +96,7 @@ def test_a_wrong_clock_neither_hides_nor_invents_a_delay() -> None:
     watch = FeedWatch()
     for minute in range(5):
         # our clock is 900 s behind, and the feed is 902 s late
-        watch.bars([bar(minute, 100.0)], at(minute, 2.0))
+        watch.bars(start_ms(minute), at(minute, 2.0))
     assert not watch.look(at(4), 90.0)
     assert kinds(watch.look(at(4), 90.0, skew_s=900.0)) == [EventKind.FEED_DELAYED]
 

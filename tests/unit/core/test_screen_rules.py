@@ -27,7 +27,7 @@ def day(last: float = 105.0, volume: float = 30_000, *, minutes: range = range(2
 
 
 def judge(bars: list[Bar], params: ScannerParams = PARAMS) -> Measures | ScreenRule:
-    return measure(bars, bars[-1], params)
+    return measure(bars, bars[-1], params, first_ms=bars[0].start_ms)
 
 
 def test_exactly_five_percent_on_exactly_three_times_the_volume_passes() -> None:
@@ -97,7 +97,7 @@ def test_a_reference_may_be_as_old_as_the_limit(limit: int, passes: bool) -> Non
 
 def test_a_later_bar_never_counts() -> None:
     bars = day()
-    assert measure([*bars, bar(21, 200, 1e9)], bars[-1], PARAMS) == judge(bars)
+    assert measure([*bars, bar(21, 200, 1e9)], bars[-1], PARAMS, first_ms=bars[0].start_ms) == judge(bars)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from backtest.data.manifest import DataProblem
 from backtest.data.recorded import entries_of, parts_of, recorded_bars
 from core.model.bar import MINUTE_MS, Bar
+from core.model.batch import batch_of
 from core.model.instrument import Instrument
 from core.model.messages import Channel, Event, EventKind, HeldPosition
 from core.model.params import Params, ScannerParams
@@ -36,7 +37,7 @@ def bar(ticker: str, minute: int, close: float = 10.0) -> Bar:
 
 
 def arrived(*bars: Bar, after: dt.timedelta = SECOND) -> Arrived:
-    return Arrived(at=NOON + after, bars=bars)
+    return Arrived(at=NOON + after, bars=batch_of(bars))
 
 
 @pytest.fixture
@@ -71,7 +72,8 @@ async def test_everything_is_there_in_order_with_the_state_it_began_in(runtime: 
     assert [type(e) for e in found] == [Began, FeedChanged, Arrived, Holding, Arrived, Ended]
     assert isinstance(found[0], Began)
     assert (found[0].fresh, found[0].params, found[0].instruments) == (True, Params(), KNOWN)
-    assert found[2] == arrived(bar("AAA", 0), bar("BBB", 0))
+    assert isinstance(found[2], Arrived)
+    assert (found[2].at, found[2].bars.bars()) == (NOON + SECOND, [bar("AAA", 0), bar("BBB", 0)])
 
 
 async def test_a_revised_bar_is_the_last_that_came_and_a_look_up_fills_only_what_is_missing(
@@ -102,7 +104,7 @@ async def test_a_torn_end_loses_only_itself_and_the_next_start_writes_beside_it(
     again.add(arrived(bar("AAA", 7)))
     await again.write()
     assert len(parts_of(folder(runtime))) == 2
-    starts = [b.start_ms for e in entries_of(folder(runtime)) if isinstance(e, Arrived) for b in e.bars]
+    starts = [b.start_ms for e in entries_of(folder(runtime)) if isinstance(e, Arrived) for b in e.bars.bars()]
     assert starts == [bar("AAA", minute).start_ms for minute in (0, 1, 7)]
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from adapters.polygon import parse, wire
+from adapters.polygon.batches import Batches
 from adapters.polygon.library import scrubbed, stream_address
 from core.model.bar import Bar
 from core.model.instrument import Exchange
@@ -14,13 +15,16 @@ SAMPLE = '{"ev":"AM","sym":"GTE","v":4110,"av":9470157,"op":0.4372,"vw":0.4488,"
 BAR = Bar("GTE", 1610144640000, 0.4488, 0.4489, 0.4486, 0.4486, 4110.0)
 
 
-def decoded(text: str) -> tuple[list, int]:
-    return wire.decode(f"[{text}]")
+def bars_of(text: str) -> tuple[list[Bar], int]:
+    """The bars of one event, and how many were none or unreadable."""
+    minutes, others, dropped = wire.decode(f"[{text}]")
+    assert others == []
+    batch, refused = Batches().batch_of(minutes)
+    return batch.bars(), dropped + refused
 
 
 def test_the_official_sample():
-    (event,), dropped = decoded(SAMPLE)
-    assert (parse.bar_of_event(event), dropped) == (BAR, 0)
+    assert bars_of(SAMPLE) == ([BAR], 0)
 
 
 @pytest.mark.parametrize(
@@ -31,32 +35,46 @@ def test_the_official_sample():
     ],
 )  # fmt: skip
 def test_fields_may_be_fractional_absent_or_odd(changes):
-    (event,), dropped = decoded(json.dumps(json.loads(SAMPLE) | changes))
-    assert (parse.bar_of_event(event), dropped) == (BAR, 0)
+    assert bars_of(json.dumps(json.loads(SAMPLE) | changes)) == ([BAR], 0)
+
+
+def test_an_end_that_is_left_off_is_no_harm():
+    event = json.loads(SAMPLE)
+    del event["e"]
+    assert bars_of(json.dumps(event)) == ([BAR], 0)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"h": 0.1}, {"l": 0}, {"l": -1}, {"v": -5}, {"sym": ""}, {"s": 0}, {"e": 1610144760000}, {"o": None}, {"v": None},
+        {"v": "many"},
     ],
 )  # fmt: skip
 def test_impossible_bars_are_none(changes):
-    (event,), dropped = decoded(json.dumps(json.loads(SAMPLE) | changes))
-    assert (parse.bar_of_event(event), dropped) == (None, 0)
+    assert bars_of(json.dumps(json.loads(SAMPLE) | changes)) == ([], 1)
+
+
+def test_good_bars_beside_impossible_ones_keep_their_order():
+    texts = [
+        json.dumps(json.loads(SAMPLE) | changes)
+        for changes in ({}, {"h": 0.1}, {"sym": "A"}, {"sym": "a b"}, {"sym": "B"})
+    ]
+    found, lost = bars_of(",".join(texts))
+    assert ([bar.ticker for bar in found], lost) == (["GTE", "A", "B"], 2)
 
 
 @pytest.mark.parametrize(
     ("frame", "events", "dropped"),
     [
         ("", 0, 1), ("[]", 0, 0), ("{}", 0, 1), ("null", 0, 1), ('[{"ev":"AM","o":1e999}]', 0, 1), (b"\xff", 0, 1),
-        (f'[{SAMPLE},{{"ev":"T","sym":"X","c":[1]}},{SAMPLE}]', 3, 0), (f"[{SAMPLE},5]", 1, 1),
+        (f'[{SAMPLE},{{"ev":"T","sym":"X","c":[1]}},{SAMPLE}]', 2, 0), (f"[{SAMPLE},5]", 1, 1),
         (f'[{{"ev":"AM","sym":5}},{SAMPLE}]', 1, 1), ("[" * 100_000, 0, 1),
     ],
 )  # fmt: skip
 def test_one_bad_event_never_loses_the_frame(frame, events, dropped):
-    found, bad = wire.decode(frame)
-    assert (len(found), bad) == (events, dropped)
+    minutes, others, bad = wire.decode(frame)
+    assert (len(minutes) + len(others), bad) == (events, dropped)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +128,6 @@ def test_the_vendors_words_lose_the_key():
         ({"t": None}, (True, None)),
         ({"i": [21]}, None),
         ({"i": None}, None),
-        ({"i": 17}, None),
         ({"T": ""}, None),
         ({"T": "X" * 33}, None),
     ],
@@ -118,7 +135,7 @@ def test_the_vendors_words_lose_the_key():
 def test_a_halt_is_told_by_its_indicator_and_its_time_by_its_size(changes, halt):
     """The ticker is under T; the documents say milliseconds, the sample has micro-, the wire nanoseconds."""
     sample = {"ev": "LULD", "T": "MSFT", "h": 218.96, "l": 198.11, "i": [17], "z": 3, "t": 1601316752683746, "q": 29}
-    (event,), dropped = decoded(json.dumps(sample | changes))
-    found = parse.halt_of_event(event)
+    _, (event,), dropped = wire.decode(f"[{json.dumps(sample | changes)}]")
+    found = parse.halt_of(event)
     assert dropped == 0
     assert (None if found is None else (found.halted, found.at_ms)) == halt

@@ -1,0 +1,59 @@
+"""Minute events of the stream as batches of bars; what is impossible is left out and counted."""
+
+from array import array
+from collections.abc import Sequence
+from math import nan
+
+import numpy as np
+
+from adapters.polygon.wire import Minute
+from core.model.bar import MINUTE_MS, is_ticker
+from core.model.batch import BarBatch, possible
+
+# more names than there are securities: something is wrong, and memory is not for it
+MOST_NAMES = 100_000
+
+
+class Batches:
+    """Remembers which names are tickers, so that each is looked at once."""
+
+    def __init__(self) -> None:
+        self._tickers: set[str] = set()
+
+    def batch_of(self, events: Sequence[Minute]) -> tuple[BarBatch, int]:
+        """The bars of `AM` events in their order, and how many events could be none."""
+        tickers = [event.sym for event in events]
+        # arrays of lists of floats: the quickest way from objects to columns
+        start = np.frombuffer(array("d", [event.s for event in events]))
+        opening = np.frombuffer(array("d", [event.o for event in events]))
+        high = np.frombuffer(array("d", [event.h for event in events]))
+        low = np.frombuffer(array("d", [event.l for event in events]))
+        close = np.frombuffer(array("d", [event.c for event in events]))
+        volume = np.frombuffer(array("d", [event.v for event in events]))
+        end = np.frombuffer(array("d", [nan if event.e is None else event.e for event in events]))
+        good = possible(start, opening, high, low, close, volume) & (np.isnan(end) | (end - start == MINUTE_MS))
+        if not self._tickers.issuperset(tickers):
+            good[[row for row, ticker in enumerate(tickers) if not self._meet(ticker)]] = False
+        if good.all():
+            return BarBatch(tickers, start.astype(np.int64), opening, high, low, close, volume), 0
+        rows = np.flatnonzero(good)
+        batch = BarBatch(
+            [tickers[row] for row in rows.tolist()],
+            start[rows].astype(np.int64),
+            opening[rows],
+            high[rows],
+            low[rows],
+            close[rows],
+            volume[rows],
+        )
+        return batch, len(events) - len(batch)
+
+    def _meet(self, ticker: str) -> bool:
+        if ticker in self._tickers:
+            return True
+        if not is_ticker(ticker):
+            return False
+        if len(self._tickers) >= MOST_NAMES:
+            self._tickers.clear()
+        self._tickers.add(ticker)
+        return True

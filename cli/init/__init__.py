@@ -1,0 +1,1 @@
+"""`./seohak init`: asks for the keys one by one, tries each at its service, writes .env."""
