@@ -71,6 +71,7 @@ async def draw(
             theme=theme,
             previous_close=previous_close,
             age=age,
+            source=deps.params.scanner.feed,
         )
         return Picture(await deps.charts.render(spec), f"{ticker}_{timeframe}.png")
     except (ChartError, ValueError) as trouble:

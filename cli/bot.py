@@ -26,8 +26,10 @@ from config.calibration import Installed
 from config.caps import caps_path, load_caps
 from config.secondfactor import read_secret
 from core.model.bar import Bar
-from ports.bus import BusUnavailable
+from core.model.messages import BarsClosed, Channel, Screened
+from ports.bus import Bus, BusUnavailable
 from ports.clock import Calendar, Clock
+from ports.market_data import ReferenceUnavailable
 from ports.store import StoreUnavailable
 from services.fence import request_handback
 from services.runtime import VERSION, Runtime, run, until_stopped
@@ -37,6 +39,29 @@ DAYS_LOOKBACK = dt.timedelta(days=365)
 # at a scaled clock's speed a person's message is market minutes old before it arrives
 PATIENCE_S = 60.0
 MAX_PACE = 6.0
+HEARD = 2000
+
+
+class Heard:
+    """The bars that the collector has passed on: for who has no vendor, of what is found, watched or held today."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
+        """What the bus still has of it, oldest first."""
+        try:
+            past = [*await self._bus.history(Channel.SCREENED, HEARD), *await self._bus.history(Channel.BARS, HEARD)]
+        except BusUnavailable:
+            raise ReferenceUnavailable("the bus does not answer") from None
+        bars: dict[int, Bar] = {}
+        for message in past:
+            if isinstance(message, Screened | BarsClosed):
+                heard = (*message.past, *message.bars) if isinstance(message, BarsClosed) else message.bars
+                bars |= {bar.start_ms: bar for bar in heard if bar.ticker == ticker and bar.end_at <= until}
+        if not bars:
+            raise ReferenceUnavailable(f"nothing was heard of {ticker}")
+        return [bars[start_ms] for start_ms in sorted(bars)]
 
 
 class Vendor:
@@ -61,13 +86,15 @@ class Vendor:
 async def main(runtime: Runtime) -> None:
     """Wire the bot."""
     telegram = environment.telegram(runtime.env)
-    polygon = environment.polygon(runtime.env)
     settings, clock = runtime.settings, runtime.clock
     engine = open_engine(settings.database_url, runtime.name)
-    reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
+    reference = None
+    if runtime.params.scanner.feed == "polygon":
+        polygon = environment.polygon(runtime.env)
+        reference = PolygonReference(polygon.key, polygon.rest_url, clock=clock, package=polygon.package)
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
-    vendor = Vendor(reference, calendar, clock)
+    vendor = Vendor(reference, calendar, clock) if reference is not None else None
 
     async def halt() -> None:
         await asyncio.to_thread((settings.state_dir / "HALT").touch)
@@ -93,8 +120,8 @@ async def main(runtime: Runtime) -> None:
         outbox=SqlOutbox(engine),
         foregone=SqlForegone(engine),
         charts=charts,
-        bars=vendor.bars,
-        days=vendor.days,
+        bars=vendor.bars if vendor is not None else Heard(runtime.bus).bars,
+        days=vendor.days if vendor is not None else None,
         api_base=telegram.api_url or None,
         halt=halt,
         beats=file_beats(settings.state_dir),
@@ -115,7 +142,8 @@ async def main(runtime: Runtime) -> None:
         if page is not None:
             page.close()
         charts.close()
-        await reference.close()
+        if reference is not None:
+            await reference.close()
         await engine.dispose()
 
 

@@ -10,7 +10,18 @@ from typing import NoReturn
 
 from adapters.redis.server import EmbeddedRedis, RedisServerTrouble
 from cli.beats import count_start
-from cli.programs import GUARDIAN, KEEPER, PROGRAM, PROGRAMS, ROOT, STATE_DIR, SUPERVISORD, environment_of, read_run
+from cli.programs import (
+    FEED,
+    GUARDIAN,
+    KEEPER,
+    PROGRAM,
+    PROGRAMS,
+    ROOT,
+    STATE_DIR,
+    SUPERVISORD,
+    environment_of,
+    read_run,
+)
 from cli.supervision import CONF
 from config.environment import Base, base, environment
 from config.params import ConfigError, load_params
@@ -39,6 +50,10 @@ def main(arguments: list[str]) -> int:
         if name in {KEEPER.name, SUPERVISORD.name}:
             _start_keeping(name, settings, given | common)
             return 0
+        if name == "collector":
+            # which vendor's keys it gets; a configuration that is broken now is told by the program itself
+            with contextlib.suppress(ConfigError):
+                env[FEED] = load_params(settings.config_path).scanner.feed
         _become(name, settings, {**environment_of(name, env), **common, "SEOHAK_ENV_FILE": os.devnull})
     except ConfigError as error:
         print(f"seohak {name}: {error}", file=sys.stderr)

@@ -16,6 +16,17 @@ STATE_DIR: Final = "SEOHAK_STATE_DIR"
 # names of variables whose values are nobody's business but their owner's
 SECRET_HEADS: Final = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_", "DEADMAN_", "DATABASE_URL", "REDIS_URL")
 DATA: Final = ("DATABASE_URL", "REDIS_URL")
+# the collector reads KIS's market data with the real account's key, where that is the feed (`scanner.feed`)
+FEED: Final = "SEOHAK_FEED"
+KIS_MARKET: Final = (
+    "KIS_HTS_ID",
+    "KIS_ACCOUNT",
+    "KIS_APPKEY",
+    "KIS_APPSECRET",
+    "KIS_BASE_URL",
+    "KIS_RATE_PER_S",
+    "KIS_TIMEOUT_S",
+)
 RUN_FILE: Final = "run.json"
 
 
@@ -56,6 +67,8 @@ SERVICES: Final = (*(p for p in SUPERVISED if p.module), GUARDIAN)
 def environment_of(name: str, env: Mapping[str, str]) -> dict[str, str]:
     """The environment of one program: without the secrets that are none of its business. A stranger gets none."""
     own = PROGRAMS[name].secrets if name in PROGRAMS else ()
+    if name == "collector" and env.get(FEED) == "kis":
+        own += KIS_MARKET
     return {key: value for key, value in env.items() if key.startswith(own) or not key.startswith(SECRET_HEADS)}
 
 

@@ -56,7 +56,7 @@ def _up(options: argparse.Namespace) -> int:
     settings = environment.base(env)
     params = load_params(settings.config_path)
     environment.telegram(env)
-    environment.polygon(env)
+    environment.check_feed(env, params.scanner.feed)
     if params.trading.venue != "paper":
         environment.kis(env, params.trading.venue)
     state_dir = settings.state_dir

@@ -160,6 +160,20 @@ def _either(env: Mapping[str, str], *names: str) -> str:
     return next((value for name in names if (value := env.get(name, "").strip())), "")
 
 
+def kis_market(env: Mapping[str, str]) -> KisSettings:
+    """The real account's key for market data: KIS serves no rankings to keys of its paper accounts."""
+    return kis(env, "kis_real")
+
+
+def check_feed(env: Mapping[str, str], feed: str) -> None:
+    """Raise ConfigError, naming the feed and the way out, where the keys of `scanner.feed` are missing."""
+    try:
+        kis_market(env) if feed == "kis" else polygon(env)
+    except ConfigError as error:
+        other = "polygon (POLYGON_API_KEY)" if feed == "kis" else "kis (free, the real account's KIS_APPKEY)"
+        raise ConfigError(f"scanner.feed is {feed}: {error}; or set scanner.feed: {other}") from None
+
+
 def flat_files(env: Mapping[str, str]) -> FlatFileSettings:
     """Keys and address of Polygon's flat files."""
     return FlatFileSettings(

@@ -38,11 +38,12 @@ class BrokerUnavailable(BrokerError):
 
 
 class Urgency(enum.IntEnum):
-    """Who goes first where the broker limits the rate: sales and their prices, then reconciling, then entries."""
+    """Who goes first where the broker limits the rate: sales and their prices, reconciling, entries, market data last."""
 
     EXIT = 0
     RECONCILE = 1
     ENTRY = 2
+    FEED = 3
 
 
 class OrderBook(msgspec.Struct, frozen=True, kw_only=True):

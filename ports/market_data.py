@@ -1,14 +1,14 @@
 """What the collector needs from a market data vendor."""
 
 import datetime as dt
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from core.model.bar import Bar
 from core.model.batch import BarBatch
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, Split
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +65,18 @@ class ReferenceData(Protocol):
         """One split-adjusted bar per US date, oldest first, each starting at midnight in New York; today's as it is so far."""
         ...
 
+    async def share_counts(self) -> Mapping[str, float]:
+        """Shares outstanding of the whole market by ticker, in few calls. Raises NotInPlan where there is no such thing."""
+        ...
+
+    async def splits(self, on: dt.date) -> Sequence[Split]:
+        """The stock splits that take effect on a US date. Raises NotInPlan where the vendor lists none."""
+        ...
+
 
 class ReferenceUnavailable(Exception):
     """The vendor did not answer a look-up; try again later."""
+
+
+class NotInPlan(ReferenceUnavailable):
+    """The vendor, or the plan, does not have this at all: trying again the same day is of no use."""

@@ -8,15 +8,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 import msgspec
 
-from adapters.calendar import load_calendar
 from adapters.db.chat import SqlChatStore
 from adapters.db.engine import open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.kis.master import fetch_listings
-from adapters.polygon.rest import PolygonReference
-from adapters.polygon.stream import PolygonStream
-from adapters.redis.lock import RedisLock
-from adapters.redis.server import socket_url
 from config import environment
 from core.model.batch import BarBatch
 from core.model.instrument import Instrument, Listing
@@ -42,26 +37,26 @@ from core.model.recording import (
     SettingsInForce,
     Watching,
 )
-from core.model.session import Phase
+from core.rules.days import us_date
 from core.rules.feed import FeedNews
 from core.rules.schedule import collecting
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 from ports.bus import BusUnavailable
 from ports.market_data import BarStream, FeedStatus, HaltChange, ReferenceData, ReferenceUnavailable
-from ports.store import RecordStore, StoreUnavailable
+from ports.store import RecordStore
 from services.feed_health import FeedHealth
-from services.feed_turn import TurnedFeed, holder_of
+from services.feeds import Following, open_feed, seen_by_feed
 from services.keeping import keep_days
 from services.recording import Recorder
 from services.runtime import Runtime, run, until_stopped
+from services.securities import Securities
 from services.watched import load_watch_list
 
 log = logging.getLogger(__name__)
 PARALLEL_LOOKUPS = 8
-INSTRUMENT_MAX_AGE = dt.timedelta(hours=24)
-# halts, where the plan has them
-EXTRAS = ("LULD.*",)
-LISTINGS_EVERY = dt.timedelta(hours=24)
+MOST_FOUND = 40
+# of the account whose market data `scanner.feed: kis` reads
+KIS_SECRETS = ("KIS_APPKEY", "KIS_APPSECRET", "KIS_ACCOUNT", "KIS_HTS_ID")
 
 
 class Collector:
@@ -75,29 +70,33 @@ class Collector:
         records: RecordStore,
         listings: Callable[[], Mapping[str, Listing]],
         watched: WatchListChanged | None = None,
+        following: Following | None = None,
     ) -> None:
-        """`listings` blocks; it runs in a thread of its own. `watched` is the watch list at the start."""
+        """`listings` blocks; it runs in a thread of its own. `watched` is the watch list at the start.
+
+        `following` is told which tickers are needed, for a feed that does not bring the whole market.
+        """
         self._runtime = runtime
+        runtime.params = seen_by_feed(runtime.params)
         self._stream = stream
         self._reference = reference
-        self._records = records
-        self._listings = listings
         self._stage = CollectStage(runtime.params.scanner)
         self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
         self._lookups: set[asyncio.Task[None]] = set()
         self._held: tuple[str, ...] = ()
         self._watch_list = watched
         self._watched = watched.tickers if watched else ()
-        self._stage.follow(self._watched)
+        self._following = following or Following()
+        self._found: dict[str, dt.date] = {}
+        self._follow()
+        self._securities = Securities(runtime, reference, records, listings, self._stage, self._known_anew)
         self._recorder = Recorder(runtime, self._not_recorded, self._stage.known)
-        self._names: dict[str, Instrument] = {}
-        self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._health = FeedHealth(runtime, stream)
-        self._bars = self._published = self._lost = self._found = 0
+        self._bars = self._published = self._lost = self._finds = 0
 
     async def run(self) -> None:
         """Work until the stop."""
-        await self._load_instruments()
+        await self._securities.load()
         self._recorder.begin(self._runtime.clock.now(), self._watch_list)
         try:
             await until_stopped(
@@ -105,7 +104,7 @@ class Collector:
                 self._feed(),
                 self._health.look_after(),
                 self._control(),
-                self._keep_listings(),
+                self._securities.keep(),
                 self._recorder.run(),
                 keep_days(self._runtime, self._recorder),
             )
@@ -114,61 +113,6 @@ class Collector:
                 task.cancel()
             await asyncio.gather(*self._lookups, return_exceptions=True)
             await self._recorder.close(self._runtime.clock.now())
-
-    async def _load_instruments(self) -> None:
-        """Cached share counts that are not too old, then the list of all active securities."""
-        oldest = self._runtime.clock.now() - INSTRUMENT_MAX_AGE
-        try:
-            rows = await self._records.instruments()
-            self._stored = {i.ticker: (i, at) for i, at in rows}
-            cached = [i for i, at in rows if at >= oldest]
-        except StoreUnavailable:
-            log.warning("the database does not answer; starting without cached instruments")
-            cached = []
-        try:
-            listed = await self._reference.instruments()
-        except ReferenceUnavailable:
-            log.warning("the list of securities is not available; types are looked up one by one")
-            listed = []
-        self._names = {i.ticker: i for i in listed}
-        self._stage.know(listed)
-        self._stage.know(cached)
-        self._runtime.note(instruments=len(listed), cached=len(cached))
-
-    async def _keep_listings(self) -> None:
-        """The broker's venues and Korean names, renewed once a day; until they are here the vendor's must do."""
-
-        async def renew() -> None:
-            found = await asyncio.to_thread(self._listings)
-            self._stage.listings_known(found)
-            self._runtime.note(listings=len(found))
-            await self._keep_names(found)
-
-        await self._runtime.every(LISTINGS_EVERY.total_seconds(), renew, least_s=60.0)
-
-    async def _keep_names(self, listings: Mapping[str, Listing]) -> None:
-        """Store what people may call a security by; a share count that is known keeps the age it has."""
-        now = self._runtime.clock.now()
-        fresh: list[Instrument] = []
-        try:
-            for ticker, each in self._names.items():
-                listing = listings.get(ticker)
-                name_ko = listing.name_ko if listing else each.name_ko
-                exchange = listing.exchange if listing else each.exchange
-                stored, at = self._stored.get(ticker, (None, now))
-                shares = stored.shares_outstanding if stored else None
-                named = msgspec.structs.replace(each, name_ko=name_ko, exchange=exchange, shares_outstanding=shares)
-                if named == stored:
-                    continue
-                self._stored[ticker] = (named, at)
-                if shares is None:
-                    fresh.append(named)
-                else:
-                    await self._records.put_instruments([named], at)
-            await self._records.put_instruments(fresh, now)
-        except StoreUnavailable:
-            self._stored.clear()
-            log.warning("the database does not answer; names are stored tomorrow")
 
     async def _feed(self) -> None:
         async for item in self._stream.events():
@@ -207,7 +151,7 @@ class Collector:
         self._recorder.add(Arrived(at=now, bars=batch))
         await self._perform(self._stage.bars_arrived(batch, now))
         self._health.bars_arrived(batch, now)
-        self._runtime.note(bars=self._bars, published=self._published, lost=self._lost, found=self._found)
+        self._runtime.note(bars=self._bars, published=self._published, lost=self._lost, found=self._finds)
         self._runtime.note(bars_at=now.isoformat(), refused=msgspec.json.encode(self._stage.rejections).decode())
 
     async def _perform(self, effects: Sequence[CollectEffect]) -> None:
@@ -221,7 +165,9 @@ class Collector:
                     self._look_up(self._fetch_instrument(effect))
 
     async def _publish(self, message: Screened | BarsClosed) -> None:
-        channel = Channel.SCREENED if isinstance(message, Screened) else Channel.BARS
+        channel = Channel.BARS
+        if isinstance(message, Screened):
+            channel, message = Channel.SCREENED, self._securities.marked(message)
         lost = False
         try:
             await self._runtime.bus.publish(channel, message)
@@ -232,7 +178,12 @@ class Collector:
             lost = True
         at = self._runtime.clock.now()
         if isinstance(message, Screened):
-            self._found += 1
+            self._finds += 1
+            on = us_date(at)
+            self._found = {t: day for t, day in self._found.items() if day == on and t != message.ticker} | {
+                message.ticker: on
+            }
+            self._follow()
             self._recorder.add(Found(at=at, ticker=message.ticker, discovery=message.discovery, lost=lost))
         elif lost:
             self._recorder.add(BarsLost(at=at))
@@ -269,21 +220,30 @@ class Collector:
                 found = await self._reference.instrument(ask.ticker)
             except ReferenceUnavailable:
                 log.warning("no reference data for %s", ask.ticker)
+                if (known := self._securities.last_known(ask.ticker)) is not None:
+                    await self._instrument_came(ask.ticker, known)
+                    return
                 self._recorder.add(InstrumentCame(at=self._runtime.clock.now(), ticker=ask.ticker, failed=True))
                 self._stage.instrument_failed(ask.ticker)
                 return
-        now = self._runtime.clock.now()
-        self._recorder.add(InstrumentCame(at=now, ticker=ask.ticker, instrument=found))
-        await self._perform(self._stage.instrument_loaded(ask.ticker, found, now))
+        found = self._securities.adjusted(found) if found else None
+        await self._instrument_came(ask.ticker, found)
         if found is not None:
-            known = self._stored.get(ask.ticker)
-            if known is not None:
-                found = msgspec.structs.replace(found, name_ko=known[0].name_ko, exchange=known[0].exchange)
-            self._stored[ask.ticker] = (found, now)
-            try:
-                await self._records.put_instruments([found], now)
-            except StoreUnavailable:
-                log.warning("the database does not answer; %s is not cached", ask.ticker)
+            await self._securities.looked_up(found, self._runtime.clock.now())
+
+    async def _instrument_came(self, ticker: str, found: Instrument | None) -> None:
+        now = self._runtime.clock.now()
+        self._recorder.add(InstrumentCame(at=now, ticker=ticker, instrument=found))
+        await self._perform(self._stage.instrument_loaded(ticker, found, now))
+
+    def _known_anew(self, each: Instrument) -> None:
+        self._recorder.add(InstrumentCame(at=self._runtime.clock.now(), ticker=each.ticker, instrument=each))
+
+    def _follow(self) -> None:
+        mine = tuple(dict.fromkeys((*self._held, *self._watched)))
+        self._stage.follow(mine)
+        # what was found today is judged, and its past is drawn, until the day ends
+        self._following.tickers = tuple(dict.fromkeys((*mine, *list(self._found)[-MOST_FOUND:])))
 
     async def _control(self) -> None:
         bus = self._runtime.bus
@@ -297,54 +257,36 @@ class Collector:
                     self._watched = message.tickers
                     self._recorder.add(Watching(at=at, watch=message))
                 case SettingsChanged():
-                    params = self._runtime.with_overrides(dict(message.overrides))
+                    params = seen_by_feed(self._runtime.with_overrides(dict(message.overrides)))
+                    self._runtime.params = params
                     self._stage.settings_changed(params.scanner)
                     self._recorder.add(SettingsInForce(at=at, params=params))
                 case _:
                     pass
-            self._stage.follow((*self._held, *self._watched))
+            self._follow()
+            await self._securities.concern((*self._held, *self._watched))
             await bus.ack("collector", delivery)
 
 
 async def main(runtime: Runtime) -> None:
     """Wire the collector."""
-    polygon = environment.polygon(runtime.env)
-    calendar = load_calendar(runtime.settings.state_dir, runtime.clock.now().date())
     engine = open_engine(runtime.settings.database_url, runtime.name)
     chat = SqlChatStore(engine)
     await runtime.load_overrides(chat)
-
-    def expects_data(at: dt.datetime) -> bool:
-        return calendar.current_or_next(at).phase(at) is Phase.REGULAR
-
-    lock = RedisLock(
-        runtime.settings.redis_url or socket_url(runtime.settings.state_dir),
-        polygon.key,
-        holder=holder_of(runtime.settings.state_dir),
-    )
-    stream = TurnedFeed(
-        lambda: PolygonStream(
-            polygon.key,
-            polygon.ws_url,
-            clock=runtime.clock,
-            package=polygon.package,
-            extras=EXTRAS,
-            expects_data=expects_data,
-        ),
-        lock,
-    )
-    reference = PolygonReference(polygon.key, polygon.rest_url, clock=runtime.clock, package=polygon.package)
+    feed = open_feed(runtime)
     try:
         records = SqlRecordStore(engine)
         url, folder = environment.master_url(runtime.env), runtime.settings.state_dir / "master"
         watched = await load_watch_list(chat, records, runtime.clock.now())
-        await Collector(runtime, stream, reference, records, lambda: fetch_listings(url, folder), watched).run()
+
+        def listings() -> Mapping[str, Listing]:
+            return fetch_listings(url, folder)
+
+        await Collector(runtime, feed.stream, feed.reference, records, listings, watched, feed.following).run()
     finally:
-        await stream.close()
-        await lock.close()
-        await reference.close()
+        await feed.close()
         await engine.dispose()
 
 
 if __name__ == "__main__":
-    sys.exit(run("collector", main, secrets=("POLYGON_API_KEY", "MASSIVE_API_KEY")))
+    sys.exit(run("collector", main, secrets=("POLYGON_API_KEY", "MASSIVE_API_KEY", *KIS_SECRETS)))

@@ -14,7 +14,16 @@ import requests
 from adapters.kis.wire import symbol_of, ticker_of
 from core.model.instrument import Exchange, Listing
 
-__all__ = ["MasterRow", "fetch_listings", "load_master", "parse_master", "symbol_of", "ticker_of"]
+__all__ = [
+    "MasterRow",
+    "fetch_listings",
+    "fetch_rows",
+    "load_master",
+    "parse_master",
+    "symbol_of",
+    "ticker_of",
+    "type_of",
+]
 
 log = logging.getLogger(__name__)
 FILES = ("nasmst.cod.zip", "nysmst.cod.zip", "amsmst.cod.zip")
@@ -68,7 +77,31 @@ def load_master(path: Path) -> dict[str, MasterRow]:
     return {row.ticker: row for row in parse_master(data)}
 
 
+# The files know shares and funds only; the names tell the rest, in Korean or in English.
+TYPE_WORDS = (
+    ("PFD", ("우선주", " PFD", " PREF")),
+    ("WARRANT", ("워런트", "WTS")),
+    ("UNIT", ("유닛", " UNIT 1 ")),
+    ("BOND", ("채권", " NOTES", "DEBENTURE")),
+    ("ADRC", ("(ADR)", " ADS", " ADR")),
+)
+
+
+def type_of(row: MasterRow) -> str:
+    """The security's type in the codes of the other vendor (CS, ADRC, ETF, …), as far as kind and names tell."""
+    if row.kind != "STOCK":
+        return {"ETP": "ETF"}.get(row.kind, row.kind)
+    names = f"{row.name_ko} {row.name.upper()} "
+    return next((code for code, words in TYPE_WORDS if any(word in names for word in words)), "CS")
+
+
 def fetch_listings(base_url: str, folder: Path) -> dict[str, Listing]:
+    """Every US security that KIS lists: its venue and its Korean name. Blocks like `fetch_rows`."""
+    rows = fetch_rows(base_url, folder)
+    return {t: Listing(ticker=t, exchange=row.exchange, name_ko=row.name_ko) for t, row in rows.items()}
+
+
+def fetch_rows(base_url: str, folder: Path) -> dict[str, MasterRow]:
     """Every US security that KIS lists, from its public files, at most a day old where KIS can be reached.
 
     Blocks. Files that can't be renewed serve on; empty where there never were any.
@@ -82,8 +115,7 @@ def fetch_listings(base_url: str, folder: Path) -> dict[str, Listing]:
             _download(f"{base_url.rstrip('/')}/common/master/{name}", path)
         except (requests.RequestException, OSError, zipfile.BadZipFile) as error:
             log.warning("KIS's %s can't be renewed: %s", name, type(error).__name__)
-    rows = load_master(folder)
-    return {t: Listing(ticker=t, exchange=row.exchange, name_ko=row.name_ko) for t, row in rows.items()}
+    return load_master(folder)
 
 
 def _download(url: str, path: Path) -> None:

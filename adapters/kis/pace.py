@@ -26,6 +26,7 @@ class Rank(enum.IntEnum):
     EXIT = 1
     RECONCILE = 2
     ENTRY = 3
+    FEED = 4
 
     @property
     def patient(self) -> bool:
@@ -54,11 +55,21 @@ def rank_of(urgency: Urgency, *, order: bool = False) -> Rank:
             return Rank.RECONCILE
         case Urgency.ENTRY:
             return Rank.ENTRY
+        case Urgency.FEED:
+            return Rank.FEED
 
 
 def spare_of(rate: int) -> int:
     """How many slots of a window only exits may use, so that a burst of other calls never makes them wait."""
     return max(1, rate // 6) if rate >= 3 else 0
+
+
+def kept_from_feed(rate: int) -> int:
+    """How many slots of a window market data leaves to the account: it fills a window at most to the half.
+
+    What others took counts as well, so a busy account slows the feed down and never the other way round.
+    """
+    return rate - rate // 2
 
 
 class _Waiter(msgspec.Struct, eq=False):
@@ -98,25 +109,30 @@ class PriorityLimiter(RateLimiter):  # type: ignore[misc] # python-kis ships no 
         while (left := turn.left_s) > 0:
             wait = LONGEST_S
             if self._next() is me:
-                yielded = me.rank > Rank.EXIT and self._streak >= YIELD_AFTER
-                wait = self.window.take(0 if me.rank <= Rank.EXIT or yielded else self.spare)
+                wait = self.window.take(self._left_by(me.rank))
                 if not wait:
                     self._passed(me)
                     return True
             self._wait(min(wait, left))
         return False
 
+    def _left_by(self, rank: Rank) -> int:
+        """How many slots a call of this rank leaves to others."""
+        if rank is Rank.FEED:
+            return max(self.spare, kept_from_feed(self.window.rate))
+        return 0 if rank <= Rank.EXIT or self._streak >= YIELD_AFTER else self.spare
+
     def _next(self) -> _Waiter:
         first = min(self._waiting, key=lambda w: (w.rank, w.number))
         if first.rank is Rank.EXIT and self._streak >= YIELD_AFTER:
-            others = [w for w in self._waiting if w.rank > Rank.EXIT]
+            others = [w for w in self._waiting if Rank.EXIT < w.rank < Rank.FEED]
             return min(others, key=lambda w: w.number, default=first)
         return first
 
     def _passed(self, served: _Waiter) -> None:
-        if served.rank > Rank.EXIT:
+        if Rank.EXIT < served.rank < Rank.FEED:
             self._streak = 0
-        elif served.rank is Rank.EXIT and any(w.rank > Rank.EXIT for w in self._waiting):
+        elif served.rank is Rank.EXIT and any(Rank.EXIT < w.rank < Rank.FEED for w in self._waiting):
             self._streak += 1
 
     def acquire(self, blocking: bool = True, blocking_callback: Callable[[], None] | None = None) -> bool:

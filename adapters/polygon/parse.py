@@ -1,8 +1,11 @@
 """Polygon's events and records as our nouns; what is impossible becomes None and is counted by the caller."""
 
+import datetime as dt
+from collections.abc import Mapping
+
 from adapters.polygon.wire import Band
 from core.model.bar import MOST_TICKER, Bar
-from core.model.instrument import Exchange, Instrument
+from core.model.instrument import Exchange, Instrument, Split
 from ports.market_data import HaltChange
 
 HALTED, RESUMED = 17, 18
@@ -79,3 +82,27 @@ def shares_of(*candidates: object) -> float | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
             return float(value)
     return None
+
+
+def shares_by_cap(row: Mapping[str, object]) -> float | None:
+    """The shares that a row of financial ratios means by its market cap and its price."""
+    cap, price = shares_of(row.get("market_cap")), shares_of(row.get("price"))
+    return cap / price if cap and price else None
+
+
+def shares_by_float(row: Mapping[str, object]) -> float | None:
+    """The shares that a row of free floats means by its number and its percentage of the whole."""
+    free, percent = shares_of(row.get("free_float")), shares_of(row.get("free_float_percent"))
+    return free / percent * 100 if free and percent and percent <= 100 else None
+
+
+def split_of(row: Mapping[str, object]) -> Split | None:
+    """A split, or None where the row can't be one."""
+    new, old = shares_of(row.get("split_to")), shares_of(row.get("split_from"))
+    ticker, on = row.get("ticker"), row.get("execution_date")
+    if not new or not old or not isinstance(ticker, str) or not isinstance(on, str):
+        return None
+    try:
+        return Split(ticker=ticker, on=dt.date.fromisoformat(on), new=new, old=old)
+    except ValueError:
+        return None

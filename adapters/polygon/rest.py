@@ -5,23 +5,29 @@ import concurrent.futures
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import urllib3
 
 from adapters.polygon.library import load, scrubbed
-from adapters.polygon.parse import bar_of, instrument_of, shares_of
+from adapters.polygon.parse import bar_of, instrument_of, shares_by_cap, shares_by_float, shares_of, split_of
 from core.model.bar import Bar
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, Split
 from ports.clock import Clock
-from ports.market_data import ReferenceUnavailable
+from ports.market_data import NotInPlan, ReferenceUnavailable
 
 PAGE = 1000
 BARS_PAGE = 50_000
 RETRIES = 2
+# The whole market's share counts, the fewest calls first; which plan has which is only known by asking (polygon.md 4.5).
+RATIOS, RATIOS_PAGE = "/stocks/financials/v1/ratios", 50_000
+FLOAT, FLOAT_PAGE = "/stocks/vX/float", 5_000
+SPLITS, SPLITS_PAGE = "/stocks/v1/splits", 5_000
+MOST_PAGES = 50
+NOT_IN_PLAN = (403, 404)
 T = TypeVar("T")
 
 
@@ -127,6 +133,46 @@ class PolygonReference:
         self.refused += bars.count(None)
         wanted = {b.start_ms: b for b in bars if b is not None}
         return [wanted[start_ms] for start_ms in sorted(wanted)]
+
+    async def share_counts(self) -> Mapping[str, float]:
+        """Shares outstanding by market cap and price, or by the free float. Raises NotInPlan where the plan has neither."""
+        try:
+            rows = await self._rows(RATIOS, {"limit": RATIOS_PAGE}, self._list_deadline_s)
+            found = {str(row.get("ticker")): shares_by_cap(row) for row in rows}
+        except NotInPlan:
+            rows = await self._rows(FLOAT, {"limit": FLOAT_PAGE}, self._list_deadline_s)
+            found = {str(row.get("ticker")): shares_by_float(row) for row in rows}
+        return {ticker: shares for ticker, shares in found.items() if shares is not None}
+
+    async def splits(self, on: dt.date) -> Sequence[Split]:
+        """The splits that take effect on a US date; rows that are none are left out."""
+        params: dict[str, object] = {"execution_date": on.isoformat(), "limit": SPLITS_PAGE}
+        rows = await self._rows(SPLITS, params, self._deadline_s)
+        found = [split_of(row) for row in rows]
+        self.refused += found.count(None)
+        return [split for split in found if split is not None and split.on == on]
+
+    async def _rows(self, path: str, params: dict[str, object], deadline_s: float) -> list[dict[str, object]]:
+        """All pages of an endpoint that the vendor's client, in its older version, does not know."""
+        return await self._run(lambda client: list(self._pages(client, path, params)), deadline_s)
+
+    def _pages(self, client: Any, path: str, params: dict[str, object]) -> Iterator[dict[str, object]]:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        for _ in range(MOST_PAGES):
+            answer = client.client.request("GET", self._base + path, fields=params, headers=headers)
+            if answer.status in NOT_IN_PLAN:
+                raise NotInPlan(f"the plan does not have {path} (HTTP {answer.status})")
+            if answer.status != 200:
+                raise ReferenceUnavailable(f"HTTP {answer.status}")
+            body = _Json.loads(answer.data.decode())
+            rows = body["results"]
+            yield from (row for row in rows if isinstance(row, dict))
+            if not body.get("next_url"):
+                return
+            # the address names another host than ours where a sandbox or a proxy is between: only its path counts
+            following = urlsplit(str(body["next_url"]))
+            path, params = f"{following.path}?{following.query}", {}
+        raise ReferenceUnavailable("the list does not end")
 
     async def close(self) -> None:
         """Release connections and threads; look-ups under way end by their own time-outs."""

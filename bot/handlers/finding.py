@@ -138,6 +138,7 @@ async def _chart(
 ) -> tuple[View, Picture | None]:
     """The caption with its buttons and the picture, or words where there is no picture."""
     desk, t = context.desk, context.t
+    feed = desk.deps.params.scanner.feed
     if (refused := _refusal(overlays, context)) is not None:
         return refused, None
     days: list[Bar] = []
@@ -145,11 +146,13 @@ async def _chart(
         days = await days_of(context, ticker)
     except ReferenceUnavailable:
         if timeframe == "1d":
-            return help_views.vendor_away(ticker, t), None
+            return help_views.vendor_away(ticker, t, feed), None
     try:
         bars = days if timeframe == "1d" else await bars_of(context, ticker)
     except ReferenceUnavailable:
-        return help_views.vendor_away(ticker, t), None
+        return help_views.vendor_away(ticker, t, feed), None
+    if not bars and timeframe == "1d" and desk.deps.days is None:
+        return help_views.vendor_away(ticker, t, feed), None
     if not bars:
         return help_views.no_bars(ticker, t), None
     now = desk.deps.clock.now()
@@ -179,7 +182,7 @@ async def _chart(
     if picture is None:
         return help_views.charts_busy(t), None
     keyboard = buttons.chart(t, ticker, timeframe, overlays, theme)
-    return View(chart_views.caption(ticker, name, bars[-1], before, shown_at, now, t), keyboard), picture
+    return View(chart_views.caption(ticker, name, bars[-1], before, shown_at, now, t, source=feed), keyboard), picture
 
 
 async def _fills(context: AppContext, ticker: str, bars: Sequence[Bar]) -> list[Marker]:

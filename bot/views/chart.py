@@ -10,7 +10,7 @@ from bot.card import CardModel
 from bot.i18n import ET, Translator
 from bot.values import decimal, instant
 from bot.views.base import View, lines
-from bot.views.words import SIGNALS
+from bot.views.words import SIGNALS, SOURCES, plain_word, word
 from charts.spec import (
     MAX_BARS,
     MAX_MARKERS,
@@ -118,6 +118,7 @@ def spec(
     theme: Theme = "dark",
     previous_close: float | None = None,
     age: str = "",
+    source: str = "polygon",
 ) -> ChartSpec:
     """A price chart; raises ValueError where there is nothing to draw."""
     drawn = _frame(bars, timeframe)
@@ -130,7 +131,7 @@ def spec(
         bars=chart_bars(bars, timeframe),
         levels=_near(levels, drawn),
         markers=tuple(m for m in markers if m.at_ms >= first)[-MAX_MARKERS:],
-        labels=replace(labels(t), source=t.plain("Polygon"), age=age),
+        labels=replace(labels(t), source=plain_word(SOURCES, source, t), age=age),
         indicators=indicator_params(params),
         sessions=tuple((int(s.open_at.timestamp() * 1000), int(s.close_at.timestamp() * 1000)) for s in sessions),
         visible=VISIBLE,
@@ -203,14 +204,22 @@ def previous_close(days: Sequence[Bar], last: Bar) -> float | None:
 
 
 def caption(
-    ticker: str, name: str, last: Bar, before: float | None, at: dt.datetime, now: dt.datetime, t: Translator
+    ticker: str,
+    name: str,
+    last: Bar,
+    before: float | None,
+    at: dt.datetime,
+    now: dt.datetime,
+    t: Translator,
+    *,
+    source: str = "polygon",
 ) -> str:
     """The newest price, the day's change where the close before is known, and where and from when the data is."""
     title = f"{ticker} {name}".strip()
     change = f" {t.pct((last.close / before - 1) * 100)}" if before else ""
     return lines(
         t("📈 <b>{title}</b> {price}{change}", title=title, price=t.usd(last.close), change=change),
-        t("{source} · {age} · {time}", source=t("Polygon"), age=t.age(at, now), time=t.time(at)),
+        t("{source} · {age} · {time}", source=word(SOURCES, source, t), age=t.age(at, now), time=t.time(at)),
     )
 
 

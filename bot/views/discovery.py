@@ -10,9 +10,9 @@ from bot.i18n import Markup, Translator, mark
 from bot.views import buttons
 from bot.views.base import RULE, View, full_name, levels, lines, titled
 from bot.views.status import clocks
-from bot.views.words import ENDINGS, REFUSALS, word
+from bot.views.words import ENDINGS, REFUSALS, SOURCES, word
 from core.model.calibration import Bin
-from core.model.params import Params
+from core.model.params import Params, ScannerParams
 from core.model.session import MarketSession
 
 ASLEEP = "asleep"
@@ -135,18 +135,22 @@ def keyboard(card: CardModel, t: Translator) -> InlineKeyboardMarkup | None:
     return None
 
 
-def when(card: CardModel, session: MarketSession | None, t: Translator) -> list[str]:
+def when(card: CardModel, session: MarketSession | None, scanner: ScannerParams, t: Translator) -> list[str]:
     """The session's clock at the find, and where its numbers come from; late data says how late."""
     found = card.discovery
     if found is None or session is None:
         return []
     late = dt.timedelta(milliseconds=card.delay_ms)
-    source = (
-        t("Data: Polygon, bar of {time}, <b>{late} late</b>", time=t.clock(found.bar_end_at), late=t.span(late))
+    source, time = word(SOURCES, scanner.feed, t), t.clock(found.bar_end_at)
+    told = (
+        t("Data: {source}, bar of {time}, <b>{late} late</b>", source=source, time=time, late=t.span(late))
         if late >= LATE
-        else t("Data: Polygon, bar of {time}", time=t.clock(found.bar_end_at))
+        else t("Data: {source}, bar of {time}", source=source, time=time)
     )
-    return [clocks(session, found.bar_end_at, t), source]
+    shown = [clocks(session, found.bar_end_at, t), told]
+    if scanner.feed == "kis":
+        shown.append(t("Volume: the part that KIS sees for free (about {pct}%)", pct=scanner.kis_volume_pct))
+    return shown
 
 
 def past_line(past: Bin, t: Translator) -> str:
@@ -164,7 +168,7 @@ def discovery(
 ) -> View:
     """The whole card, as a photo's caption or as text; `past` has at least one case."""
     tail = [
-        *when(card, session, t),
+        *when(card, session, params.scanner, t),
         past_line(past, t) if past else None,
         *(plan_lines(card.plan, t) if card.plan else []),
         state_line(card, t),

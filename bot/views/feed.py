@@ -1,5 +1,6 @@
-"""The market data feed in words: outages, delays, and its line in /health."""
+"""The market data feed in words: outages, delays, today's splits, and its lines in /health."""
 
+import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -13,6 +14,8 @@ from core.model.messages import Event, EventKind
 BY_PLAN_S = 600
 LATE_READER_S = 5
 UP = frozenset({"connected", "overrun"})
+# The list is renewed each day; one that is this old was not.
+OLD_LIST = dt.timedelta(hours=36)
 
 
 def told(event: Event, t: Translator) -> str:
@@ -90,3 +93,55 @@ def _seconds(value: str) -> Decimal:
     except ArithmeticError:
         return Decimal(0)
     return found if found.is_finite() else Decimal(0)
+
+
+def securities_line(beat: Mapping[str, str], now: dt.datetime, t: Translator) -> str | None:
+    """How old the list of securities and the market caps are; nothing where the collector has none yet."""
+    at = _instant(beat.get("securities_at", ""))
+    if at is None:
+        return None
+    counted_at = _instant(beat.get("counts_at", ""))
+    caps = t("market caps {age}", age=t.age(counted_at, now)) if counted_at else t("market caps one by one")
+    return t(
+        "{dot} Securities: {count} ({age}) · {caps}",
+        dot="🟢" if now - at <= OLD_LIST else "🟠",
+        count=t.count(int(beat.get("instruments", "0") or 0)),
+        age=t.age(at, now),
+        caps=caps,
+    )
+
+
+def _instant(written: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(written)
+    except ValueError:
+        return None
+
+
+def split(event: Event, t: Translator) -> str:
+    """A ticker that is held or watched is split today."""
+    new, old = (amount(event.values, key).normalize() for key in ("new", "old"))
+    head = (
+        t(
+            "✂️ <b>{ticker} is split today</b>: {new} new shares for {old} old",
+            ticker=event.ticker,
+            new=f"{new:f}",
+            old=f"{old:f}",
+        )
+        if new >= old
+        else t(
+            "✂️ <b>{ticker} has a reverse split today</b>: {new} new shares for {old} old",
+            ticker=event.ticker,
+            new=f"{new:f}",
+            old=f"{old:f}",
+        )
+    )
+    return lines(
+        head,
+        t(
+            "The price changes by that much, your money does not. The new number of shares may take a day to show in the account."
+        ),
+        t(
+            "If you hold it: Seohak compares the shares with the broker before it sells, and asks you where they do not agree."
+        ),
+    )

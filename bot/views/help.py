@@ -115,7 +115,15 @@ def no_bars(ticker: str, t: Translator) -> View:
     return View(t("There are no bars for {ticker}. Is the ticker right?", ticker=ticker))
 
 
-def vendor_away(ticker: str, t: Translator) -> View:
+def vendor_away(ticker: str, t: Translator, feed: str = "polygon") -> View:
+    """No bars from whoever serves them."""
+    if feed == "kis":
+        return View(
+            t(
+                "{ticker}: no such chart. With KIS's free data there are minute charts only, of what is found, watched or held today.",
+                ticker=ticker,
+            )
+        )
     return View(
         t("Polygon does not answer, so there is no chart of {ticker}. Please try again in a moment.", ticker=ticker)
     )

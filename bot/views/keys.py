@@ -15,6 +15,8 @@ SECTIONS: Mapping[str, str] = {
 }
 
 LABELS: Mapping[str, str] = {
+    "scanner.feed": mark("Market data from"),
+    "scanner.kis_volume_pct": mark("KIS's part of the volume"),
     "scanner.min_price": mark("Lowest price"),
     "scanner.min_market_cap": mark("Smallest market cap"),
     "scanner.min_volume": mark("Smallest volume"),
@@ -135,6 +137,8 @@ ONE: Mapping[str, str] = {
 }
 
 CHOICES: Mapping[str, str] = {
+    "polygon": mark("Polygon"),
+    "kis": mark("KIS"),
     "reject": mark("leave out"),
     "accept": mark("let through"),
     "auto": mark("auto"),

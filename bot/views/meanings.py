@@ -5,6 +5,12 @@ from collections.abc import Mapping
 from bot.i18n import mark
 
 MEANINGS: Mapping[str, str] = {
+    "scanner.feed": mark(
+        "Whose bars are screened: Polygon sees every trade and costs money, KIS is real-time and free and sees about half."
+    ),
+    "scanner.kis_volume_pct": mark(
+        "With KIS's data the smallest volume is taken times this, because KIS counts only a part of the trades."
+    ),
     "scanner.min_price": mark("Stocks cheaper than this are not found. Higher: fewer penny stocks."),
     "scanner.min_market_cap": mark("Companies smaller than this are not found. Higher: fewer but steadier stocks."),
     "scanner.min_volume": mark(

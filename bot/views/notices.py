@@ -66,6 +66,8 @@ def notice(
         case EventKind.MODE_CHANGED | EventKind.PAUSED | EventKind.RESUMED | EventKind.PANICKED:
             panicked = event.kind is EventKind.PANICKED
             return Notice(View(_switched(event, t)), Topic.ALARM if panicked else Topic.STATE, quiet=not panicked)
+        case EventKind.SPLIT_TODAY:
+            return Notice(View(feed.split(event, t)), Topic.STATE, quiet=False)
         case (
             EventKind.FEED_DELAYED
             | EventKind.FEED_TIMELY

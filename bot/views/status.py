@@ -261,6 +261,7 @@ def health(
             RULE,
             *rows,
             feed.health_line((beats or {}).get("collector", {}), t),
+            feed.securities_line((beats or {}).get("collector", {}), now, t),
             guardian,
             servers.stops_line(at_trader, t),
             servers.redis_line(bus, t),

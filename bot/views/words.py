@@ -36,6 +36,7 @@ REFUSALS: Mapping[str, str] = {
     "over_budget": mark("over the order limit"),
     "no_buying_power": mark("not enough buying power"),
     "too_expensive": mark("one share costs more than the budget"),
+    "not_listed": mark("KIS does not list this ticker, so it can't be ordered"),
     "asleep": mark("you are asleep, and your setting says not to buy then"),
     "muted": mark("muted by you"),
     "collar": mark("the price ran away"),
@@ -198,7 +199,15 @@ FEED_TROUBLES: Mapping[str, str] = {
     "silent": mark("Connected, but no data came. It is connected anew again and again."),
     "overrun": mark("Data came faster than this machine could take it; the missing minutes are fetched."),
     "disconnected": mark("The connection broke. It is made anew again and again."),
+    "kis_refused": mark(
+        "KIS refuses the key. Please check KIS_APPKEY and KIS_APPSECRET of the real account in .env: its paper accounts have "
+        "no rankings. It is tried again every 5 minutes."
+    ),
+    "kis_away": mark("KIS's rankings do not answer. They are asked again every 10 seconds."),
 }
+
+# Whose bars they are.
+SOURCES: Mapping[str, str] = {"polygon": mark("Polygon"), "kis": mark("KIS")}
 
 STATES: Mapping[str, str] = {
     TradingState.ACTIVE: mark("Normal"),

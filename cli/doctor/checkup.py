@@ -60,6 +60,11 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return self.params.trading.venue if self.params is not None else "paper"
 
     @property
+    def feed(self) -> str:
+        """Whose bars are screened, `scanner.feed`."""
+        return self.params.scanner.feed if self.params is not None else "polygon"
+
+    @property
     def state_dir(self) -> Path:
         return self.settings.state_dir
 

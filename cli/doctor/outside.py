@@ -118,6 +118,8 @@ async def owners(world: Checkup) -> Line:
 
 async def feed(world: Checkup) -> Line:
     """Whether the key is known, and how late its data is: said by Polygon, and measured while the market is open."""
+    if world.feed == "kis":
+        return skipped("scanner.feed: kis, Polygon 키가 필요 없습니다 / no Polygon key needed")
     try:
         settings = environment.polygon(world.env)
     except ConfigError:

@@ -62,10 +62,10 @@ async def env_file(world: Checkup) -> Line:
 
 
 async def keys(world: Checkup) -> Line:
-    """Every key that the venue needs, by name."""
+    """Every key that the venue and the feed need, by name."""
     try:
         environment.telegram(world.env)
-        environment.polygon(world.env)
+        environment.check_feed(world.env, world.feed)
         if world.venue != "paper":
             account = environment.kis(world.env, world.venue)
             if wrong := wrong_shape(account.appkey, account.appsecret, account.account):

@@ -1,6 +1,8 @@
 """What can be traded: a US security and where it is listed."""
 
+import datetime as dt
 import enum
+from fractions import Fraction
 
 import msgspec
 
@@ -24,6 +26,24 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     ticker: str
     exchange: Exchange
     name_ko: str = ""
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """`new` shares for `old` from the opening of a US date on."""
+
+    ticker: str
+    on: dt.date
+    new: float
+    old: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.new < 1e9 and 0 < self.old < 1e9):
+            raise ValueError(f"{self.ticker}: a split is of positive numbers of shares, not {self.new} for {self.old}")
+
+    @property
+    def ratio(self) -> Fraction:
+        """New shares per old one."""
+        return (Fraction(self.new) / Fraction(self.old)).limit_denominator(100_000)
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):

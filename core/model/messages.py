@@ -173,6 +173,7 @@ class EventKind(enum.StrEnum):
     LIQUIDATION = "liquidation"
     FEED_DELAYED = "feed_delayed"
     FEED_TIMELY = "feed_timely"
+    SPLIT_TODAY = "split_today"
     FEED_DOWN = "feed_down"
     FEED_UP = "feed_up"
     BROKER_DOWN = "broker_down"

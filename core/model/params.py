@@ -18,8 +18,10 @@ KstTime = Annotated[str, Meta(pattern=rf"^{_TIME}\Z", title="HH:MM KST")]
 
 
 class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the collector lets through (product.md section 1)."""
+    """What the collector lets through (product.md section 1), and whose bars it sees."""
 
+    feed: Literal["polygon", "kis"] = "polygon"
+    kis_volume_pct: Annotated[int, Meta(ge=5, le=100, title="%")] = 50
     min_price: Annotated[float, Meta(ge=0.0001, le=100_000, title="USD")] = 1.0
     min_market_cap: Annotated[int, Meta(ge=0, le=10_000_000_000_000, title="USD")] = 50_000_000
     min_volume: Annotated[int, Meta(ge=0, le=1_000_000_000, title="shares")] = 10_000
@@ -38,6 +40,15 @@ class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def timeframe_min(self) -> int:
         """The look-back of the price change in minutes."""
         return int(self.timeframe.removesuffix("min"))
+
+    def for_feed(self) -> "ScannerParams":
+        """The thresholds for the volume that the feed sees: KIS's free data has about half of the market's.
+
+        Only counted shares change; a growth of volume is a ratio of two numbers of the same feed. Call it once.
+        """
+        if self.feed != "kis":
+            return self
+        return msgspec.structs.replace(self, min_volume=self.min_volume * self.kis_volume_pct // 100)
 
 
 class TradingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

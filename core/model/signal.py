@@ -72,7 +72,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a bar that passed the screen, for people: prices in USD, volume in shares."""
+    """The numbers of a bar that passed the screen, for people: prices in USD, volume in shares as the feed counts them.
+
+    Not `orderable`: the broker does not list it.
+    """
 
     price: float
     change_pct: float
@@ -83,6 +86,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     name_ko: str = ""
     exchange: str = "NASD"
     announce: bool = True
+    orderable: bool = True
     bar_end_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
     def __post_init__(self) -> None:

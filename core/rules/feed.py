@@ -18,7 +18,7 @@ TIMELY_SHARE = 0.8
 # Vendors cut connections every night and many are back within seconds: nobody needs to be woken for that.
 OUTAGE_TOLD = dt.timedelta(seconds=60)
 # What does not go away by itself is told at once.
-FOR_A_PERSON = frozenset({"auth_failed", "not_authorized", "max_connections"})
+FOR_A_PERSON = frozenset({"auth_failed", "not_authorized", "max_connections", "kis_refused"})
 APART_FOR = dt.timedelta(minutes=3)
 APART_BARS = 3
 # An older bar says nothing about the present price.

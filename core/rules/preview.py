@@ -323,7 +323,7 @@ def failed_rule(find: Discovery, key: str, params: ScannerParams) -> ScreenRule 
     match key:
         case "scanner.min_price" if find.price < params.min_price:
             return ScreenRule.PRICE
-        case "scanner.min_volume" if find.volume < params.min_volume:
+        case "scanner.min_volume" if find.volume < params.for_feed().min_volume:
             return ScreenRule.VOLUME
         case "scanner.price_change_pct" if find.change_pct < params.price_change_pct:
             return ScreenRule.CHANGE

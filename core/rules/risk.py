@@ -42,6 +42,7 @@ class RefusalReason(enum.StrEnum):
     TOO_EXPENSIVE = "too_expensive"
     COLLAR = "collar"
     ASLEEP = "asleep"
+    NOT_LISTED = "not_listed"
 
 
 class RiskView(msgspec.Struct, frozen=True, kw_only=True):

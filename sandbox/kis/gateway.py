@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sandbox.kis import inquiries, quotes, refusals, trading
+from sandbox.kis import inquiries, quotes, rankings, refusals, trading
 from sandbox.kis.host import Call, Endpoint, Host, Reply
 from sandbox.kis.refusals import RefusedError
 from sandbox.kis.rows import kst
@@ -19,6 +19,7 @@ from sandbox.wire import cut
 
 TRADING = "/uapi/overseas-stock/v1/trading/"
 QUOTES = "/uapi/overseas-price/v1/quotations/"
+RANKING = "/uapi/overseas-stock/v1/ranking/"
 
 _ACCOUNT = ("CANO", "ACNT_PRDT_CD")
 
@@ -58,6 +59,7 @@ _HISTORY = [
     "ODNO",
 ]
 _QUOTE = ("EXCD", "SYMB")
+_CHART = ("EXCD", "SYMB", "NMIN", "PINC", "NREC")
 
 SERVICES = (
     Service("POST", TRADING + "order", _ids("TTTT1002U", "TTTT1006U"), _ids("VTTT1002U", "VTTT1001U"), _ORDER,
@@ -82,6 +84,16 @@ SERVICES = (
             account=False),
     Service("GET", QUOTES + "inquire-asking-price", _ids("HHDFS76200100"), frozenset(), _QUOTE, quotes.asking_price,
             _QUOTE, account=False),
+    Service("GET", RANKING + "price-fluct", _ids("HHDFS76260000"), frozenset(),
+            ("KEYB", "AUTH", "EXCD", "GUBN", "MINX", "VOL_RANG"), rankings.price_fluct,
+            ("EXCD", "GUBN", "MINX", "VOL_RANG"), account=False),
+    Service("GET", RANKING + "volume-surge", _ids("HHDFS76270000"), frozenset(),
+            ("KEYB", "AUTH", "EXCD", "MINX", "VOL_RANG"), rankings.volume_surge, ("EXCD", "MINX", "VOL_RANG"),
+            account=False),
+    Service("GET", QUOTES + "inquire-search", _ids("HHDFS76410000"), _ids("HHDFS76410000"), ("AUTH", "EXCD"),
+            rankings.search, ("EXCD",), account=False),
+    Service("GET", QUOTES + "inquire-time-itemchartprice", _ids("HHDFS76950200"), frozenset(),
+            (*_CHART, "AUTH", "NEXT", "FILL", "KEYB"), rankings.minute_chart, _CHART, account=False),
 )  # fmt: skip
 
 DECLINED = refusals.Refusal("90000000", "모의투자에서는 해당업무가 제공되지 않습니다.")

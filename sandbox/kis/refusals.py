@@ -61,6 +61,8 @@ WRONG_ACCOUNT = _gateway("IGW00002", "현재 계좌의 계좌번호와 요청 �
 BODY_INCOMPLETE = _gateway("IGW00007", "MCA 전문바디 구성 중 오류가 발생하였습니다.")
 NO_SERVICE = _gateway("OPSQ0002", "없는 서비스 코드 입니다")
 NO_TR_ID = _gateway("OPSQ9999", "tr_id not found")
+BAD_MARKET = _gateway("OPSQ2001", "ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE")
+BAD_FIELD = _gateway("OPSQ2002", "ERROR : INPUT INVALID_CHECK_FIELD_LENGTH")
 
 PRICE_DECIMALS = Refusal("APTR0057", "주문 가격을 확인 하시기 바랍니다. 1$이상 소수점 2자리까지만 가능 합니다.", "7")
 NO_SYMBOL = Refusal("APBK0656", "해당종목정보가 없습니다.", "7")

@@ -1,10 +1,7 @@
 """Polygon's REST routes over the market, as of the clock's now."""
 
-import base64
-import hashlib
 from datetime import UTC, date, datetime, timedelta
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -15,26 +12,20 @@ from sandbox.clock import SandboxClock
 from sandbox.faults import Fault
 from sandbox.market import Instrument, Market
 from sandbox.polygon.days import daily_bars, within
+from sandbox.polygon.paging import (
+    MAX_LIMIT,
+    Body,
+    error_reply,
+    json_reply,
+    next_address,
+    page_cursor,
+    page_limit,
+    request_id,
+)
 from sandbox.polygon.plans import NOT_ENTITLED, DelayedClock, Plan
 from sandbox.polygon.protocol import trade_count
 
-Body = dict[str, object]
-
-MAX_LIMIT = 50_000
 SPANS_MIN = {"minute": 1, "hour": 60}
-
-
-def _reply(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
-
-
-def _request_id(request: web.Request) -> str:
-    # Deterministic, so that a recorded run can be compared with another.
-    return hashlib.md5(str(request.rel_url).encode(), usedforsecurity=False).hexdigest()
-
-
-def _error(request: web.Request, status: int, text: str) -> web.Response:
-    return _reply({"status": "ERROR", "request_id": _request_id(request), "error": text}, status)
 
 
 def fault_response(fault: Fault, _request: web.Request) -> web.Response:
@@ -43,8 +34,8 @@ def fault_response(fault: Fault, _request: web.Request) -> web.Response:
             "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "
             "https://polygon.io/pricing"
         )
-        return _reply({"status": "ERROR", "error": fault.message or text}, 429)
-    return _reply({"status": fault.code or "ERROR", "error": fault.message or "injected"}, fault.status or 500)
+        return json_reply({"status": "ERROR", "error": fault.message or text}, 429)
+    return json_reply({"status": fault.code or "ERROR", "error": fault.message or "injected"}, fault.status or 500)
 
 
 def key_middleware(key: str) -> Middleware:
@@ -56,33 +47,12 @@ def key_middleware(key: str) -> Middleware:
         header = request.headers.get("Authorization", "")
         given = header.removeprefix("Bearer ") if header.startswith("Bearer ") else request.query.get("apiKey", "")
         if not given:
-            return _error(request, 401, "API Key was not provided")
+            return error_reply(request, 401, "API Key was not provided")
         if given != key:
-            return _error(request, 401, "Unknown API Key")
+            return error_reply(request, 401, "Unknown API Key")
         return await handler(request)
 
     return check
-
-
-def _limit(request: web.Request, default: int, most: int) -> int:
-    text = request.query.get("limit", str(default))
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise web.HTTPBadRequest(
-            body=msgspec.json.encode({"status": "ERROR", "error": f"limit must be between 1 and {most}"}),
-            content_type="application/json",
-        )
-    return int(text)
-
-
-def _cursor(request: web.Request) -> str:
-    text = request.query.get("cursor", "")
-    return base64.urlsafe_b64decode(text.encode()).decode() if text else ""
-
-
-def _next_url(request: web.Request, marker: str) -> str:
-    kept = {name: value for name, value in request.query.items() if name not in {"cursor", "apiKey"}}
-    kept["cursor"] = base64.urlsafe_b64encode(marker.encode()).decode()
-    return str(request.url.with_query(kept))
 
 
 class Rest:
@@ -104,8 +74,6 @@ class Rest:
             web.get("/v3/reference/tickers/{ticker}", self.ticker),
             web.get("/v1/marketstatus/now", self.status),
             web.get("/v1/marketstatus/upcoming", self.upcoming),
-            web.get("/stocks/v1/splits", self.splits),
-            web.get("/v3/reference/splits", self.splits),
         ]
 
     # -- snapshots ---------------------------------------------------------------------------------
@@ -131,11 +99,11 @@ class Rest:
                     "session": {"price": self._market.quote_at(symbol, now).last},
                 }
             )
-        return _reply({"request_id": _request_id(request), "status": "OK", "results": results})
+        return json_reply({"request_id": request_id(request), "status": "OK", "results": results})
 
     def _not_entitled(self, request: web.Request) -> web.Response:
-        body = {"status": "NOT_AUTHORIZED", "request_id": _request_id(request), "message": NOT_ENTITLED}
-        return _reply(body, 403)
+        body = {"status": "NOT_AUTHORIZED", "request_id": request_id(request), "message": NOT_ENTITLED}
+        return json_reply(body, 403)
 
     async def snapshot(self, request: web.Request) -> web.Response:
         if not self._plan.snapshots:
@@ -144,7 +112,7 @@ class Rest:
         symbols = [s for s in wanted.split(",") if s in self._market.instruments] if wanted else self._market.symbols
         now = self._clock.now()
         rows = [self._snapshot(symbol, now) for symbol in symbols]
-        return _reply({"count": len(rows), "status": "OK", "tickers": rows})
+        return json_reply({"count": len(rows), "status": "OK", "tickers": rows})
 
     async def snapshot_one(self, request: web.Request) -> web.Response:
         if not self._plan.snapshots:
@@ -153,7 +121,7 @@ class Rest:
         if symbol not in self._market.instruments:
             return self._not_found(request)
         row = self._snapshot(symbol, self._clock.now())
-        return _reply({"request_id": _request_id(request), "status": "OK", "ticker": row})
+        return json_reply({"request_id": request_id(request), "status": "OK", "ticker": row})
 
     def _snapshot(self, symbol: str, now: datetime) -> Body:
         market, instrument = self._market, self._market.instruments[symbol]
@@ -184,15 +152,15 @@ class Rest:
         try:
             day = date.fromisoformat(request.match_info["date"])
         except ValueError:
-            return _error(request, 400, "Could not parse the date")
+            return error_reply(request, 400, "Could not parse the date")
         rows = [{"T": symbol} | bar for symbol in self._market.symbols if (bar := self._daily(symbol, day))]
-        return _reply(
+        return json_reply(
             {
                 "adjusted": request.query.get("adjusted", "true") == "true",
                 "queryCount": len(rows),
                 "results": rows,
                 "resultsCount": len(rows),
-                "request_id": _request_id(request),
+                "request_id": request_id(request),
                 "status": "OK",
             }
         )
@@ -211,9 +179,9 @@ class Rest:
     async def previous(self, request: web.Request) -> web.Response:
         symbol = request.match_info["ticker"]
         if symbol not in self._market.instruments:
-            return _reply(_aggregates(request, symbol, []))
+            return json_reply(_aggregates(request, symbol, []))
         bar = self._daily(symbol, calendar.previous_trading_day(self._market.day)) or {}
-        return _reply(_aggregates(request, symbol, [{"T": symbol} | bar]))
+        return json_reply(_aggregates(request, symbol, [{"T": symbol} | bar]))
 
     async def aggregates(self, request: web.Request) -> web.Response:
         info, market = request.match_info, self._market
@@ -222,43 +190,43 @@ class Rest:
             multiplier, start_ms = int(info["multiplier"]), _moment(info["start"], end=False)
             end_ms = _moment(info["end"], end=True)
         except ValueError:
-            return _error(request, 400, "Could not parse the time parameter: use YYYY-MM-DD or Unix milliseconds")
+            return error_reply(request, 400, "Could not parse the time parameter: use YYYY-MM-DD or Unix milliseconds")
         daily = info["span"] == "day" and multiplier == 1
         if not daily and (info["span"] not in SPANS_MIN or multiplier < 1):
-            return _error(request, 400, "This sandbox has minute, hour and single day windows only")
-        limit = _limit(request, 5000, MAX_LIMIT)
+            return error_reply(request, 400, "This sandbox has minute, hour and single day windows only")
+        limit = page_limit(request, 5000, MAX_LIMIT)
         if symbol not in market.instruments:
-            return _reply(_aggregates(request, symbol, []))
+            return json_reply(_aggregates(request, symbol, []))
         if daily:
             return self._days(request, symbol, (start_ms, end_ms), limit)
         bars = [b for b in market.closed_bars(symbol, self._clock.now()) if start_ms <= b.start_ms <= end_ms]
         if request.query.get("sort", "asc") == "desc":
             bars.reverse()
-        skip = int(_cursor(request) or 0)
+        skip = int(page_cursor(request) or 0)
         page = bars[skip : skip + limit]
         results = _windows(page, multiplier * SPANS_MIN[info["span"]])
         body = _aggregates(request, symbol, results, len(page))
         if skip + limit < len(bars):
-            body["next_url"] = _next_url(request, str(skip + limit))
-        return _reply(body)
+            body["next_url"] = next_address(request, str(skip + limit))
+        return json_reply(body)
 
     def _days(self, request: web.Request, symbol: str, span: tuple[int, int], limit: int) -> web.Response:
         rows = within(daily_bars(self._market, symbol, self._clock.now()), *span)
         if request.query.get("sort", "asc") == "desc":
             rows.reverse()
-        skip = int(_cursor(request) or 0)
+        skip = int(page_cursor(request) or 0)
         page = rows[skip : skip + limit]
         body = _aggregates(request, symbol, page)
         if skip + limit < len(rows):
-            body["next_url"] = _next_url(request, str(skip + limit))
-        return _reply(body)
+            body["next_url"] = next_address(request, str(skip + limit))
+        return json_reply(body)
 
     # -- reference ---------------------------------------------------------------------------------
 
     async def tickers(self, request: web.Request) -> web.Response:
-        query, limit = request.query, _limit(request, 100, 1000)
+        query, limit = request.query, page_limit(request, 100, 1000)
         active = query.get("active", "true") == "true"
-        after = _cursor(request)
+        after = page_cursor(request)
         chosen = [
             instrument
             for symbol, instrument in self._market.instruments.items()
@@ -272,12 +240,12 @@ class Rest:
         body: Body = {
             "results": results,
             "status": "OK",
-            "request_id": _request_id(request),
+            "request_id": request_id(request),
             "count": len(results),
         }
         if len(chosen) > limit:
-            body["next_url"] = _next_url(request, chosen[limit - 1].symbol)
-        return _reply(body)
+            body["next_url"] = next_address(request, chosen[limit - 1].symbol)
+        return json_reply(body)
 
     def _listed(self, instrument: Instrument) -> Body:
         return {
@@ -303,36 +271,18 @@ class Rest:
             results["share_class_shares_outstanding"] = shares
             results["weighted_shares_outstanding"] = shares
             results["market_cap"] = round(shares * instrument.prev_close, 2)
-        return _reply({"request_id": _request_id(request), "results": results, "status": "OK"})
+        return json_reply({"request_id": request_id(request), "results": results, "status": "OK"})
 
     def _not_found(self, request: web.Request) -> web.Response:
-        body = {"status": "NOT_FOUND", "request_id": _request_id(request), "message": "Ticker not found."}
-        return _reply(body, 404)
-
-    async def splits(self, request: web.Request) -> web.Response:
-        """Newest first, as at Polygon; only those that somebody made."""
-        ticker, results = request.query.get("ticker"), []
-        for index, split in enumerate(self._market.splits):
-            row: Body = {
-                "id": f"split-{index}",
-                "ticker": split.symbol,
-                "execution_date": str(split.on),
-                "split_from": split.old,
-                "split_to": split.new,
-            }
-            if request.path.startswith("/stocks/"):
-                kind = "forward_split" if split.new > split.old else "reverse_split"
-                row |= {"adjustment_type": kind, "historical_adjustment_factor": split.old / split.new}
-            results.append(row)
-        chosen = [row for row in reversed(results) if ticker in {None, row["ticker"]}]
-        return _reply({"results": chosen, "status": "OK", "request_id": _request_id(request)})
+        body = {"status": "NOT_FOUND", "request_id": request_id(request), "message": "Ticker not found."}
+        return json_reply(body, 404)
 
     # -- calendar ----------------------------------------------------------------------------------
 
     async def status(self, _request: web.Request) -> web.Response:
         now = self._present.now()
         session, word = calendar.market_session(now), market_word(now)
-        return _reply(
+        return json_reply(
             {
                 "market": word,
                 "earlyHours": session is Session.PRE,
@@ -354,7 +304,7 @@ class Rest:
                     row["open"] = _iso(calendar.at(day, calendar.REGULAR_AT))
                     row["close"] = _iso(calendar.regular_close(day))
                 rows.append(row)
-        return _reply(rows)
+        return json_reply(rows)
 
 
 def market_word(now: datetime) -> str:
@@ -407,7 +357,7 @@ def _aggregates(request: web.Request, symbol: str, results: list[Body], base: in
         "resultsCount": len(results),
         "adjusted": request.query.get("adjusted", "true") == "true",
         "status": "OK",
-        "request_id": _request_id(request),
+        "request_id": request_id(request),
         "count": len(results),
     }
     if results:

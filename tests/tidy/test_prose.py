@@ -31,6 +31,7 @@ KOREAN = {
     "bot/handlers/finding.py": "what people call a timeframe",
     "bot/handlers/trading.py": "how people write an amount of money",
     "adapters/kis/codes.py": "the broker's own words",
+    "adapters/kis/master.py": "the broker's own words",
     "adapters/kis/parse.py": "the broker's own words",
     "services/guardian_broker.py": "the broker's own words",
     "charts/equity.py": "words of a picture that is drawn without a bot, which gives its own",

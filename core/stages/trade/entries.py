@@ -70,6 +70,8 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
     refused = stale or check_entry(view, signal.ticker, params)
     if refused:
         return refused
+    if signal.discovery is not None and not signal.discovery.orderable:
+        return Refused(RefusalReason.NOT_LISTED)
     if message.quote is None or message.power is None:
         return Refused(RefusalReason.BROKER_DOWN)
     close = Decimal(str(signal.verdict.indicators.close))

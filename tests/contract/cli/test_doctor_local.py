@@ -7,6 +7,7 @@ import socket
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from doctor_faults import FAULTS, NOW, env_readable, halted, sessions, write
 from doctor_world import beats, found, installation, runs, with_machine
@@ -20,6 +21,7 @@ from cli.doctor.lines import Level, ok
 from cli.doctor.registry import BY_NAME, CHECKS
 from cli.doctor.stores import judged
 from config.environment import ROOT
+from config.params import load_params
 from services.fence import hold_alone
 from tests.unit.sandbox.manual_clock import ManualClock
 
@@ -192,3 +194,14 @@ def test_the_command_says_what_it_found_and_ends_as_it_should(well, monkeypatch,
     assert main(["doctor", "horoscope"]) == 2
     refused = capsys.readouterr().err
     assert (refused.count("\n"), "horoscope" in refused, "polygon" in refused) == (1, True, True)
+
+
+async def test_with_kis_as_the_feed_its_keys_are_needed_and_polygons_are_not(well):
+    path = well.settings.config_path
+    path.write_text(path.read_text().replace("  feed: polygon ", "  feed: kis "))
+    env = {name: value for name, value in well.env.items() if name != "POLYGON_API_KEY"}
+    by_kis = msgspec.structs.replace(well, env=env, params=load_params(path))
+    assert [(await found(by_kis, name)).level for name in ("keys", "polygon")] == [OK, Level.SKIPPED]
+    del env["KIS_APPKEY"]
+    line = await found(by_kis, "keys")
+    assert (line.level, "KIS_APPKEY" in line.text) == (ERROR, True)

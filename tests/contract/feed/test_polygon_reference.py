@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,9 +11,11 @@ from aiohttp import web
 
 from adapters.polygon.rest import PolygonReference
 from core.model.instrument import Exchange
-from ports.market_data import ReferenceUnavailable
+from ports.market_data import NotInPlan, ReferenceUnavailable
+from sandbox import scenarios
 from sandbox.faults import parse
-from tests.contract.feed.conftest import KEY
+from tests.contract.conftest import DAY
+from tests.contract.feed.conftest import KEY, serving
 from tests.contract.serving import listening
 
 
@@ -134,3 +137,43 @@ async def test_days_that_can_not_be_looked_up_are_no_empty_answer(reference, fau
     faults.add(fault(status=500))
     with pytest.raises(ReferenceUnavailable):
         await reference.daily_bars("HELI", dt.date(2025, 1, 2), dt.date(2025, 1, 3))
+
+
+async def test_share_counts_of_the_whole_market_come_by_market_cap_and_price(reference):
+    counts = await reference.share_counts()
+    assert counts["HELI"] == pytest.approx(62_000_000)
+    assert "SPY" not in counts
+
+
+async def test_without_ratios_in_the_plan_they_come_by_the_free_float_and_without_both_not(reference, faults):
+    faults.add(fault(status=403, code="NOT_AUTHORIZED", match={"path_contains": "/ratios"}))
+    counts = await reference.share_counts()
+    assert counts["HELI"] == pytest.approx(62_000_000)
+    assert counts["LEVU"] == pytest.approx(30_000_000)
+    faults.add(fault(status=403, code="NOT_AUTHORIZED", match={"path_contains": "/float"}))
+    with pytest.raises(NotInPlan):
+        await reference.share_counts()
+
+
+async def test_a_list_of_many_pages_is_read_to_its_end(reference, monkeypatch):
+    monkeypatch.setattr("adapters.polygon.rest.RATIOS_PAGE", 7)
+    assert len(await reference.share_counts()) > 40
+
+
+async def test_splits_of_a_day_are_those_of_that_day(faults, clock):
+    split_market = scenarios.build("story", DAY, tickers=12)
+    split_market.split("HELI", 1, 10)
+    async with serving(split_market, clock, faults) as host:
+        reference = PolygonReference(KEY, f"http://{host.address}", clock=clock)
+        (found,) = await reference.splits(DAY)
+        assert (found.ticker, found.new, found.old, found.ratio) == ("HELI", 1, 10, Fraction(1, 10))
+        assert await reference.splits(DAY + dt.timedelta(days=1)) == []
+        await reference.close()
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_list_that_can_not_be_had_now_is_asked_for_again(reference, faults, status):
+    faults.add(fault(status=status, match={"path_contains": "/splits"}))
+    with pytest.raises(ReferenceUnavailable) as raised:
+        await reference.splits(DAY)
+    assert not isinstance(raised.value, NotInPlan)

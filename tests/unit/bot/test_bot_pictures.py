@@ -8,7 +8,7 @@ from bot_samples import EN, KO, NOW, event
 from bot.pictures import draw_sale
 from core.model.bar import Bar
 from core.model.messages import EventKind
-from core.model.params import AnalyzerParams
+from core.model.params import AnalyzerParams, Params
 
 SOLD = {"qty": 7, "sell_price": "121.50", "pnl_krw": "1", "pnl_pct": "1", "reason": "STOP", "avg_price": "120"}
 
@@ -35,7 +35,7 @@ BAR = Bar("NVDA", int(NOW.timestamp()) * 1000, 121.5, 121.5, 121.5, 121.5, 1000.
 )
 async def test_a_sale_names_the_company_in_the_readers_language(t, names, shown):
     charts = Charts()
-    deps = SimpleNamespace(charts=charts, calendar=SimpleNamespace(session_on=lambda _: None))
+    deps = SimpleNamespace(charts=charts, params=Params(), calendar=SimpleNamespace(session_on=lambda _: None))
     picture = await draw_sale(deps, event(EventKind.SOLD, **SOLD, **names), [BAR], AnalyzerParams(), t)
     assert picture is not None
     assert charts.spec.name == shown

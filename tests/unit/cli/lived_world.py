@@ -14,7 +14,7 @@ from adapters.journal import SqliteJournal
 from config.environment import base
 from core.model.bar import MINUTE_MS, Bar
 from core.model.batch import BarBatch, batch_of
-from core.model.instrument import Exchange, Instrument
+from core.model.instrument import Exchange, Instrument, Split
 from core.model.journal import PutDecision
 from core.model.messages import (
     AnyMessage,
@@ -29,7 +29,7 @@ from core.model.messages import (
 from core.model.params import AnalyzerParams, Params, ScheduleParams
 from core.model.signal import SignalType
 from ports.bus import Delivery
-from ports.market_data import FeedStatus
+from ports.market_data import FeedStatus, NotInPlan
 from services.analyzer import Analyzer
 from services.collector import Collector
 from services.runtime import Runtime
@@ -166,6 +166,13 @@ class World:
 
     async def instrument(self, ticker: str) -> Instrument:
         return _security(ticker)
+
+    async def share_counts(self) -> dict[str, float]:
+        raise NotInPlan("counts come one by one")
+
+    async def splits(self, on: dt.date) -> list[Split]:
+        assert on
+        return []
 
     async def minute_bars(self, ticker: str, start: dt.datetime, end: dt.datetime) -> list[Bar]:
         first, last = int(start.timestamp() * 1000), int(end.timestamp() * 1000)

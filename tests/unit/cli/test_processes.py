@@ -25,3 +25,11 @@ def test_the_collector_asks_for_symbols_where_it_is_told_and_knows_no_secret_of_
 )
 def test_every_other_program_gets_its_own_secrets_only(name: str, heads: str | tuple[str, ...]) -> None:
     assert environment_of(name, ENV).keys() == {"PATH"} | {key for key in ENV if key.startswith(heads)}
+
+
+def test_the_collector_gets_the_real_accounts_key_where_kis_is_the_feed() -> None:
+    env = ENV | {"SEOHAK_FEED": "kis", "KIS_VIRTUAL_APPKEY": "v", "KIS_APPKEY": "k"}
+    own = environment_of("collector", env).keys()
+    assert own >= {"KIS_APPKEY", "KIS_APPSECRET", "KIS_MASTER_URL"}
+    assert "KIS_VIRTUAL_APPKEY" not in own
+    assert not any(key.startswith("KIS_") for key in environment_of("analyzer", env))

@@ -81,3 +81,19 @@ def test_owners() -> None:
 def test_a_wrong_number_is_named(value: str) -> None:
     with pytest.raises(ConfigError, match="KIS_TIMEOUT_S: expected a"):
         env.kis({**KIS, "KIS_TIMEOUT_S": value}, "kis_real")
+
+
+def test_each_feed_asks_for_its_own_keys_and_names_the_other_feed() -> None:
+    env.check_feed({"POLYGON_API_KEY": "p"}, "polygon")
+    env.check_feed(KIS, "kis")
+    with pytest.raises(
+        ConfigError, match=r"scanner\.feed is polygon: POLYGON_API_KEY is missing.*set scanner\.feed: kis"
+    ):
+        env.check_feed(KIS, "polygon")
+    with pytest.raises(ConfigError, match=r"scanner\.feed is kis: KIS_APPKEY is missing.*set scanner\.feed: polygon"):
+        env.check_feed({k: v for k, v in KIS.items() if k != "KIS_APPKEY"} | {"POLYGON_API_KEY": "p"}, "kis")
+
+
+def test_kiss_market_data_is_asked_with_the_real_accounts_key() -> None:
+    found = env.kis_market(KIS)
+    assert (found.appkey, found.paper, found.base_url) == ("KIS_APPKEY", False, env.REAL_HOST)

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from core.model.commands import Approve, Buy, CancelOrders, Ignore, Panic, Pause, ReplyKey, Resume, SetMode, Unlock
@@ -15,7 +16,7 @@ from core.model.position import PlanState
 from core.model.signal import SignalType
 from core.stages.trade import PlaceOrder
 from core.stages.trade.inputs import BrokerHealth, OrderAcked, OrderNotSent, OrderSending, OrdersRead, ParamsChanged
-from tests.unit.core.builders import TICKER, seconds
+from tests.unit.core.builders import TICKER, seconds, signal
 from tests.unit.core.harness import World
 
 
@@ -525,6 +526,14 @@ def test_an_order_that_was_on_its_way_during_a_panic_is_cancelled_once_acknowled
     auto.tell(OrderAcked(at=auto.at, intent_id=intent.id, ref=ref))
     auto.run(30)
     assert auto.broker.orders[0].cancelled
+
+
+def test_what_the_broker_does_not_list_is_not_bought(auto: World) -> None:
+    arrived = signal(at=auto.at, close=float(auto.broker.price))
+    found = msgspec.structs.replace(arrived.discovery, orderable=False)
+    auto.deliver(msgspec.structs.replace(arrived, discovery=found))
+    assert auto.events(EventKind.PLAN_REFUSED)[-1]["reason"] == "not_listed"
+    assert not auto.stage.book.intents
 
 
 def test_the_first_tranche_goes_out_with_the_decision_and_by_its_price(auto: World) -> None:

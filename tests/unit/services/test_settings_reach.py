@@ -55,6 +55,16 @@ async def test_the_collector_takes_it(runtime: Runtime) -> None:
     assert len(runtime.bus.acked) == 1  # type: ignore[attr-defined]
 
 
+async def test_thresholds_are_those_of_what_the_feed_sees_however_often_they_change(runtime: Runtime) -> None:
+    by_kis = message(**{"scanner.feed": "kis", "scanner.min_volume": 8_000, "scanner.kis_volume_pct": 25})
+    runtime.bus = Stream(by_kis, by_kis)  # type: ignore[assignment]
+    collector = Collector(runtime, *(SimpleNamespace(),) * 3, dict)  # type: ignore[arg-type]
+    assert collector._stage._params.min_volume == 10_000
+    await collector._control()
+    assert collector._stage._params.min_volume == 2_000
+    assert runtime.params.scanner.min_volume == 2_000, "a recorded day is replayed with what was in force"
+
+
 async def test_the_analyzer_takes_it_and_remembers_the_last_one_after_a_restart(runtime: Runtime) -> None:
     stream = Stream(message(), message(**{"analyzer.ema_fast": 7}))
     runtime.bus = stream  # type: ignore[assignment]

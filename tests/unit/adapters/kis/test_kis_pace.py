@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from adapters.kis.pace import YIELD_AFTER, PriorityLimiter, Rank, Turn, rank_of, spare_of
+from adapters.kis.pace import YIELD_AFTER, PriorityLimiter, Rank, Turn, kept_from_feed, rank_of, spare_of
 from adapters.kis.ratefile import SharedWindow
 from adapters.kis.transport import NotSent
 from ports.broker import Urgency
@@ -115,6 +115,39 @@ def test_a_burst_of_entries_leaves_slots_for_exits(tmp_path):
     assert not limiter.admit(now)
 
 
+def test_market_data_fills_half_a_window_and_leaves_the_rest_to_the_account(tmp_path):
+    at = 1000.0
+    limiter = PriorityLimiter(SharedWindow(tmp_path / "rate", 15, 1.1, monotonic=lambda: at))
+
+    def leaves(rank: Rank) -> bool:
+        return limiter.admit(Turn(rank, time.monotonic() + 0.03))
+
+    assert [leaves(Rank.FEED) for _ in range(8)] == [True] * 7 + [False]
+    assert [leaves(Rank.ENTRY) for _ in range(6)] == [True] * 6
+    assert all(leaves(Rank.EXIT) for _ in range(2))
+
+
+def test_what_the_account_uses_slows_market_data_down(tmp_path):
+    at = 1000.0
+    limiter = PriorityLimiter(SharedWindow(tmp_path / "rate", 15, 1.1, monotonic=lambda: at))
+    other = PriorityLimiter(SharedWindow(tmp_path / "rate", 15, 1.1, monotonic=lambda: at))
+    assert all(other.admit(Turn(Rank.RECONCILE, time.monotonic() + 1)) for _ in range(8))
+    assert not limiter.admit(Turn(Rank.FEED, time.monotonic() + 0.03))
+
+
+def test_exits_that_yield_do_not_yield_to_market_data(street):
+    street.arrive("chart", Rank.FEED)
+    for number in range(YIELD_AFTER + 2):
+        street.arrive(f"price {number}", Rank.EXIT)
+    street.open(YIELD_AFTER + 2)
+    assert "chart" not in street.left
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(1, 1), (3, 2), (15, 8), (18, 9)])
+def test_slots_kept_from_market_data(rate, kept):
+    assert kept_from_feed(rate) == kept
+
+
 @pytest.mark.parametrize(("rate", "spare"), [(1, 0), (2, 0), (3, 1), (15, 2), (18, 3)])
 def test_slots_kept_for_exits(rate, spare):
     assert spare_of(rate) == spare
@@ -150,6 +183,6 @@ def test_python_kis_own_way_in_is_the_last_in_the_queue(tmp_path, monkeypatch):
 
 
 def test_ranks():
-    assert [rank_of(u, order=True) for u in Urgency] == [Rank.EXIT_ORDER, Rank.RECONCILE, Rank.ENTRY]
-    assert [rank_of(u) for u in Urgency] == [Rank.EXIT, Rank.RECONCILE, Rank.ENTRY]
-    assert [rank.patient for rank in Rank] == [False, False, True, True]
+    assert [rank_of(u, order=True) for u in Urgency] == [Rank.EXIT_ORDER, Rank.RECONCILE, Rank.ENTRY, Rank.FEED]
+    assert [rank_of(u) for u in Urgency] == [Rank.EXIT, Rank.RECONCILE, Rank.ENTRY, Rank.FEED]
+    assert [rank.patient for rank in Rank] == [False, False, True, True, True]

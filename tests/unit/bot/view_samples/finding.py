@@ -18,6 +18,7 @@ from bot.views import (
 from core.model.calibration import Bin
 from core.model.foregone import Cause, Ended, Foregone, Outcome
 from core.model.messages import Event, EventKind
+from core.model.params import ScannerParams
 from core.model.signal import Condition, Indicators, SignalType, Verdict
 from view_samples.world import BAR, BOUGHT, NVDA, PARAMS, SESSION, Samples
 
@@ -95,6 +96,8 @@ CARDS: dict[str, tuple[Event, ...]] = {
 }
 
 
+BY_KIS = msgspec.structs.replace(PARAMS, scanner=ScannerParams(feed="kis"))
+
 SAMPLES: Samples = {
     "chart.caption": lambda t: chart.caption("NVDA", "NVIDIA Corp", BAR, 140.0, NOW, NOW, t),
     "chart.unknown_overlay": lambda t: chart.unknown_overlay("vwpa", ["vwap"], t),
@@ -102,6 +105,8 @@ SAMPLES: Samples = {
     "chart.overlay_failed": lambda t: chart.overlay_failed(["vwap"], 1, t),
     "chart.theme_not_kept": chart.theme_not_kept,
     "discovery.facts": lambda t: discovery.facts(card(), PARAMS, t),
+    "chart.caption-kis": lambda t: chart.caption("NVDA", "NVIDIA Corp", BAR, 140.0, NOW, NOW, t, source="kis"),
+    "discovery.discovery-kis": lambda t: discovery.discovery(card(proposed()), BY_KIS, t, SESSION),
     "discovery.discovery": lambda t: discovery.discovery(card(proposed()), PARAMS, t, SESSION),
     "discovery.discovery-watch": lambda t: discovery.discovery(with_signal(None, signal(SignalType.WATCH)), PARAMS, t),
     **{

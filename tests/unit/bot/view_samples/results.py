@@ -166,6 +166,7 @@ SAMPLES: Samples = {
         f"help.{f.__name__}": (lambda t, f=f: f("NVDA", t))
         for f in (help_views.no_bars, help_views.vendor_away, help_views.no_signal, help_views.no_plan)
     },
+    "help.vendor_away-kis": lambda t: help_views.vendor_away("NVDA", t, "kis"),
     "report.trip_row": lambda t: report.trip_row(trip(), t),
     "report.held_row": lambda t: report.held_row(HELD, NOW, t),
     "report.split_line": lambda t: report.split_line([msgspec.structs.replace(trip(), parts=PARTS)], t),

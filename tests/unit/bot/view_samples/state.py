@@ -76,6 +76,7 @@ TOLD = {
     EventKind.EXIT_WAITS: {"reason": "STOP"},
     EventKind.SELL_STARTED: {"reason": "STOP"},
     EventKind.GUARDIAN_TOOK_OVER: {"side": "SELL", "reason": "GUARD"},
+    EventKind.SPLIT_TODAY: {"new": 10.0, "old": 1.0},
     EventKind.ORDER_REJECTED: {"code": "APBK0919", "message": "주문가능금액을 초과 했습니다"},
 }
 ORDERS_LOST = {
@@ -146,6 +147,17 @@ def said(kind: EventKind, **changes: object) -> Event:
     return event(kind, "NVDA", **(VALUES | changes))
 
 
+SECURITIES = {
+    "one_by_one": {"securities_at": NOW.isoformat(), "instruments": "11204"},
+    "counted": {
+        "securities_at": (NOW - dt.timedelta(hours=9)).isoformat(),
+        "instruments": "11204",
+        "counts_at": (NOW - dt.timedelta(hours=9)).isoformat(),
+    },
+    "old": {"securities_at": (NOW - dt.timedelta(days=3)).isoformat(), "instruments": "11204"},
+}
+
+
 def told(kind: EventKind) -> Callable[[Translator], Notice | None]:
     source = {EventKind.BUY_COMPLETE: BOUGHT, EventKind.SOLD: SOLD}.get(kind) or said(kind, **TOLD.get(kind, {}))
     return lambda t: notices.notice(source, NotificationParams(), t, standing=STANDING)
@@ -188,6 +200,11 @@ SAMPLES: Samples = {
     },
     "feed.told-slow_line": lambda t: feed.told(said(EventKind.FEED_DELAYED, delay_s="140"), t),
     "feed.told-back_at_once": lambda t: feed.told(said(EventKind.FEED_UP, minutes=0), t),
+    "feed.split-reverse": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=1.0, old=25.0), t),
+    **{
+        f"feed.securities_line-{name}": (lambda t, b=b: feed.securities_line(b, NOW, t))
+        for name, b in SECURITIES.items()
+    },
     "feed.minutes": lambda _: str(feed.minutes(Decimal(20))),
     **{f"feed.health_line-{name}": (lambda t, b=b: feed.health_line(b, t)) for name, b in FEEDS.items()},
     "guardian.guardian": lambda t: guardian.guardian(Beats(trader_age_s=1, guardian_age_s=2), Guard.TRADER, t),
