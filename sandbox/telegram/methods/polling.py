@@ -23,7 +23,11 @@ def set_webhook(state: TelegramState, params: Params) -> bool:
 
 def get_webhook_info(state: TelegramState, _params: Params) -> Json:
     """Where another program wants its updates delivered, if any, and how many wait."""
-    info: Json = {"url": state.webhook, "has_custom_certificate": False, "pending_update_count": len(state.updates.pending)}
+    info: Json = {
+        "url": state.webhook,
+        "has_custom_certificate": False,
+        "pending_update_count": len(state.updates.pending),
+    }
     if state.updates.allowed:
         info["allowed_updates"] = sorted(state.updates.allowed)
     return info
