@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
+from benchmarks.install import blocks_of
 from bot.beats import Guard
 from bot.views import words
 from cli.__main__ import COMMANDS, main
@@ -238,6 +239,24 @@ def test_both_guides_have_the_same_commands_and_chapters() -> None:
     assert blocks[0] == blocks[1]
     chapters = [len(re.findall(r"^#{2,3} ", text_of(guide), re.MULTILINE)) for guide in GUIDES]
     assert chapters[0] == chapters[1]
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_the_guide_can_be_followed_by_a_program(guide: Path) -> None:
+    """`python -m benchmarks.install` does it; here only that every step is marked and in order."""
+    assert any("git clone" in block for name, block in blocks_of(guide) if name == "clone")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_tests_that_a_page_names_are_there(page: Path) -> None:
+    names = {path.name for path in (ROOT / "tests").rglob("*.py")}
+    told = [
+        code
+        for code in INLINE.findall(text_of(page))
+        if re.fullmatch(r"(tests/[\w/]+|(tests/[\w/]+/)?test_\w+\.py)", code)
+    ]
+    lost = [c for c in told if not ((ROOT / c).exists() if c.startswith("tests/") else c in names)]
+    assert not lost
 
 
 def test_prices_are_the_same_wherever_they_are_told() -> None:
