@@ -25,18 +25,11 @@ from benchmarks.market_world import MarketWorld, dense_day
 from core.model.messages import Channel, Screened
 
 SUMMARY = "분봉이 도착해서 주문이 나갈 때까지 / from a bar's frame to the message and to the order"
-TICKERS, MINUTES, EVENTS = 11_000, 60, 60
+TICKERS, MINUTES, EVENTS = 11_000, 33, 24
 SCREENED_P99_MS, ORDER_P50_MS, ORDER_P99_MS = 500.0, 40.0, 150.0
 SETTLE_S = 5.0
-# one plan for each find, of one tranche that the account can pay
-SETTINGS = {
-    "trading": {
-        "mode": "auto",
-        "max_positions": 50,
-        "total_buy_amount": 1_000_000,
-        "daily_buy_limit": 100_000_000,
-    }
-}
+# as shipped, but that nobody is asked: five positions at most, so that the first five finds become orders
+SETTINGS = {"trading": {"mode": "auto"}}
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--tickers", type=int, default=TICKERS, metavar="N", help=f"bars in a minute ({TICKERS})")
     parser.add_argument("--minutes", type=int, default=MINUTES, metavar="N", help=f"minutes to play ({MINUTES})")
-    parser.add_argument("--speed", type=float, default=12.0, metavar="N", help="market seconds per second (12)")
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=3.0,
+        metavar="N",
+        help="market seconds per second (3); the broker's limits are real time",
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 

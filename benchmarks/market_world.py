@@ -25,6 +25,8 @@ from ports.store import WATCH_LIST
 
 # real seconds that the processes get to start before the first bars that count
 START_S = 25.0
+# nothing is bought in the first minutes of a session
+AFTER_OPEN_MIN = 40
 OURS = ("collector", "analyzer", "trader", "guardian", "bot")
 
 
@@ -125,13 +127,13 @@ def _pss_mb(pid: int) -> float:
 
 
 def dense_day(tickers: int, minutes: int, events: int, seed: int = 7) -> tuple[DayBars, list[tuple[str, int]]]:
-    """A market in which every ticker prints every minute from the open on; some rise by 8 % once, on much volume.
+    """A market in which every ticker prints every minute; some rise by 8 % once, on much volume.
 
     Returns the bars and what was planted: ticker and start in epoch milliseconds.
     """
     rng = np.random.default_rng(seed)
     (on,), grid = sessions(1)
-    starts = grid[:minutes]
+    starts = grid[AFTER_OPEN_MIN : AFTER_OPEN_MIN + minutes]
     steps = rng.normal(0, 0.0004, (minutes, tickers))
     volume = rng.lognormal(7, 0.6, (minutes, tickers)).round() + 1
     names = [f"S{number:05d}" for number in range(tickers)]

@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.stop_faults import Fault
 from benchmarks.stop_world import Json, StopWorld, WorldTrouble, until
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 DROP_PCT = -25.0
 MEASURED = ("adapters", "bot", "charts", "cli", "config", "core", "ports", "sandbox", "services")

@@ -5,7 +5,7 @@ from typing import Final
 
 import yaml
 
-from cli.processes import ROOT
+from cli.programs import ROOT
 from sandbox.scenarios import universe
 
 TICKERS: Final = 400

@@ -18,7 +18,8 @@ from adapters.db.engine import upgrade
 from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
 from cli.demo_progress import Commentary
-from cli.processes import ROOT, Child, Family
+from cli.processes import Child, Family
+from cli.programs import ROOT, SERVICES
 from config.params import ConfigError
 from core.model.messages import Channel, Screened
 
@@ -152,14 +153,8 @@ class Story:
         redis.start()
         self._say("프로그램을 시작하는 중 / starting the programs")
         family.share(self.addresses(redis.url))
-        for name, module in (
-            ("collector", "services.collector"),
-            ("analyzer", "services.analyzer"),
-            ("trader", "services.trader"),
-            ("bot", "cli.bot"),
-            ("guardian", "services.guardian"),
-        ):
-            await family.start(name, module)
+        for program in SERVICES:
+            await family.start(program.name, program.module)
         return family
 
     def addresses(self, redis_url: str) -> dict[str, str]:

@@ -10,16 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-# Which secrets a program needs; every other one is kept from it. A name that is not here gets none.
-SECRETS = {
-    # where the public symbol files are is no secret
-    "collector": ("POLYGON_", "MASSIVE_", "KIS_MASTER_URL"),
-    "trader": ("KIS_",),
-    "guardian": ("KIS_",),
-    "bot": ("TELEGRAM_", "POLYGON_", "MASSIVE_"),
-}
-SECRET_HEADS = ("KIS_", "TELEGRAM_", "POLYGON_", "MASSIVE_")
-ROOT = Path(__file__).resolve().parent.parent
+from cli.programs import ROOT, environment_of
+
 GRACE_S = 12.0
 RESTART_PAUSE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 STABLE_S = 30.0
@@ -66,7 +58,7 @@ class Family:
             child.process = await asyncio.create_subprocess_exec(
                 *child.argv,
                 cwd=ROOT,
-                env=_for(child.name, self._env),
+                env=environment_of(child.name, self._env),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -127,12 +119,6 @@ class Family:
         for task in self._watchers:
             task.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-
-
-def _for(name: str, env: dict[str, str]) -> dict[str, str]:
-    """The environment of one program: without the secrets that are none of its business."""
-    own = SECRETS.get(name, ())
-    return {key: value for key, value in env.items() if key.startswith(own) or not key.startswith(SECRET_HEADS)}
 
 
 async def _end(children: list[Child]) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -331,6 +332,14 @@ def _alone(state_dir: Path, stopping: list[int]) -> BinaryIO | None:
     return None
 
 
+def _notify(state: str) -> None:
+    """Tell systemd, where it asks: a guardian that finishes no round is killed and started again (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+        if address:
+            connection.sendto(state.encode(), "\0" + address[1:] if address[0] == "@" else address)
+
+
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM; with --drill, rehearse a takeover on a fake broker and report."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -348,8 +357,10 @@ def main(arguments: list[str]) -> int:
     access = access_from(os.environ)
     broker = GuardianBroker(access, state_dir / "tokens") if access else None
     guardian = Guardian(state_dir, broker, grace_s=HUNG_AFTER_S)
+    _notify("READY=1")
     while not stopping:
         guardian.round()
+        _notify("WATCHDOG=1")
         time.sleep(guardian.pause_s)
     if alone is not None:
         alone.close()

@@ -128,6 +128,7 @@ class Trader:
             )
         finally:
             server.close()
+            self._runtime.settings.socket("trader").unlink(missing_ok=True)
             await self._drain(processor)
 
     async def _drain(self, processor: asyncio.Task[None]) -> None:

@@ -18,6 +18,7 @@ WORLDS = (
     "lost-replies",
     "burst-kill",
     "replay",
+    "up",
     "kill-trader",
     "canary",
     "replay-demo",

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 from urllib.parse import quote
 
 LONGEST_SOCKET_PATH: Final = 107
@@ -96,7 +96,7 @@ class EmbeddedRedis:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def command(self) -> list[str]:
-        """The server's command line, in the foreground, for a supervisor that runs it itself (see `prepare`)."""
+        """The server's command line, in the foreground, for a supervisor that runs it itself (see `become`)."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -136,13 +136,22 @@ class EmbeddedRedis:
                 pass_fds=(lock,),
                 start_new_session=True,
             )
-        while not self._answers():
+        while not self.answers():
             if self._process.poll() is not None:
                 raise RedisServerTrouble(f"redis-server stopped at once, see {self.directory / 'redis.log'}")
             if time.monotonic() > deadline:
                 self.stop()
                 raise RedisServerTrouble(f"redis-server does not answer, see {self.directory / 'redis.log'}")
             time.sleep(0.01)
+
+    def become(self, env: Mapping[str, str]) -> NoReturn:
+        """Turn this process into the server, for a supervisor that keeps it. Raises RedisServerTrouble."""
+        self.prepare()
+        with self._only_server(time.monotonic() + START_TIMEOUT_S) as lock:
+            self.socket.unlink(missing_ok=True)
+            os.set_inheritable(lock, True)
+            command = self.command()
+            os.execve(command[0], command, env)  # noqa: S606 - our own command line
 
     def stop(self) -> None:
         """Let the server write its file and end; one that does not is killed."""
@@ -174,7 +183,8 @@ class EmbeddedRedis:
         finally:
             os.close(lock)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether a server listens and says so."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(1)
             try:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from system_world import STRANGER, Books, Chat, Json, body, leftovers, ready_line, rows, until
 
 from adapters.redis.server import socket_url
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 # the start has 17 real seconds whatever the speed, the story itself 113 market minutes until the report
 SPEED, SECONDS = 120, 84

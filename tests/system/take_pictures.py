@@ -16,7 +16,7 @@ from PIL import Image
 from system_world import Json, Live, body, buttons, until
 
 from bot.i18n import Translator
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 FOLDER = ROOT / "docs" / "images"
 MOST_BYTES = 400_000

@@ -10,7 +10,7 @@ import pytest
 from demo_run import Told
 from system_world import Chat, leftovers, ready_line, until
 
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 pytestmark = pytest.mark.xdist_group("demo")
 KEYS = {

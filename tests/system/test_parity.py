@@ -15,7 +15,7 @@ from cli.backtest_lived import compared
 from cli.backtest_parity import MARGIN, Parity, compare
 from cli.data_import import import_files
 from cli.live_day import live_day
-from cli.processes import ROOT
+from cli.programs import ROOT
 from config.environment import base
 from sandbox.scenarios import story
 

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from system_world import CollectorOnly, Json, leftovers, until
 
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 DATA = ROOT.parent / "shared" / "data"
 BARS = DATA / "minute" / "no_licence_stated" / "gappers_alpaca.parquet"

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from system_world import OWNER, Json, Live, until
 
-from cli.processes import ROOT
+from cli.programs import ROOT
 from sandbox.kis import REAL
 from sandbox.polygon import DEFAULT_KEY
 from sandbox.telegram.model import DEFAULT_TOKEN

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.processes import ROOT
+from cli.programs import ROOT
 
 SECRETS = {
     "POLYGON_API_KEY": "not-a-real-key",

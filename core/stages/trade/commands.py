@@ -113,7 +113,8 @@ def _approve(book: Book, command: Approve, message: CommandArrived) -> Reply:
         plain |= {"budget_before": str(plan.budget_krw), "budget_after": str(checked.budget_krw)}
         book.emit(EventKind.PLAN_CHANGED, ticker=plan.ticker, subject=plan.id, **plain)
         return Reply(ok=False, key=ReplyKey.CHANGED, values=plain)
-    entries.start_plan(book, checked, by=command.by)
+    assert message.quote is not None, "what was checked again has a price"
+    entries.start_plan(book, checked, message.quote, by=command.by)
     return Reply(ok=True, key=ReplyKey.APPROVED, values={"ticker": plan.ticker, "plan_id": plan.id})
 
 

@@ -97,7 +97,7 @@ def _try_propose(book: Book, signal: Signal, message: SignalArrived) -> Plan | R
         indicators=signal.verdict.indicators,
     )
     if book.mode == "auto" or asleep in {Asleep.SMALL, Asleep.AUTO}:
-        return start_plan(book, plan, by="auto" if book.mode == "auto" else ASLEEP)
+        return start_plan(book, plan, message.quote, by="auto" if book.mode == "auto" else ASLEEP)
     if asleep is Asleep.IGNORE:
         return Refused(RefusalReason.ASLEEP)
     book.put_plan(plan)
@@ -176,13 +176,14 @@ def plan_values(book: Book, plan: Plan) -> dict[str, Value | Decimal]:
     }
 
 
-def start_plan(book: Book, plan: Plan, *, by: str) -> Plan:
-    """Begin buying; the first tranche is due at once."""
+def start_plan(book: Book, plan: Plan, quote: Quote, *, by: str) -> Plan:
+    """Begin buying: the first tranche goes out at once, by the price that the decision was made with."""
     running = msgspec.structs.replace(plan, state=PlanState.RUNNING, next_at=book.at, decided_by=by)
     book.put_plan(running)
-    book.quotes.pop(plan.ticker, None)
     values = plan_values(book, running)
     book.emit(EventKind.PLAN_STARTED, ticker=plan.ticker, subject=plan.id, by=by, auto=by in BY_ITSELF, **values)
+    book.quotes[plan.ticker] = quote
+    _tranche(book, running)
     return running
 
 

@@ -10,7 +10,7 @@ from bot_world import EVE, NOW, OWNER, World
 from made_days import made_day, made_store, weekdays
 
 from cli.backtest_child import ChildBacktests
-from cli.processes import ROOT
+from cli.programs import ROOT
 from core.model.candidate import Candidate, Change, Doubt, Pair, Stage
 from core.model.params import Params, TradingParams
 from core.model.safety import Caps

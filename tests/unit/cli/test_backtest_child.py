@@ -9,7 +9,7 @@ from made_days import made_day, made_store, weekdays
 
 from cli import backtest_child
 from cli.backtest_child import NICE, ChildBacktests
-from cli.processes import ROOT
+from cli.programs import ROOT
 from ports.research import RunFailed, StoreDamaged, Why
 
 ON = weekdays(1)[0]

@@ -17,7 +17,7 @@ from adapters.db.engine import open_engine
 from backtest.data.store import Store
 from cli import backtest
 from cli.__main__ import main
-from cli.processes import ROOT
+from cli.programs import ROOT
 from config.calibration import FILE, read_calibration
 from config.environment import base, environment
 from ports.store import Override

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.processes import _for
+from cli.programs import environment_of
 
 ENV = {
     "PATH": "/bin",
@@ -16,7 +16,7 @@ ENV = {
 
 def test_the_collector_asks_for_symbols_where_it_is_told_and_knows_no_secret_of_the_broker() -> None:
     """Without the address the demo would ask the real KIS, and show no Korean names."""
-    assert _for("collector", ENV).keys() == {"PATH", "KIS_MASTER_URL", "POLYGON_API_KEY"}
+    assert environment_of("collector", ENV).keys() == {"PATH", "KIS_MASTER_URL", "POLYGON_API_KEY"}
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_the_collector_asks_for_symbols_where_it_is_told_and_knows_no_secret_of_
     [("trader", "KIS_"), ("guardian", "KIS_"), ("analyzer", "none"), ("bot", ("TELEGRAM_", "POLYGON_"))],
 )
 def test_every_other_program_gets_its_own_secrets_only(name: str, heads: str | tuple[str, ...]) -> None:
-    assert _for(name, ENV).keys() == {"PATH"} | {key for key in ENV if key.startswith(heads)}
+    assert environment_of(name, ENV).keys() == {"PATH"} | {key for key in ENV if key.startswith(heads)}

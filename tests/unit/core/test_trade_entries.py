@@ -500,12 +500,8 @@ def test_a_hand_made_buy_in_watch_mode_can_be_approved(world: World) -> None:
 
 def test_an_order_that_was_not_sent_yet_is_not_sent_after_a_panic(auto: World) -> None:
     auto.move("10.00")
-    auto.buy_signal()
     auto.hold_actions = True
-    auto.at += seconds(1)
-    auto.tick()
-    auto.prices()
-    auto.tick()
+    auto.buy_signal()
     auto.hold_actions = False
     waiting, auto.todo = list(auto.todo), auto.todo.__class__()
     assert waiting
@@ -517,12 +513,8 @@ def test_an_order_that_was_not_sent_yet_is_not_sent_after_a_panic(auto: World) -
 
 def test_an_order_that_was_on_its_way_during_a_panic_is_cancelled_once_acknowledged(auto: World) -> None:
     auto.move("10.00")
-    auto.buy_signal()
     auto.hold_actions = True
-    auto.at += seconds(1)
-    auto.tick()
-    auto.prices()
-    auto.tick()
+    auto.buy_signal()
     intent = auto.book.live_intents()[0]
     auto.todo.clear()
     auto.hold_actions = False
@@ -533,3 +525,13 @@ def test_an_order_that_was_on_its_way_during_a_panic_is_cancelled_once_acknowled
     auto.tell(OrderAcked(at=auto.at, intent_id=intent.id, ref=ref))
     auto.run(30)
     assert auto.broker.orders[0].cancelled
+
+
+def test_the_first_tranche_goes_out_with_the_decision_and_by_its_price(auto: World) -> None:
+    auto.move("10.00")
+    auto.hold_actions = True
+    auto.buy_signal()
+    (intent,) = auto.book.live_intents()
+    assert intent.tranche == 1
+    assert intent.created_at == auto.at
+    assert intent.request.limit >= Decimal("10.00")
