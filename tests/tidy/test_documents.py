@@ -281,17 +281,40 @@ QUICK: Mapping[str, set[int]] = {
     # no trader answers here; the HALT file is written all the same
     "panic": {1},
     "doctor --offline": {0, 1},
+    # nothing runs on an empty state directory
+    "status": {1},
+    "logs": {1},
+    "restart bot": {1},
+    "down": {0},
+    "backup": {0},
+    "db status": {0, 1},
 }
 
 
-@pytest.mark.parametrize("command", QUICK)
-def test_what_is_quick_and_safe_runs_as_the_documents_have_it(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command in COMMANDS_TOLD
+@pytest.fixture
+def empty_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("REDIS_URL", "DATABASE_URL", "SEOHAK_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SEOHAK_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SEOHAK_ENV_FILE", str(tmp_path / ".env"))
+    return tmp_path / "state"
+
+
+@pytest.mark.usefixtures("empty_state")
+@pytest.mark.parametrize("command", QUICK)
+def test_what_is_quick_and_safe_runs_as_the_documents_have_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command in COMMANDS_TOLD
     assert main(arguments_of(command)) in QUICK[command]
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+def test_a_backup_is_made_and_brought_back_as_the_documents_have_it(
+    empty_state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {"backup", "restore FILE --check", "restore FILE"} <= set(COMMANDS_TOLD)
+    assert main(["backup"]) == 0
+    (made,) = (empty_state / "backups").iterdir()
+    for command in ("restore FILE --check", "restore FILE"):
+        assert main([str(made) if word == "FILE" else word for word in arguments_of(command)]) == 0
+    assert (empty_state / "HALT").exists(), "the guide says that buying is closed afterwards"
     assert "Traceback" not in "".join(capsys.readouterr())
