@@ -186,6 +186,7 @@ def servers_told() -> set[str]:
         ("Redis and the database", servers_told),
         ("doctor", lambda: {check.name for check in CHECKS}),
     ],
+    ids=lambda given: given if isinstance(given, str) else "",
 )
 def test_the_runbook_has_a_line_for_everything_that_can_happen_and_for_nothing_else(
     heading: str, known: Callable[[], set[str]]
