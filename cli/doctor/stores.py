@@ -63,8 +63,6 @@ def _no_redis(trouble: BaseException) -> Line:
         )
     if isinstance(trouble, BusyLoadingError):
         return warning("Redis가 자료를 읽는 중입니다 / Redis is still loading", "잠시 뒤 다시 / run again in a moment")
-    if isinstance(trouble, ValueError):
-        return error("REDIS_URL을 이해할 수 없습니다 / makes no sense", "REDIS_URL=redis://127.0.0.1:6379/0")
     return error(
         f"Redis에 연결할 수 없습니다 / Redis is not reached: {type(trouble).__name__}",
         "systemctl start redis-server, 또는 .env에서 REDIS_URL을 지우면 내장 Redis를 씁니다"

@@ -155,10 +155,6 @@ def redis_without_a_server(world):
     return with_env(world, REDIS_URL="redis://127.0.0.1:1/0")
 
 
-def redis_address_nonsense(world):
-    return with_env(world, REDIS_URL="http://example")
-
-
 def database_behind(world):
     with sqlite3.connect(world.state_dir / "seohak.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num='0001'")
@@ -328,7 +324,6 @@ FAULTS = [
     (account_without_product, "keys", ERROR, "12345678-01", "./seohak init"),
     (token_file_garbled, "token", WARNING, "can't be read", "rm "),
     (redis_without_a_server, "redis", ERROR, "not reached", "REDIS_URL"),
-    (redis_address_nonsense, "redis", ERROR, "makes no sense", "redis://"),
     (database_behind, "database", WARNING, "0001", "./seohak db upgrade"),
     (database_empty, "database", WARNING, "empty", "./seohak db upgrade"),
     (database_ahead, "database", ERROR, "9999", "git pull"),
