@@ -65,6 +65,12 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return self.params.scanner.feed if self.params is not None else "polygon"
 
     @property
+    def accounts(self) -> tuple[str, ...]:
+        """Whose KIS keys are needed: the venue's, and the real account's for a feed of KIS."""
+        wanted = (self.venue, "kis_real" if self.feed == "kis" else "paper")
+        return tuple(dict.fromkeys(each for each in wanted if each != "paper"))
+
+    @property
     def state_dir(self) -> Path:
         return self.settings.state_dir
 

@@ -59,6 +59,13 @@ def with_venue(world: Checkup, venue: str) -> Checkup:
     return msgspec.structs.replace(world, params=load_params(path))
 
 
+def with_kis_feed(world: Checkup) -> Checkup:
+    """The same with the market data of KIS."""
+    path = world.settings.config_path
+    path.write_text(path.read_text().replace("  feed: polygon ", "  feed: kis "))
+    return msgspec.structs.replace(world, params=load_params(path))
+
+
 def with_env(world: Checkup, **values: str) -> Checkup:
     env = {**world.env, **values}
     return msgspec.structs.replace(world, env=env, settings=base(env))
