@@ -7,7 +7,6 @@ import socket
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 from doctor_faults import FAULTS, NOW, env_readable, halted, sessions, write
 from doctor_world import beats, found, installation, runs, with_env, with_kis_feed, with_machine, with_venue
