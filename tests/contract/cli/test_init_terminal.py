@@ -255,3 +255,29 @@ async def test_with_kis_as_the_feed_polygon_is_skipped_and_the_real_accounts_key
     assert [(b.split("#")[0].split(), a.split("#")[1] == b.split("#")[1]) for a, b in changed] == [
         (["feed:", "kis"], True)
     ]
+
+
+async def test_the_real_account_is_prepared_and_the_venue_left_to_go_live(services, home):
+    """One step for account and feed; a config.yaml of another shape is the person's to change."""
+    keys, path = services.keys, home / "config.yaml"
+    path.write_text("scanner: {feed: polygon}\ntrading:\n  venue: paper # mine\n")
+    (home / ".env").write_text(f"TELEGRAM_BOT_TOKEN={DEFAULT_TOKEN}\nTELEGRAM_OWNER_IDS=7001\n")
+    async with init(services, home) as terminal:
+        await terminal.answers("1, 2, 3 [Enter = 1", "3")
+        await terminal.sees("it stays until ./seohak go-live")
+        await terminal.answers(FEED_ASKED, "2")
+        await terminal.sees("write 'feed: kis' below 'scanner:'")
+        await terminal.answers(HIDDEN, "")
+        await terminal.answers("keep, a = ", "")
+        await terminal.sees("[5/5] 한국투자증권 실계좌")
+        await terminal.answers("HTS ID", keys["KIS_HTS_ID"])
+        await terminal.answers("12345678-01", keys["KIS_ACCOUNT"])
+        await terminal.answers(HIDDEN, keys["KIS_APPKEY"])
+        await terminal.answers(HIDDEN, keys["KIS_APPSECRET"])
+        await terminal.sees("the account was read")
+        await terminal.sees("the rankings were read")
+        await terminal.answers("enrol now?", "")
+        assert await terminal.ends() == 0
+    assert path.read_text() == "scanner: {feed: polygon}\ntrading:\n  venue: paper # mine\n"
+    assert dotenv_values(home / ".env")["KIS_APPKEY"] == keys["KIS_APPKEY"]
+    assert services.hosts["kis"].tokens.issues == 1
