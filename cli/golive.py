@@ -15,7 +15,9 @@ from cli.golive_checks import Check, World, check_all, world_of
 from cli.live_check import LiveCheck, Report, Stopped
 from config import environment, golive, logs
 from config.environment import KisSettings
+from config.files import put_in_place
 from config.params import ConfigError
+from config.yamlfile import set_value
 from core.model.instrument import Exchange
 from core.model.session import Phase
 from ports.broker import Broker
@@ -122,7 +124,7 @@ async def check_live(
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def save() -> None:
-        golive.put_in_place(path, msgspec.json.format(msgspec.json.encode(report), indent=2), 0o600)
+        put_in_place(path, msgspec.json.format(msgspec.json.encode(report), indent=2), 0o600)
 
     check = LiveCheck(broker, clock, report, exchange, ask=input, say=print, save=save, sleep=clock.sleep)
     stopped = ""
@@ -167,7 +169,7 @@ def _open(world: World, kis: KisSettings, report: Path) -> int:
         at = dt.datetime.now(dt.UTC)
         _put_aside(world.settings.state_dir, at)
         account = golive.fingerprint(kis.account, kis.appkey)
-        golive.switch_venue(world.settings.config_path, "kis_real")
+        set_value(world.settings.config_path, "trading.venue", "kis_real")
         # last: until now the trader refuses the real account, whatever happens here
         golive.open_door(
             world.settings.state_dir, golive.Opened(account=account, at=at.isoformat(), report=report.name)

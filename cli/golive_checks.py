@@ -18,9 +18,10 @@ from adapters.db.records import SqlRecordStore
 from config import environment
 from config.caps import CapsError, caps_path, load_caps
 from config.environment import Base
-from config.golive import fingerprint, opened, with_venue
+from config.golive import fingerprint, opened
 from config.params import ConfigError, load_params
 from config.secondfactor import read_secret
+from config.yamlfile import with_value
 from core.model.messages import Value
 from core.model.params import Params
 from core.model.safety import Caps
@@ -82,7 +83,7 @@ def venue(world: World) -> Check:
     if now == "kis_real" and _opened(world):
         return Check(name="venue", ok=False, text="이미 실계좌입니다 / the real account is open already")
     try:
-        with_venue(path.read_text(encoding="utf-8"), "kis_real")
+        with_value(path.read_text(encoding="utf-8"), "trading.venue", "kis_real")
     except ConfigError as error:
         return Check(name="venue", ok=False, text=f"지금은 {now} / now {now}", remedy=str(error))
     return Check(name="venue", ok=True, text=f"지금은 {now} / now {now}")

@@ -1,19 +1,13 @@
-"""The door to the real account: who opened it for which account, and the one line of config.yaml that it changes."""
+"""The door to the real account: whether it was opened, and for which account."""
 
 import hashlib
-import os
-import re
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from config.params import ConfigError, params_from
+from config.files import put_in_place
 
 FOLDER, FILE = "go-live", "opened.json"
-LINE = re.compile(
-    r"""^(?P<head>[ \t]+venue[ \t]*:[ \t]*)(?P<value>[A-Za-z_"']+)(?P<rest>[ \t]*(?:#.*)?)$""", re.MULTILINE
-)
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,46 +37,3 @@ def open_door(state_dir: Path, record: Opened) -> None:
     path = state_dir / FOLDER / FILE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     put_in_place(path, msgspec.json.encode(record), 0o600)
-
-
-def put_in_place(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file whole or not at all. Raises OSError."""
-    partial = path.with_name(f".{path.name}.new")
-    partial.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(mode)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def with_venue(text: str, venue: str) -> str:
-    """config.yaml with another `trading.venue` and every other character as it was. Raises ConfigError with the reason."""
-    start = re.search(r"^trading[ \t]*:[ \t]*(?:#.*)?$", text, re.MULTILINE)
-    following = re.compile(r"^[^\s#]", re.MULTILINE).search(text, start.end()) if start else None
-    end = following.start() if following else len(text)
-    found = list(LINE.finditer(text, start.end(), end)) if start else []
-    if len(found) != 1:
-        raise ConfigError("config.yaml: it needs one line 'venue: …' below 'trading:'")
-    line = found[0]
-    changed = f"{text[: line.start()]}{line['head']}{venue}{line['rest']}{text[line.end() :]}"
-    before, after = (params_from(yaml.safe_load(each)) for each in (text, changed))
-    expected = msgspec.structs.replace(before, trading=msgspec.structs.replace(before.trading, venue=venue))
-    if after != expected:
-        raise ConfigError("config.yaml: its shape is unusual: change trading.venue by hand")
-    return changed
-
-
-def switch_venue(path: Path, venue: str) -> None:
-    """Change the file in place, atomically, with its mode. Raises ConfigError where it can't be done."""
-    path = path.resolve()
-    try:
-        text = path.read_text(encoding="utf-8")
-        put_in_place(path, with_venue(text, venue).encode(), path.stat().st_mode & 0o777)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(f"{path}: can't be changed: {why}") from None

@@ -66,13 +66,17 @@ def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Brok
             us_date=lambda: us_date(clock.now()).strftime("%Y%m%d"),
         )
     kis = environment.kis(runtime.env, trading.venue)
-    door = runtime.settings.state_dir, golive.fingerprint(kis.account, kis.appkey)
-    if trading.venue == "kis_real" and not_here(kis.base_url) and not golive.opened(*door):
+    if trading.venue == "kis_real" and is_closed(kis, runtime.settings.state_dir):
         raise ConfigError(
             "trading.venue: kis_real is closed for this account: run ./seohak go-live, or use paper or kis_virtual"
         )
     runtime.note(rate_per_s=kis.rate_per_s)
     return kis_broker(kis, clock, calendar, runtime.settings.state_dir)
+
+
+def is_closed(kis: environment.KisSettings, state_dir: Path) -> bool:
+    """Whether `go-live` has not opened this real account; that of the sandbox needs no door."""
+    return not_here(kis.base_url) and not golive.opened(state_dir, golive.fingerprint(kis.account, kis.appkey))
 
 
 def not_here(url: str) -> bool:

@@ -65,6 +65,12 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return self.params.scanner.feed if self.params is not None else "polygon"
 
     @property
+    def accounts(self) -> tuple[str, ...]:
+        """Whose KIS keys are needed: the venue's, and the real account's for a feed of KIS."""
+        wanted = (self.venue, "kis_real" if self.feed == "kis" else "paper")
+        return tuple(dict.fromkeys(each for each in wanted if each != "paper"))
+
+    @property
     def state_dir(self) -> Path:
         return self.settings.state_dir
 
@@ -86,7 +92,7 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         """Every value that no line may show, passwords inside addresses included."""
         ours = {name: value for name, value in self.env.items() if name.startswith(SECRET_HEADS)}
         found = [value for name, value in ours.items() if name.endswith(SECRET_ENDS)]
-        for address in (self.settings.redis_url, self.settings.database_url):
+        for address in (self.env.get("REDIS_URL", ""), self.settings.database_url):
             password = _password(address)
             found += [password, unquote(password)]
         account = [value.replace("-", "") for name, value in ours.items() if name.endswith("ACCOUNT")]
@@ -116,9 +122,17 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(found)
 
 
+def settings_of(env: Mapping[str, str]) -> Base:
+    """The settings in force; without an address of Redis that makes no sense, of which the check of Redis tells."""
+    try:
+        return base(env)
+    except ConfigError:
+        return base({**env, "REDIS_URL": ""})
+
+
 def checkup(env: Mapping[str, str], env_file: Path) -> Checkup:
     """An examination of the settings in force."""
-    settings = base(env)
+    settings = settings_of(env)
     try:
         params = load_params(settings.config_path)
     except ConfigError:

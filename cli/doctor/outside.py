@@ -117,9 +117,27 @@ async def owners(world: Checkup) -> Line:
 
 
 async def feed(world: Checkup) -> Line:
+    """The feed of `scanner.feed`, asked once with its key."""
+    return await (_rankings(world) if world.feed == "kis" else _polygon(world))
+
+
+async def _rankings(world: Checkup) -> Line:
+    """One of KIS's rankings, by the gateway, token and pace that the collector uses as well."""
+    try:
+        settings = environment.kis_market(world.env)
+    except ConfigError:
+        return skipped(NO_KEY)
+    if world.owner:
+        return _not_ours(world, "polygon")
+    try:
+        ranked = await kis_probe.read_rankings(settings, world.state_dir, world.clock)
+    except kis_probe.AccountRefused as refused:
+        return _kis_refused(refused, kis_probe.market_advice(refused.code))
+    return ok(f"KIS 순위를 읽었습니다: {ranked}종목 / KIS's ranking was read: {ranked} stocks")
+
+
+async def _polygon(world: Checkup) -> Line:
     """Whether the key is known, and how late its data is: said by Polygon, and measured while the market is open."""
-    if world.feed == "kis":
-        return skipped("scanner.feed: kis, Polygon 키가 필요 없습니다 / no Polygon key needed")
     try:
         settings = environment.polygon(world.env)
     except ConfigError:
@@ -157,10 +175,10 @@ async def feed(world: Checkup) -> Line:
 
 async def kis_token(world: Checkup) -> Line:
     """The stored token; its text stays where it is."""
-    if world.venue == "paper":
+    if not world.accounts:
         return skipped("venue: paper")
     try:
-        settings = environment.kis(world.env, world.venue)
+        settings = environment.kis(world.env, world.accounts[0])
     except ConfigError:
         return skipped(NO_KEY)
     path = kis_probe.token_path(settings, world.state_dir)
@@ -176,25 +194,32 @@ async def kis_token(world: Checkup) -> Line:
     return ok(f"{left.total_seconds() / 3600:.0f}시간 남음 / hours left")
 
 
+def _not_ours(world: Checkup, check: str) -> Line:
+    return warning(
+        f"토큰 파일이 {world.owner} 사용자의 것이라 묻지 않습니다 / not asked: the token file is {world.owner}'s",
+        f"sudo -u {world.owner} ./seohak doctor {check}",
+    )
+
+
+def _kis_refused(refused: kis_probe.AccountRefused, advice: str) -> Line:
+    told = f"KIS: {refused.code} {refused}"
+    return warning(told, advice) if refused.code == codes.TOKEN_TOO_SOON else error(told, advice)
+
+
 async def kis(world: Checkup) -> Line:
     """The account, read once by the trader's own gateway: the stored token, else a new one that the trader will find."""
     if world.venue == "paper":
-        return skipped("venue: paper, KIS 키가 필요 없습니다 / no KIS keys needed")
+        return skipped("venue: paper, KIS 계좌를 쓰지 않습니다 / no KIS account is used")
     try:
         settings = environment.kis(world.env, world.venue)
     except ConfigError as refused:
         return error(str(refused), INIT)
     if world.owner:
-        return warning(
-            f"토큰 파일이 {world.owner} 사용자의 것이라 묻지 않습니다 / not asked: the token file is {world.owner}'s",
-            f"sudo -u {world.owner} ./seohak doctor kis",
-        )
+        return _not_ours(world, "kis")
     try:
         found = await kis_probe.read_account(settings, world.state_dir, world.clock)
     except kis_probe.AccountRefused as refused:
-        told = f"KIS: {refused.code} {refused}"
-        advice = kis_probe.advice(refused.code)
-        return warning(told, advice) if refused.code == codes.TOKEN_TOO_SOON else error(told, advice)
+        return _kis_refused(refused, kis_probe.advice(refused.code))
     kind = "모의투자 / paper" if found.paper else "실계좌 / real account"
     if found.skew_s is not None and abs(found.skew_s) > MAX_SKEW_S:
         return warning(

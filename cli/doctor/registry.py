@@ -20,7 +20,7 @@ CHECKS = (
     Check(name="telegram", words="텔레그램 봇 / Telegram bot", look=outside.bot, net=True),
     Check(name="reader", words="봇 메시지 / bot's messages", look=outside.reader, net=True, limit_s=20.0),
     Check(name="owners", words="주인 / owners", look=outside.owners, net=True),
-    Check(name="polygon", words="시세 / market data", look=outside.feed, net=True, limit_s=30.0),
+    Check(name="polygon", words="시세 / market data", look=outside.feed, net=True, limit_s=40.0),
     Check(name="token", words="KIS 토큰 / KIS token", look=outside.kis_token),
     Check(name="kis", words="KIS 계좌 / KIS account", look=outside.kis, net=True, limit_s=40.0),
     Check(name="master", words="종목 파일 / symbol files", look=times.master),

@@ -1,7 +1,6 @@
 """What a person set up: config.yaml with its caps, .env and its keys, the second factor, HALT."""
 
 import stat
-from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
@@ -12,7 +11,7 @@ from cli.probes.kis import wrong_shape
 from config import environment
 from config.params import ConfigError, load_params
 from config.secondfactor import read_secret
-from services.venues import LOOPBACK
+from services.venues import is_closed
 
 INIT = "./seohak init"
 
@@ -24,13 +23,21 @@ async def config(world: Checkup) -> Line:
         trading = load_params(path).trading
     except ConfigError as refused:
         return error(str(refused), f"{path} 고친 뒤 ./seohak config / mend it, then ./seohak config")
-    real = environment.REAL_HOST if trading.venue == "kis_real" else ""
-    if real and urlsplit(world.env.get("KIS_BASE_URL", real)).hostname not in LOOPBACK:
+    if trading.venue == "kis_real" and _closed(world):
         return error(
-            "trading.venue: kis_real은 go-live 절차가 나오기 전까지 잠겨 있습니다 / is closed until go-live exists",
-            f"{path}에서 venue를 paper나 kis_virtual로 / set venue to paper or kis_virtual",
+            "trading.venue: kis_real, 이 계좌는 아직 열리지 않았습니다 / go-live has not opened this account",
+            f"{path}에서 venue를 paper나 kis_virtual로, 그다음 ./seohak go-live가 엽니다"
+            " / set venue to paper or kis_virtual; ./seohak go-live opens it",
         )
     return ok(f"venue {trading.venue}, mode {trading.mode}")
+
+
+def _closed(world: Checkup) -> bool:
+    try:
+        return is_closed(environment.kis(world.env, "kis_real"), world.state_dir)
+    except ConfigError:
+        # of a missing key the line of the keys tells
+        return False
 
 
 async def env_file(world: Checkup) -> Line:
@@ -66,8 +73,8 @@ async def keys(world: Checkup) -> Line:
     try:
         environment.telegram(world.env)
         environment.check_feed(world.env, world.feed)
-        if world.venue != "paper":
-            account = environment.kis(world.env, world.venue)
+        for kind in world.accounts:
+            account = environment.kis(world.env, kind)
             if wrong := wrong_shape(account.appkey, account.appsecret, account.account):
                 return error(wrong, INIT)
     except ConfigError as refused:

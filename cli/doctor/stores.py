@@ -18,6 +18,8 @@ from adapters.redis.server import RedisServerTrouble, executable, socket_path, s
 from cli.doctor.checkup import Checkup
 from cli.doctor.examine import aside
 from cli.doctor.lines import Line, error, ok, warning
+from config import environment
+from config.params import ConfigError
 
 OLDEST_REDIS = (6, 2)
 MB, MIB = 1_000_000, 1 << 20
@@ -26,6 +28,12 @@ NEARLY_FULL = 0.9
 
 async def redis(world: Checkup) -> Line:
     """The one of REDIS_URL, else the bundled one, running or not."""
+    try:
+        environment.base(world.env)
+    except ConfigError as refused:
+        return error(
+            f"REDIS_URL을 이해할 수 없습니다 / makes no sense: {refused}", "REDIS_URL=redis://127.0.0.1:6379/0"
+        )
     url = world.settings.redis_url
     if not url:
         try:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adapters.clock import clock_from
@@ -12,8 +13,7 @@ from cli.init.terminal import Ended, ask, head, is_terminal, say, yes
 from config.environment import base, env_file
 from config.params import ConfigError, load_params
 from config.secondfactor import secret_path
-from config.venue import with_venue
-from services.fence import replace
+from config.yamlfile import set_value
 
 VENUES = {"1": "paper", "2": "kis_virtual", "3": "kis_real"}
 WELCOME = (
@@ -24,7 +24,8 @@ WELCOME = (
 ABOUT_VENUE = (
     "  1) paper        실제 시세로 가상 매매, 증권 계좌가 필요 없습니다 (추천) / no broker account (recommended)",
     "  2) kis_virtual  한국투자 모의투자 계좌 / KIS's paper account",
-    "  3) kis_real     한국투자 실계좌: go-live 절차가 나오기 전까지 주문은 잠겨 있습니다 / real, locked until go-live",
+    "  3) kis_real     한국투자 실계좌: 키만 준비합니다. ./seohak go-live의 점검과 1주 시험 뒤에 열립니다",
+    "                  real: the keys only; it opens after the checks and the one-share test of ./seohak go-live",
 )
 DONE = (
     "",
@@ -73,39 +74,69 @@ def _steps(answers: Answers) -> None:
         say(f"! 환경 변수가 .env보다 우선합니다 / the environment overrules .env: {', '.join(overruled)}")
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     config_path = settings.config_path
-    present = load_params(config_path).trading.venue
-    steps = 4
+    params = load_params(config_path)
+    # the fewest that there are, until the first two answers say how many
+    steps = 5
     head(1, steps, "어디서 매매할까요? / where to trade")
-    venue = _set_venue(config_path, present)
-    steps += venue != "paper"
-    head(2, steps, "텔레그램 봇 / Telegram bot")
+    venue = _set_venue(config_path, params.trading.venue)
+    head(2, steps, "시세를 어디서 받을까요? / whose market data")
+    by_kis = _set_feed(config_path, params.scanner.feed) == "kis"
+    real = by_kis or venue == "kis_real"
+    steps = 4 + (not by_kis) + (venue == "kis_virtual") + real
+    head(3, steps, "텔레그램 봇 / Telegram bot")
     api = chat.set_token(answers)
-    head(3, steps, "주인 연결 / whose commands count")
+    head(4, steps, "주인 연결 / whose commands count")
     chat.set_owners(answers, api)
-    head(4, steps, "시세 / market data: Polygon.io (Massive)")
-    feed.set_key(answers, clock)
-    if venue != "paper":
-        head(5, steps, "한국투자증권 / KIS")
+    if not by_kis:
+        head(5, steps, "시세 / market data: Polygon.io (Massive)")
+        feed.set_key(answers, clock)
+    if venue == "kis_virtual":
+        head(5 + (not by_kis), steps, "한국투자증권 모의투자 / KIS, the paper account")
         broker.set_account(answers, venue, settings.state_dir, clock)
+    if real:
+        head(steps, steps, "한국투자증권 실계좌 / KIS, the real account")
+        broker.set_account(answers, "kis_real", settings.state_dir, clock, orders=venue == "kis_real", feed=by_kis)
     _second_factor(settings.state_dir)
 
 
 def _set_venue(path: Path, present: str) -> str:
-    """Write the choice into config.yaml where it differs."""
-    say(*ABOUT_VENUE)
-    number = next(n for n, venue in VENUES.items() if venue == present)
-    while (choice := ask(f"1, 2, 3 [Enter = {number}, {present}]") or number) not in VENUES:
-        say("  1, 2, 3 중에서 / one of 1, 2, 3")
-    venue = VENUES[choice]
-    if venue != present:
-        try:
-            changed = with_venue(path.read_text(encoding="utf-8"), venue)
-        except ConfigError as refused:
-            say(f"  ! {refused}")
-        else:
-            replace(path.resolve(), changed.encode(), path.stat().st_mode & 0o777)
-            say(f"  ✓ {path.name}: venue: {venue}")
+    """Where orders go; the real account's line of config.yaml is left to go-live."""
+    venue = _chosen(ABOUT_VENUE, VENUES, present)
+    if venue == present:
+        return venue
+    if venue == "kis_real":
+        say(f"  · {path.name}: venue: {present}, 여는 것은 ./seohak go-live / it stays until ./seohak go-live")
+        return venue
+    _write(path, "trading.venue", venue)
     return venue
+
+
+def _set_feed(path: Path, present: str) -> str:
+    """Whose bars are screened."""
+    chosen = _chosen(feed.ABOUT_FEEDS, feed.FEEDS, present)
+    if chosen != present:
+        _write(path, "scanner.feed", chosen)
+    return chosen
+
+
+def _chosen(about: Sequence[str], choices: Mapping[str, str], present: str) -> str:
+    """One of a few by its number; Enter keeps the present one."""
+    say(*about)
+    numbers = ", ".join(choices)
+    number = next(n for n, choice in choices.items() if choice == present)
+    while (given := ask(f"{numbers} [Enter = {number}, {present}]") or number) not in choices:
+        say(f"  {numbers} 중에서 / one of {numbers}")
+    return choices[given]
+
+
+def _write(path: Path, key: str, value: str) -> None:
+    """Into config.yaml, or say how a person does it."""
+    try:
+        set_value(path, key, value)
+    except ConfigError as refused:
+        say(f"  ! {refused}")
+    else:
+        say(f"  ✓ {path.name}: {key.split('.')[1]}: {value}")
 
 
 def _second_factor(state_dir: Path) -> None:

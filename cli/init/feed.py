@@ -1,4 +1,4 @@
-"""The step of the market data key, with the truth about delays."""
+"""The steps of the market data: whose, and Polygon's key, with the truth about delays."""
 
 import asyncio
 
@@ -10,6 +10,13 @@ from cli.probes.http import Unreached
 from cli.probes.polygon import FeedFound, KeyRefused, Plan, Refused, Vendor, fitting_stream
 from config import environment
 
+FEEDS = {"1": "polygon", "2": "kis"}
+ABOUT_FEEDS = (
+    "  1) polygon  모든 종목. Stocks Advanced $199/월이 실시간, $29·$79는 15분 지연이라 신호로 사지 않습니다",
+    "              every stock; $199 a month is real time, $29 and $79 are 15 minutes late and never buy by signals",
+    "  2) kis      무료 실시간. 거래량의 절반쯤, 순위에 오른 종목만 봅니다. 가상 매매여도 한국투자 실계좌의 앱키가 필요합니다",
+    "              free, real time; about half of the volume, ranked stocks only; a REAL KIS account's key, on paper too",
+)
 ABOUT = (
     "  polygon.io(새 이름 massive.com)에 가입하고 Dashboard → Keys에서 키를 복사하세요.",
     "  Sign up at polygon.io (now massive.com) and copy the key from Dashboard → Keys.",

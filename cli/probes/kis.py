@@ -1,6 +1,8 @@
-"""One reading of the KIS account with the trader's own gateway: the same token file, lock and rate window."""
+"""One reading of the KIS account, or of its market data, with the trader's own gateway: the same token file, lock and rate window."""
 
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,12 +12,15 @@ from adapters.clock import AnyClock
 from adapters.kis import codes, wire
 from adapters.kis.auth import KisCredentials
 from adapters.kis.client import KisGateway
+from adapters.kis.market import KisMarket
 from adapters.kis.ratefile import fingerprint
 from config.environment import KisSettings
 from core.model.instrument import Exchange
 from ports.broker import BrokerUnavailable, Urgency
 
 TIMEOUT_S = 6.0
+# a code of KIS's list
+RANKED_MIN = 5
 
 
 class AccountFound(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +60,22 @@ async def read_account(settings: KisSettings, state_dir: Path, clock: AnyClock) 
 
     Raises AccountRefused, also for keys of the wrong shape.
     """
+    service = wire.PAPER if settings.paper else wire.REAL
+    async with _gateway(settings, state_dir, clock) as gateway:
+        await gateway.query(wire.BALANCE, service.balance, wire.balance_params(Exchange.NASD), Urgency.RECONCILE)
+    local = urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost", "::1"}
+    return AccountFound(paper=settings.paper, skew_s=gateway.skew.skew_s(), sandbox=local)
+
+
+async def read_rankings(settings: KisSettings, state_dir: Path, clock: AnyClock) -> int:
+    """Read one ranking once, at the collector's rank, under the same rule; how many stocks it has. Raises AccountRefused."""
+    async with _gateway(settings, state_dir, clock) as gateway:
+        return len(await KisMarket(gateway).risers(Exchange.NASD, RANKED_MIN, 0))
+
+
+@contextlib.asynccontextmanager
+async def _gateway(settings: KisSettings, state_dir: Path, clock: AnyClock) -> AsyncIterator[KisGateway]:
+    """The gateway for one question; what KIS refuses, and keys that have no shape, is AccountRefused."""
     try:
         gateway = KisGateway(
             KisCredentials(
@@ -74,14 +95,16 @@ async def read_account(settings: KisSettings, state_dir: Path, clock: AnyClock) 
     except ValueError as error:
         raise AccountRefused(codes.BAD_REQUEST, str(error)) from None
     try:
-        service = wire.PAPER if settings.paper else wire.REAL
-        await gateway.query(wire.BALANCE, service.balance, wire.balance_params(Exchange.NASD), Urgency.RECONCILE)
+        yield gateway
     except BrokerUnavailable as error:
         raise AccountRefused(error.code, str(error)) from None
     finally:
         await gateway.close()
-    local = urlsplit(settings.base_url).hostname in {"127.0.0.1", "localhost", "::1"}
-    return AccountFound(paper=settings.paper, skew_s=gateway.skew.skew_s(), sandbox=local)
+
+
+def market_advice(code: str) -> str:
+    """The same for market data, which only a real account's key may read: KIS's real host does not know another."""
+    return NOT_REAL if code in MIXED_CODES or codes.reason_of(code) is codes.Reason.KEY else advice(code)
 
 
 def advice(code: str) -> str:
@@ -107,14 +130,18 @@ ACCOUNT = (
     "계좌번호는 12345678-01 형식이고, 앱키를 신청한 그 계좌여야 합니다. ./seohak init"
     " / the account reads 12345678-01 and must be the one the key was issued for: ./seohak init"
 )
+NOT_REAL = (
+    "시세에는 실계좌의 앱키가 필요합니다(모의투자 키에는 순위가 없습니다). KIS Developers에서 확인하고 ./seohak init"
+    " / market data needs the real account's key (paper keys have no rankings): look at KIS Developers, then ./seohak init"
+)
+MIXED_CODES = frozenset({"EGW02004", "EGW02007"})
 ADVICE = {
     codes.TOKEN_TOO_SOON: WAIT,
     codes.BAD_REQUEST: (
         "앱키 36자, 앱시크릿 180자, 계좌 12345678-01 형식입니다. ./seohak init"
         " / the key has 36 characters, the secret 180, the account reads 12345678-01: ./seohak init"
     ),
-    "EGW02004": MIXED,
-    "EGW02007": MIXED,
+    **dict.fromkeys(MIXED_CODES, MIXED),
     "40910000": (
         "KIS 모의투자 참가 신청이 끝났거나 없습니다. 홈페이지에서 해외주식 모의투자를 신청하세요"
         " / paper trading is not applied for or has expired: apply for it on KIS's site"

@@ -5,11 +5,13 @@ import sqlite3
 from pathlib import Path
 
 import msgspec
-from doctor_world import GB, beats, runs, with_env, with_machine, with_venue
+from doctor_world import GB, beats, runs, with_env, with_kis_feed, with_machine, with_venue
 
 from adapters.journal import SqliteJournal
 from cli.doctor.lines import Level
 from cli.doctor.programs import OURS
+from cli.probes.kis import token_path
+from config.environment import kis
 from core.model.session import MarketSession
 from services.protect import write_protection
 from tests.unit.core.builders import TICKER, position
@@ -151,6 +153,19 @@ def account_without_product(world):
     return with_env(with_venue(world, "kis_real"), KIS_ACCOUNT="50012345")
 
 
+def feed_without_its_key(world):
+    return with_env(with_kis_feed(world), KIS_APPKEY="")
+
+
+def feed_with_a_short_key(world):
+    return with_env(with_kis_feed(world), KIS_APPKEY="k" * 35)
+
+
+def feed_with_a_garbled_token(world):
+    write(token_path(kis(world.env, "kis_real"), world.state_dir), "{")
+    return with_kis_feed(world)
+
+
 def redis_without_a_server(world):
     return with_env(world, REDIS_URL="redis://127.0.0.1:1/0")
 
@@ -283,9 +298,6 @@ def master_old(world):
 
 def token_file_garbled(world):
     world = with_venue(world, "kis_real")
-    from cli.probes.kis import token_path
-    from config.environment import kis
-
     write(token_path(kis(world.env, "kis_real"), world.state_dir), "{")
     return world
 
@@ -322,6 +334,9 @@ FAULTS = [
     (short_key, "keys", ERROR, "35", "./seohak init"),
     (short_secret, "keys", ERROR, "18", "./seohak init"),
     (account_without_product, "keys", ERROR, "12345678-01", "./seohak init"),
+    (feed_without_its_key, "keys", ERROR, "scanner.feed is kis: KIS_APPKEY", "./seohak init"),
+    (feed_with_a_short_key, "keys", ERROR, "35", "./seohak init"),
+    (feed_with_a_garbled_token, "token", WARNING, "can't be read", "rm "),
     (token_file_garbled, "token", WARNING, "can't be read", "rm "),
     (redis_without_a_server, "redis", ERROR, "not reached", "REDIS_URL"),
     (database_behind, "database", WARNING, "0001", "./seohak db upgrade"),

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from cli.doctor.checkup import Checkup, Machine
+from cli.doctor.checkup import Checkup, Machine, settings_of
 from cli.doctor.examine import examine
 from cli.doctor.lines import Line
 from cli.doctor.programs import OURS
 from cli.doctor.registry import BY_NAME
-from config.environment import base
 from config.params import load_params
 
 GB = 1_000_000_000
@@ -32,7 +31,7 @@ def installation(home: Path, env: dict[str, str], clock, migrated: Path | None =
     env_file.write_text("".join(f"{name}='{value}'\n" for name, value in env.items()))
     env_file.chmod(0o600)
     env = {**env, "SEOHAK_STATE_DIR": str(state), "SEOHAK_CONFIG": str(home / "config.yaml")}
-    settings = base(env)
+    settings = settings_of(env)
     return Checkup(
         env=env,
         env_file=env_file,
@@ -59,9 +58,16 @@ def with_venue(world: Checkup, venue: str) -> Checkup:
     return msgspec.structs.replace(world, params=load_params(path))
 
 
+def with_kis_feed(world: Checkup) -> Checkup:
+    """The same with the market data of KIS."""
+    path = world.settings.config_path
+    path.write_text(path.read_text().replace("  feed: polygon ", "  feed: kis "))
+    return msgspec.structs.replace(world, params=load_params(path))
+
+
 def with_env(world: Checkup, **values: str) -> Checkup:
     env = {**world.env, **values}
-    return msgspec.structs.replace(world, env=env, settings=base(env))
+    return msgspec.structs.replace(world, env=env, settings=settings_of(env))
 
 
 def with_machine(world: Checkup, **values) -> Checkup:

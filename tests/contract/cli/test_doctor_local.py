@@ -7,10 +7,9 @@ import socket
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 from doctor_faults import FAULTS, NOW, env_readable, halted, sessions, write
-from doctor_world import beats, found, installation, runs, with_machine
+from doctor_world import beats, found, installation, runs, with_env, with_kis_feed, with_machine, with_venue
 
 from adapters.db.engine import upgrade
 from cli.__main__ import main
@@ -20,8 +19,8 @@ from cli.doctor.examine import Check, aside, examine, verdict
 from cli.doctor.lines import Level, ok
 from cli.doctor.registry import BY_NAME, CHECKS
 from cli.doctor.stores import judged
+from config import golive
 from config.environment import ROOT
-from config.params import load_params
 from services.fence import hold_alone
 from tests.unit.sandbox.manual_clock import ManualClock
 
@@ -197,11 +196,14 @@ def test_the_command_says_what_it_found_and_ends_as_it_should(well, monkeypatch,
 
 
 async def test_with_kis_as_the_feed_its_keys_are_needed_and_polygons_are_not(well):
-    path = well.settings.config_path
-    path.write_text(path.read_text().replace("  feed: polygon ", "  feed: kis "))
-    env = {name: value for name, value in well.env.items() if name != "POLYGON_API_KEY"}
-    by_kis = msgspec.structs.replace(well, env=env, params=load_params(path))
-    assert [(await found(by_kis, name)).level for name in ("keys", "polygon")] == [OK, Level.SKIPPED]
-    del env["KIS_APPKEY"]
-    line = await found(by_kis, "keys")
-    assert (line.level, "KIS_APPKEY" in line.text) == (ERROR, True)
+    assert (await found(with_env(with_kis_feed(well), POLYGON_API_KEY=""), "keys")).level is OK
+
+
+async def test_a_real_account_that_go_live_opened_is_a_venue_like_any_other(well):
+    """For this account and key alone."""
+    world = with_venue(well, "kis_real")
+    mine = golive.fingerprint(KEYS["KIS_ACCOUNT"], KEYS["KIS_APPKEY"])
+    golive.open_door(world.state_dir, golive.Opened(account=mine, at=NOW.isoformat(), report="check-1.json"))
+    line = await found(world, "config")
+    assert (line.level, line.text) == (OK, "venue kis_real, mode approve")
+    assert (await found(with_env(world, KIS_APPKEY="n" * 36), "config")).level is ERROR

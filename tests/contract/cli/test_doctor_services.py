@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from doctor_world import found, installation, runs, with_env, with_machine, with_venue
+from doctor_world import found, installation, runs, with_env, with_kis_feed, with_machine, with_venue
 
 from cli.doctor.checkup import Checkup
 from cli.doctor.command import as_json
@@ -134,6 +134,28 @@ def kis_clock_off(office):
     return real(office)
 
 
+def ranked(office):
+    """The feed of KIS, without any key of Polygon's."""
+    return with_env(with_kis_feed(office.world), POLYGON_API_KEY="")
+
+
+def ranked_with(**env):
+    return lambda office: with_env(ranked(office), **env)
+
+
+def rankings_say(code, path="price-fluct"):
+    def plant(office):
+        office.fault(link="kis_real", action="error", code=code, match={"path_contains": path}, times=9)
+        return ranked(office)
+
+    return plant
+
+
+def paper_key_for_the_feed(office):
+    keys = office.services.keys
+    return with_env(ranked(office), KIS_APPKEY=keys["KIS_VIRTUAL_APPKEY"], KIS_APPSECRET=keys["KIS_VIRTUAL_APPSECRET"])
+
+
 FAULTS = [
     ("other token", other_token, "telegram", ERROR, "does not know this bot token", "@BotFather"),
     ("telegram away", telegram_gone, "telegram", ERROR, "connection refused", "network"),
@@ -155,6 +177,11 @@ FAULTS = [
     ("token a minute", kis_says("EGW00133", "tokenP"), "kis", WARNING, "EGW00133", "in a minute"),
     ("not for this address", kis_says("EGW00207"), "kis", ERROR, "EGW00207", "IP"),
     ("kis away", kis_gone, "kis", ERROR, "not reached", "9443"),
+    ("feed: other secret", ranked_with(KIS_APPSECRET="s" * 180), "polygon", ERROR, "EGW00105", "real account's key"),
+    ("feed: paper key", paper_key_for_the_feed, "polygon", ERROR, "EGW00103", "paper keys have no rankings"),
+    ("feed: token a minute", rankings_say("EGW00133", "tokenP"), "polygon", WARNING, "EGW00133", "in a minute"),
+    ("feed: not for this address", rankings_say("EGW00207"), "polygon", ERROR, "EGW00207", "IP"),
+    ("feed: away", ranked_with(KIS_BASE_URL="http://127.0.0.1:1"), "polygon", ERROR, "not reached", "9443"),
     ("kis clock", kis_clock_off, "kis", WARNING, "-89.5", "set-ntp"),
 ]
 
@@ -258,3 +285,26 @@ async def test_without_keys_or_need_a_service_is_not_asked(office):
     lines = [(await found(bare, name)).level for name in ("telegram", "reader", "owners", "polygon", "keys")]
     assert lines == [SKIPPED, SKIPPED, SKIPPED, SKIPPED, ERROR]
     assert set(BY_NAME) >= {"telegram", "polygon", "kis"}
+
+
+async def test_the_rankings_are_asked_once_with_one_token_for_account_and_feed(office):
+    """Side by side, as all checks are; without the feed's key nobody is asked."""
+    world, host = with_venue(ranked(office), "kis_real"), office.services.hosts["kis"]
+    lines = {r.name: r.line for r in await examine(world, [BY_NAME["polygon"], BY_NAME["kis"], BY_NAME["keys"]])}
+    assert {name: line.level for name, line in lines.items()} == dict.fromkeys(lines, OK)
+    assert "ranking was read" in lines["polygon"].text
+    assert host.tokens.issues == 1
+    assert (await found(with_env(world, KIS_APPSECRET=""), "polygon")).level is SKIPPED
+
+
+async def test_a_token_that_the_collector_could_not_read_is_not_asked_for(office):
+    line = await found(with_machine(ranked(office), uid=office.world.machine.uid + 1), "polygon")
+    assert (line.level, "sudo -u" in line.remedy, "doctor polygon" in line.remedy) == (WARNING, True, True), line
+    assert office.services.hosts["kis"].tokens.issues == 0
+
+
+async def test_with_paper_orders_and_the_feed_of_kis_the_token_is_the_feeds(office):
+    world = ranked(office)
+    assert (await found(world, "polygon")).level is OK
+    assert (await found(world, "token")).text.startswith("24")
+    assert (await found(world, "kis")).level is SKIPPED

@@ -26,7 +26,7 @@ RUN = (
     "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     "from cli.__main__ import main; sys.exit(main(sys.argv[1:]))"
 )
-TOKEN_ASKED, KEY_ASKED = "봇 토큰", "Polygon API"
+FEED_ASKED = "1, 2 [Enter = 1, polygon]"
 HIDDEN = "not shown): "
 
 
@@ -120,6 +120,7 @@ async def test_a_new_user_gets_from_nothing_to_a_tested_env_file(services, home)
     async with init(services, home) as terminal:
         await terminal.answers("1, 2, 3 [Enter", "2")
         await terminal.sees("venue: kis_virtual")
+        await terminal.answers(FEED_ASKED, "")
         await terminal.answers(HIDDEN, "123456:no-such-token-but-of-the-right-shape")
         await terminal.sees("does not know it")
         await terminal.answers(HIDDEN, DEFAULT_TOKEN)
@@ -166,6 +167,7 @@ async def test_ctrl_c_loses_no_confirmed_answer_and_enter_keeps_what_is_there(se
     path.write_text(f"# mine\nTELEGRAM_BOT_TOKEN={wrong} # my bot\nOTHER=kept\n")
     async with init(services, home) as terminal:
         await terminal.answers("1, 2, 3 [Enter = 1", "")
+        await terminal.answers(FEED_ASKED, "")
         await terminal.sees(f"••••{wrong[-4:]}")
         await terminal.answers(HIDDEN, "")
         await terminal.sees("does not know it")
@@ -179,6 +181,7 @@ async def test_ctrl_c_loses_no_confirmed_answer_and_enter_keeps_what_is_there(se
     path.write_text(confirmed + "TELEGRAM_OWNER_IDS=7001\n")
     async with init(services, home) as terminal:
         await terminal.answers("1, 2, 3 [Enter = 1", "")
+        await terminal.answers(FEED_ASKED, "")
         await terminal.sees(f"••••{DEFAULT_TOKEN[-4:]}")
         await terminal.answers(HIDDEN, "")
         await terminal.answers("keep, a = ", "")
@@ -198,6 +201,7 @@ async def test_another_reader_is_explained_an_id_can_be_typed_and_a_late_plan_ge
         services.telegram.listen(lambda event: polled.set() if event["type"] == "polling" else None)
         async with init(services, home) as terminal:
             await terminal.answers("1, 2, 3", "")
+            await terminal.answers(FEED_ASKED, "")
             await terminal.answers(HIDDEN, "")
             await terminal.answers("webhook is set", "y")
             await polled.wait()
@@ -212,3 +216,68 @@ async def test_another_reader_is_explained_an_id_can_be_typed_and_a_late_plan_ge
     written = dotenv_values(path)
     assert written["TELEGRAM_OWNER_IDS"] == "7001"
     assert written["POLYGON_WS_URL"] == "wss://delayed.polygon.io/stocks"
+
+
+async def test_with_kis_as_the_feed_polygon_is_skipped_and_the_real_accounts_key_is_tried(services, home):
+    """A paper account's key is refused and asked again; orders stay on paper, and go-live alone opens the real account."""
+    keys, path = services.keys, home / ".env"
+    path.write_text(f"TELEGRAM_BOT_TOKEN={DEFAULT_TOKEN}\nTELEGRAM_OWNER_IDS=7001\n")
+    before = (home / "config.yaml").read_text()
+    async with init(services, home) as terminal:
+        await terminal.sees("./seohak go-live")
+        await terminal.answers("1, 2, 3 [Enter = 1", "")
+        await terminal.sees("about half of the volume")
+        await terminal.answers(FEED_ASKED, "3")
+        await terminal.sees("one of 1, 2")
+        await terminal.answers(FEED_ASKED, "2")
+        await terminal.sees("feed: kis")
+        await terminal.answers(HIDDEN, "")
+        await terminal.answers("keep, a = ", "")
+        await terminal.sees("[5/5] 한국투자증권 실계좌")
+        await terminal.answers("HTS ID", keys["KIS_HTS_ID"])
+        await terminal.answers("12345678-01", keys["KIS_ACCOUNT"])
+        await terminal.answers(HIDDEN, keys["KIS_VIRTUAL_APPKEY"])
+        await terminal.answers(HIDDEN, keys["KIS_VIRTUAL_APPSECRET"])
+        await terminal.sees("market data needs the real account's key")
+        await terminal.answers("HTS ID", "")
+        await terminal.answers("12345678-01", "")
+        await terminal.answers(HIDDEN, keys["KIS_APPKEY"])
+        await terminal.answers(HIDDEN, keys["KIS_APPSECRET"])
+        await terminal.sees("the rankings were read")
+        await terminal.answers("enrol now?", "")
+        assert await terminal.ends() == 0
+        assert "Polygon API" not in terminal.screen
+        assert "the account was read" not in terminal.screen
+    written = {name: value for name, value in dotenv_values(path).items() if value}
+    assert written == {n: v for n, v in keys.items() if not n.startswith("POLYGON_") and "VIRTUAL" not in n}
+    after = (home / "config.yaml").read_text()
+    changed = [(a, b) for a, b in zip(before.splitlines(), after.splitlines(), strict=True) if a != b]
+    assert [(b.split("#")[0].split(), a.split("#")[1] == b.split("#")[1]) for a, b in changed] == [
+        (["feed:", "kis"], True)
+    ]
+
+
+async def test_the_real_account_is_prepared_and_the_venue_left_to_go_live(services, home):
+    """One step for account and feed; a config.yaml of another shape is the person's to change."""
+    keys, path = services.keys, home / "config.yaml"
+    path.write_text("scanner: {feed: polygon}\ntrading:\n  venue: paper # mine\n")
+    (home / ".env").write_text(f"TELEGRAM_BOT_TOKEN={DEFAULT_TOKEN}\nTELEGRAM_OWNER_IDS=7001\n")
+    async with init(services, home) as terminal:
+        await terminal.answers("1, 2, 3 [Enter = 1", "3")
+        await terminal.sees("it stays until ./seohak go-live")
+        await terminal.answers(FEED_ASKED, "2")
+        await terminal.sees("write 'feed: kis' below 'scanner:'")
+        await terminal.answers(HIDDEN, "")
+        await terminal.answers("keep, a = ", "")
+        await terminal.sees("[5/5] 한국투자증권 실계좌")
+        await terminal.answers("HTS ID", keys["KIS_HTS_ID"])
+        await terminal.answers("12345678-01", keys["KIS_ACCOUNT"])
+        await terminal.answers(HIDDEN, keys["KIS_APPKEY"])
+        await terminal.answers(HIDDEN, keys["KIS_APPSECRET"])
+        await terminal.sees("the account was read")
+        await terminal.sees("the rankings were read")
+        await terminal.answers("enrol now?", "")
+        assert await terminal.ends() == 0
+    assert path.read_text() == "scanner: {feed: polygon}\ntrading:\n  venue: paper # mine\n"
+    assert dotenv_values(home / ".env")["KIS_APPKEY"] == keys["KIS_APPKEY"]
+    assert services.hosts["kis"].tokens.issues == 1

@@ -148,7 +148,7 @@ def set_in_chat(install: Install) -> None:
 MISSING: dict[str, tuple[Callable[[Install], object], str]] = {
     "auto": (replaced("mode: approve", "mode: auto"), "/mode approve"),
     "auto_by_chat": (set_in_chat, "/mode approve"),
-    "line": (replaced("  venue: paper", "  # venue: paper"), "it needs one line"),
+    "line": (replaced("  venue: paper", "  # venue: paper"), "write 'venue: kis_real'"),
     "keys": (lambda i: i.env.pop("KIS_APPSECRET"), "KIS_APPSECRET is missing"),
     "no_caps": (lambda i: (i.folder / "caps.toml").unlink(), "caps.example.toml"),
     "few_caps": (lambda i: (i.folder / "caps.toml").write_text("max_positions = 3\n"), "missing: max_order_krw"),
@@ -255,7 +255,7 @@ def test_a_switch_that_fails_leaves_the_door_closed(install: Install, monkeypatc
     def refuse(*_: object) -> None:
         raise ConfigError("read-only")
 
-    monkeypatch.setattr(door, "switch_venue", refuse)
+    monkeypatch.setattr(golive, "set_value", refuse)
     assert install.run() == 2
     assert (install.venue, door.opened(install.state, MINE)) == ("paper", False)
 

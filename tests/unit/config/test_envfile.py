@@ -1,4 +1,4 @@
-"""Changing .env and config.yaml in place: what a person wrote stays as it was."""
+"""Changing .env in place: what a person wrote stays as it was."""
 
 import io
 
@@ -7,8 +7,6 @@ from dotenv import dotenv_values
 
 from config.envfile import updated, written
 from config.environment import ROOT
-from config.params import ConfigError
-from config.venue import with_venue
 
 FILE = """# keys
 A=1 # the first
@@ -55,25 +53,3 @@ def test_the_projects_own_template_takes_every_key():
     )
     assert written(text) == {"TELEGRAM_BOT_TOKEN": "1:a", "KIS_ACCOUNT": "2"}
     assert text.count("KIS_ACCOUNT=") == 1
-
-
-def test_the_venue_changes_and_nothing_else():
-    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
-    changed = with_venue(text, "kis_virtual")
-    pairs = [(a, b) for a, b in zip(text.splitlines(), changed.splitlines(), strict=True) if a != b]
-    ((before, after),) = pairs
-    assert (before.index("#"), before.split("#")[1]) == (after.index("#"), after.split("#")[1])
-    assert with_venue(changed, "paper") == text
-
-
-@pytest.mark.parametrize(
-    "text", ["", "scanner:\n  venue: paper\n", "trading:\n  mode: auto\n", "trading: {venue: paper}\n"]
-)
-def test_a_file_without_such_a_line_is_left_to_the_person(text):
-    with pytest.raises(ConfigError, match="write 'venue: paper'"):
-        with_venue(text, "paper")
-
-
-def test_a_venue_that_does_not_exist_is_refused():
-    with pytest.raises(ConfigError, match="kis_virtual"):
-        with_venue("trading:\n  venue: paper\n", "nasdaq")
