@@ -22,7 +22,7 @@ BOUNDS = {
     "scanner": {
         "min_price": (0.0001, 1e5), "min_market_cap": (0, 10**13), "min_volume": (0, 10**9), "price_change_pct": (0.1, 1e3),
         "volume_spike_pct": (0, 1e5), "volume_lookback": (2, 120), "max_reference_age_min": (0, 960),
-        "discovery_cooldown_min": (0, 960), "record_days": (0, 3650),
+        "discovery_cooldown_min": (0, 960), "record_days": (0, 3650), "kis_volume_pct": (5, 100),
     },
     "trading": {
         "total_buy_amount": (10**4, 10**9), "split_count": (1, 100), "split_interval_sec": (1, 3600),

@@ -134,7 +134,7 @@ async def test_the_same_command_goes_on(storage, tmp_path) -> None:
     assert finished(second) == 8
 
 
-@pytest.mark.parametrize("storage", ["postgresql", "sqlite"], indirect=True)
+@pytest.mark.parametrize("storage", ["postgresql"], indirect=True)
 async def test_what_a_dead_machine_was_at_is_tried_again(storage, tmp_path) -> None:
     """Nobody is left to say that the worker died: its heart does."""
     search = hill(storage, tmp_path, held_after=4, trials=8, beat_s=1)

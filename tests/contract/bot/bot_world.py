@@ -195,7 +195,8 @@ class World:
     backtests: FakeBacktests | None = field(default_factory=FakeBacktests)
     candidates: FakeCandidates = field(default_factory=FakeCandidates)
     owners: frozenset[int] = frozenset({OWNER})
-    pace: float = 1.0
+    # nobody waits for the pace of a chat here; tests of the pace set their own
+    pace: float = 50.0
     servers_every_s: float = 10.0
     servers_patience_s: float = 60.0
     viewers: frozenset[int] = frozenset()
@@ -386,6 +387,9 @@ class World:
         await self.bus.publish(Channel.SIGNAL, signal())
         await self.tell(proposed())
         await self.until(lambda: len(self.messages()) > before)
+        # the bot has also written down which message it is
+        await self.bus.idle(Channel.SIGNAL)
+        await self.bus.idle(Channel.EVENTS)
         return self.last()
 
 

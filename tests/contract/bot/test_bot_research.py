@@ -44,8 +44,7 @@ CANDIDATE = Candidate(
 @pytest.fixture
 async def stored(idle_bot: World) -> World:
     idle_bot.backtests.stored = list(STORED)
-    # nobody waits for the pace of a chat here
-    idle_bot.pace = 50.0
+
     await idle_bot.start()
     return idle_bot
 
@@ -253,7 +252,7 @@ async def test_applying_is_the_settings_dialogue_key_by_key(stored):
 
 async def test_other_settings_than_those_of_the_search_are_said_before_anything(idle_bot):
     idle_bot.params = Params(trading=TradingParams(split_count=4))
-    idle_bot.pace = 50.0
+
     await idle_bot.start()
     card = await proposed(idle_bot)
     assert "분할 횟수: 10회 → 4회" in card.body.text
@@ -429,7 +428,7 @@ async def test_a_real_run_ends_as_a_picture_in_the_chat(idle_bot, tmp_path):
     on = weekdays(1)[0]
     made_store(tmp_path / "bars", [made_day(on, seed=3, tickers=2, minutes=60)])
     idle_bot.backtests = ChildBacktests(tmp_path, ROOT / "config.yaml")
-    idle_bot.pace = 50.0
+
     await idle_bot.start()
     await idle_bot.say("/backtest")
     await idle_bot.until(lambda: idle_bot.last().media)
