@@ -16,19 +16,23 @@ from core.model.batch import BarBatch, Flags, Rows, batch_of
 # the screen looks back two hours at most, people see as much, and corrections come up to a quarter of an hour late
 KEPT, SLACK = 136, 16
 START, OPEN, HIGH, LOW, CLOSE, VOLUME = range(6)
-FIRST_TICKERS = 1024
+# all of the market: memory is taken only where there are bars, and a block that grows is copied as a whole
+MARKET = 12_288
 Block = npt.NDArray[np.float64]
 
 
 class MarketBars:
-    """One US day: at least the newest 136 bars of each ticker, oldest first, each start once."""
+    """One US day: at least the newest 136 bars of each ticker, oldest first, each start once.
 
-    def __init__(self) -> None:
+    There is room for so many `tickers` at first.
+    """
+
+    def __init__(self, tickers: int = MARKET) -> None:
         self._numbers: dict[str, int] = {}
-        self._block: Block = np.empty((FIRST_TICKERS, KEPT + SLACK, 6))
-        self._count: Rows = np.zeros(FIRST_TICKERS, np.int64)
-        self._newest: Rows = np.zeros(FIRST_TICKERS, np.int64)
-        self._first: Rows = np.zeros(FIRST_TICKERS, np.int64)
+        self._block: Block = np.empty((tickers, KEPT + SLACK, 6))
+        self._count: Rows = np.zeros(tickers, np.int64)
+        self._newest: Rows = np.zeros(tickers, np.int64)
+        self._first: Rows = np.zeros(tickers, np.int64)
 
     def clear(self) -> None:
         """Another day; the tickers keep their numbers."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from core.model.bar import LAST_MS, MINUTE_MS, Bar
 from core.model.batch import batch_of, possible
 from core.rules import history
-from core.rules.market import FIRST_TICKERS, KEPT, SLACK, MarketBars
+from core.rules.market import KEPT, SLACK, MarketBars
 from core.rules.screen import reference
 
 MORNING = 1_736_150_400_000
@@ -84,10 +84,11 @@ def test_bars_that_lie_closer_than_a_minute_want_a_closer_look() -> None:
 
 
 def test_more_tickers_than_at_first_and_another_day() -> None:
-    market = MarketBars()
-    many = [bar(f"T{number}", 0, 1 + number) for number in range(3 * FIRST_TICKERS)]
-    put(market, many[: FIRST_TICKERS - 1])
-    put(market, many[FIRST_TICKERS - 1 :])
+    room = 64
+    market = MarketBars(room)
+    many = [bar(f"T{number}", 0, 1 + number) for number in range(3 * room)]
+    put(market, many[: room - 1])
+    put(market, many[room - 1 :])
     assert [market.bars(b.ticker, LAST_MS, 1) for b in many] == [[b] for b in many]
     market.clear()
     assert market.bars("T5", LAST_MS, 1) == []
