@@ -1,7 +1,8 @@
 """How soon a market's minute is screened and traded: `./seohak bench latency [--json]`.
 
 11,000 bars arrive together every minute. Counted is from the moment at which the sandbox had sent the frame with the
-bar, as real time: to the message on Redis, and to the order at the sandbox's broker.
+bar, as real time: to the message on Redis, and to the order at the sandbox's broker. The settings are those that are
+shipped, but that nobody is asked: five positions at most, so that the first five finds become orders.
 """
 
 import argparse
@@ -28,8 +29,6 @@ SUMMARY = "분봉이 도착해서 주문이 나갈 때까지 / from a bar's fram
 TICKERS, MINUTES, EVENTS = 11_000, 33, 24
 SCREENED_P99_MS, ORDER_P50_MS, ORDER_P99_MS = 500.0, 40.0, 150.0
 SETTLE_S = 5.0
-# as shipped, but that nobody is asked: five positions at most, so that the first five finds become orders
-SETTINGS = {"trading": {"mode": "auto"}}
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +81,7 @@ async def measure(folder: Path, tickers: int, minutes: int, speed: float) -> Res
     """Play the minutes and compare the times."""
     bars, planted = dense_day(tickers, minutes, EVENTS)
     begin_at = dt.datetime.fromtimestamp(int(bars.start_ms[0]) / 1000, dt.UTC)
-    world = MarketWorld(folder, bars, begin_at, speed, SETTINGS)
+    world = MarketWorld(folder, bars, begin_at, speed)
     end_at = begin_at + dt.timedelta(minutes=minutes)
     heard: dict[tuple[str, int], float] = {}
     async with world.running() as bus:

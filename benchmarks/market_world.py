@@ -18,8 +18,8 @@ from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
 from backtest.data.day import DayBars
 from benchmarks.peer_bars import sessions
-from cli.demo_story import OWNER, DemoOptions, Story
-from cli.live_day import recording
+from cli.demo_story import OWNER
+from cli.live_day import replayed
 from cli.processes import Family
 from ports.store import WATCH_LIST
 
@@ -40,24 +40,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 class MarketWorld:
     """One running market; `speed` market seconds pass in a real one."""
 
-    def __init__(
-        self, folder: Path, bars: DayBars, begin_at: dt.datetime, speed: float, settings: dict[str, Any]
-    ) -> None:
+    def __init__(self, folder: Path, bars: DayBars, begin_at: dt.datetime, speed: float) -> None:
         self.folder, self.speed = folder, speed
-        self._options = DemoOptions(
-            state_dir=folder,
-            origin=begin_at - dt.timedelta(seconds=START_S * speed),
-            speed=speed,
-            port=0,
-            seed=7,
-            replay=recording(bars, folder / "day.parquet"),
-            day=bars.on,
-            seconds=None,
-            approve_after_s=None,
-            quiet=True,
-            settings=settings,
-        )
-        self.story = Story(self._options)
+        self.story = replayed(folder, bars, begin_at, speed, start_s=START_S)
         self.redis = EmbeddedRedis(folder)
         self.family = Family(folder, {})
         self.http: aiohttp.ClientSession
@@ -127,7 +112,7 @@ def _pss_mb(pid: int) -> float:
 
 
 def dense_day(tickers: int, minutes: int, events: int, seed: int = 7) -> tuple[DayBars, list[tuple[str, int]]]:
-    """A market in which every ticker prints every minute; some rise by 8 % once, on much volume.
+    """A market in which every ticker prints every minute; some rise by 8 % once, on much volume. A tranche buys each of them.
 
     Returns the bars and what was planted: ticker and start in epoch milliseconds.
     """
@@ -146,7 +131,7 @@ def dense_day(tickers: int, minutes: int, events: int, seed: int = 7) -> tuple[D
     ):
         steps[minute, ticker], volume[minute, ticker] = 0.08, 60_000
         planted.append((names[ticker], int(starts[minute])))
-    close = np.round(np.exp(rng.normal(3.5, 0.5, tickers)) * np.exp(np.cumsum(steps, axis=0)), 2) + 1
+    close = np.round(np.exp(rng.normal(2.8, 0.3, tickers)) * np.exp(np.cumsum(steps, axis=0)), 2) + 1
     opened = np.vstack((close[:1], close[:-1]))
     columns = [opened, np.maximum(opened, close) + 0.01, np.minimum(opened, close) - 0.01, close, volume]
     code = np.tile(np.arange(tickers, dtype=np.int32), minutes)

@@ -52,11 +52,10 @@ async def measure(folder: Path, tickers: int, rows: int, speed: float) -> Result
     """Play a session, with 200 watched tickers and a chart at its end."""
     bars = market_day(tickers, rows).bars
     begin_at = dt.datetime.fromtimestamp(int(bars.start_ms[0]) / 1000, dt.UTC)
-    world = MarketWorld(folder, bars, begin_at, speed, {"trading": {"mode": "auto"}})
+    world = MarketWorld(folder, bars, begin_at, speed)
     watched = bars.tickers[:: max(1, len(bars.tickers) // WATCHED)][:WATCHED]
     lag_max_s, soaked_mb, now = 0.0, 0.0, begin_at
     async with world.running(watched) as bus:
-        listened = 0
         while now < begin_at + SESSION + dt.timedelta(minutes=1):
             await asyncio.sleep(LOOK_S)
             state = await world.ask("/control/state")
@@ -65,8 +64,6 @@ async def measure(folder: Path, tickers: int, rows: int, speed: float) -> Result
             lag_max_s = max(lag_max_s, float(beat.get("lag_s") or 0.0))
             if not soaked_mb and now >= begin_at + SESSION - SOAK:
                 soaked_mb = _total(world.memory())
-            if not listened and "AM.*" in state["polygon"]["subscribed"]:
-                listened = 1
         ended_mb = _total(world.memory())
         await world.say(f"/chart {watched[0]}")
         await asyncio.sleep(LOOK_S * 3)

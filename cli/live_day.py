@@ -54,6 +54,25 @@ def recording(bars: DayBars, path: Path) -> Path:
     return path
 
 
+def replayed(folder: Path, bars: DayBars, begin_at: dt.datetime, speed: float, *, start_s: float) -> Story:
+    """A day as the processes will live it, bought without asking; they get so many real seconds to start before it begins."""
+    return Story(
+        DemoOptions(
+            state_dir=folder,
+            origin=begin_at - dt.timedelta(seconds=start_s * speed),
+            speed=speed,
+            port=0,
+            seed=7,
+            replay=recording(bars, folder / "day.parquet"),
+            day=bars.on,
+            seconds=None,
+            approve_after_s=None,
+            quiet=True,
+            settings={"trading": {"mode": "auto"}},
+        )
+    )
+
+
 async def _listening(story: Story, http: aiohttp.ClientSession) -> dt.datetime:
     """Wait until the collector has subscribed; the minute in which it did."""
     deadline = asyncio.get_running_loop().time() + READY_TIMEOUT_S
@@ -107,20 +126,7 @@ async def live_day(
 
     What the last bars began is waited for; what later bars begin meanwhile does not count.
     """
-    options = DemoOptions(
-        state_dir=folder,
-        origin=begin_at - dt.timedelta(seconds=START_S * speed),
-        speed=speed,
-        port=0,
-        seed=7,
-        replay=recording(bars, folder / "day.parquet"),
-        day=bars.on,
-        seconds=None,
-        approve_after_s=None,
-        quiet=True,
-        settings={"trading": {"mode": "auto"}},
-    )
-    story = Story(options)
+    story = replayed(folder, bars, begin_at, speed, start_s=START_S)
     story.env = story.environment()
     redis = EmbeddedRedis(folder)
     family = Family(folder, story.env)

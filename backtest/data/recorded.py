@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from backtest.data.day import DayBars, day_bounds_ms, empty_day, merge
+from backtest.data.day import VALUES, DayBars, day_bounds_ms, empty_day, merge
 from backtest.data.manifest import DataProblem
-from core.model.bar import Bar
+from core.model.batch import BarBatch, batch_of
 from core.model.recording import Arrived, Entry, HistoryCame, decode
 
 PART = "[0-9]" * 4 + ".ndjson.gz"
@@ -61,19 +61,22 @@ class Laid:
     def __init__(self, on: dt.date) -> None:
         self._on = on
         self._bounds = day_bounds_ms(on)
-        self._arrived: list[Bar] = []
-        self._looked_up: list[Bar] = []
+        self._arrived: list[BarBatch] = []
+        self._looked_up: list[BarBatch] = []
+        self._waiting = 0
         self._day = empty_day(on)
 
     def take(self, entry: Entry) -> None:
         """The bars of an entry."""
         match entry:
             case Arrived(bars=bars):
-                self._arrived += bars.bars()
-                if len(self._arrived) >= TOGETHER:
+                self._arrived.append(bars)
+                self._waiting += len(bars)
+                if self._waiting >= TOGETHER:
                     self._day, self._arrived = self._over(self._day, self._arrived, replace=True), []
+                    self._waiting = 0
             case HistoryCame(bars=tuple() as bars):
-                self._looked_up += bars
+                self._looked_up.append(batch_of(bars))
             case _:
                 pass
 
@@ -82,23 +85,23 @@ class Laid:
         day = self._over(self._day, self._arrived, replace=True)
         return self._over(day, self._looked_up, replace=False)
 
-    def _over(self, day: DayBars, bars: Sequence[Bar], *, replace: bool) -> DayBars:
+    def _over(self, day: DayBars, batches: Sequence[BarBatch], *, replace: bool) -> DayBars:
         start, end = self._bounds
-        bars = [bar for bar in bars if start <= bar.start_ms < end]
-        return merge(day, columns_of(self._on, bars), replace=replace).day if bars else day
+        inside = [b.pick(np.flatnonzero((b.start_ms >= start) & (b.start_ms < end))) for b in batches]
+        return merge(day, columns_of(self._on, inside), replace=replace).day if any(map(len, inside)) else day
 
 
-def columns_of(on: dt.date, bars: Sequence[Bar]) -> DayBars:
+def columns_of(on: dt.date, batches: Sequence[BarBatch]) -> DayBars:
     """Bars in any order as rows of a day that is yet to be put in order by `merge`."""
-    names = tuple(sorted({bar.ticker for bar in bars}))
+    tickers = [ticker for batch in batches for ticker in batch.tickers]
+    names = tuple(sorted(set(tickers)))
     index = {name: i for i, name in enumerate(names)}
-    values = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in bars], np.float64).reshape(-1, 5)
     return DayBars(
         on,
         names,
-        np.fromiter((index[bar.ticker] for bar in bars), np.int32, len(bars)),
-        np.fromiter((bar.start_ms for bar in bars), np.int64, len(bars)),
-        *(np.ascontiguousarray(values[:, i]) for i in range(5)),
+        np.fromiter(map(index.__getitem__, tickers), np.int32, len(tickers)),
+        np.concatenate([batch.start_ms for batch in batches]),
+        *(np.concatenate([getattr(batch, name) for batch in batches]) for name in VALUES),
     )
 
 

@@ -19,12 +19,6 @@ def put(bars: list[Bar], bar: Bar) -> None:
         bars.insert(at, bar)
 
 
-def at_start(bars: Sequence[Bar], start_ms: int) -> Bar | None:
-    """The bar with this start."""
-    at = bisect.bisect_left(bars, start_ms, key=lambda b: b.start_ms)
-    return bars[at] if at < len(bars) and bars[at].start_ms == start_ms else None
-
-
 def newest(bars: Sequence[Bar], upto_ms: int, count: int) -> Sequence[Bar]:
     """At most `count` bars, the last of which starts at or before `upto_ms`."""
     end = bisect.bisect_right(bars, upto_ms, key=lambda b: b.start_ms)

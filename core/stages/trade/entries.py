@@ -25,12 +25,12 @@ from core.stages.trade.inputs import CommandArrived, SignalArrived
 from core.stages.trade.outcome import CancelOrder, PlaceOrder
 from core.stages.trade.report import risk_view
 
-# A price older than this never prices an order; a tranche waits for the next one.
 CENT = Decimal("0.01")
 # orders that the broker certainly never had: another one may look like them
 NEVER_SENT = frozenset({IntentState.VOIDED, IntentState.REJECTED})
 ASLEEP = "asleep"
 BY_ITSELF = frozenset({"auto", ASLEEP})
+# A price older than this never prices an order; a tranche waits for the next one.
 QUOTE_MAX_AGE = dt.timedelta(seconds=20)
 
 
