@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backtest.screening import Indices
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
 from core.rules.indicators import BBANDS, EMA, MACD, RSI
@@ -27,12 +28,13 @@ LAST = WINDOW_BARS - 1
 TOGETHER = 64
 
 
-def may_buy_each(days: Sequence[BarColumns], params: AnalyzerParams) -> list[Flags]:
-    """For each day of a ticker's bars: True on every bar on which the analyzer could say BUY, and on few others.
+def possible_buys(days: Sequence[BarColumns], settings: Sequence[AnalyzerParams]) -> list[Indices]:
+    """For each day of a ticker's bars: the places of all on which the analyzer could say BUY with any of the settings,
+    and of few others.
 
     Days of one length are looked at together, which takes a third of the time.
     """
-    found: list[Flags] = [np.zeros(0, np.bool_)] * len(days)
+    found: list[Indices] = [np.zeros(0, np.int64)] * len(days)
     by_size: dict[int, list[int]] = {}
     for place, day in enumerate(days):
         by_size.setdefault(len(day.close), []).append(place)
@@ -40,9 +42,10 @@ def may_buy_each(days: Sequence[BarColumns], params: AnalyzerParams) -> list[Fla
     for places in by_size.values():
         for start in range(0, len(places), TOGETHER):
             part = places[start : start + TOGETHER]
-            flags = _possible([days[place] for place in part], params)
-            for place, mine in zip(part, flags, strict=True):
-                found[place] = mine
+            rows, bars = np.logical_or.reduce([_possible([days[i] for i in part], each) for each in settings]).nonzero()
+            ends = rows.searchsorted(np.arange(1, len(part) + 1)).tolist()
+            for place, first, end in zip(part, [0, *ends], ends, strict=False):
+                found[place] = bars[first:end]
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from backtest.data.day import DayBars
 from backtest.data.memory import DaySource
 from backtest.desk import Clock, Desk
-from backtest.entries import may_buy_each
+from backtest.entries import possible_buys
 from backtest.exchange import SimulatedAccount
 from backtest.execution import Execution
 from backtest.feed import Feed, Interested
@@ -79,6 +79,7 @@ class Runner:
         self._desk: Desk | None = None
         self._held: frozenset[str] = frozenset()
         self._watched: tuple[str, ...] = ()
+        self._followed: frozenset[str] = frozenset()
         self._market: dict[dt.date, float] = {}
         self._bars = 0
         self._outside: list[dt.date] = []
@@ -140,9 +141,8 @@ class Runner:
         )
         self._follow()
         judged = [t for t in self._watched if t in tape.names and t not in screened]
-        columns = [tape.columns(t) for t in judged]
-        each = zip(*(may_buy_each(columns, params.analyzer) for params in settings), strict=True)
-        possible = {t: np.flatnonzero(np.logical_or.reduce(flags)) for t, flags in zip(judged, each, strict=True)}
+        places = possible_buys([tape.columns(t) for t in judged], [params.analyzer for params in settings])
+        possible = dict(zip(judged, places, strict=True))
         begin, end = session.pre_open_at, session.post_close_at
         if setup.begin_at is not None and setup.begin_at > begin:
             begin = setup.begin_at
@@ -192,7 +192,8 @@ class Runner:
         self._follow()
 
     def _follow(self) -> None:
-        self._collect.follow({*self._watched, *self._held})
+        self._followed = frozenset((*self._watched, *self._held))
+        self._collect.follow(self._followed)
 
     def _inside(
         self, desk: Desk, arrived: Sequence[Bar], start_ms: int, session: MarketSession, phases: frozenset[Phase]
@@ -254,8 +255,7 @@ class Runner:
             return
         screened = [bar for bar in arrived if bar.ticker in feed.screened]
         # what was sold inside the bar is not followed any more when it closes
-        followed = {*self._watched, *self._held}
-        forwarded = [bar for bar in arrived if bar.ticker not in feed.screened and bar.ticker in followed]
+        forwarded = [bar for bar in arrived if bar.ticker not in feed.screened and bar.ticker in self._followed]
         effects: list[CollectEffect] = list(self._collect.bars_arrived(batch_of(screened), at))
         while effects:
             effect = effects.pop(0)

@@ -85,8 +85,15 @@ class BarColumns(msgspec.Struct, frozen=True):
 
     def bar(self, ticker: str, place: int) -> Bar:
         """The bar at a place."""
-        values = (self.open, self.high, self.low, self.close, self.volume)
-        return Bar(ticker, int(self.start_ms[place]), *(float(column[place]) for column in values))
+        return Bar(
+            ticker,
+            self.start_ms.item(place),
+            self.open.item(place),
+            self.high.item(place),
+            self.low.item(place),
+            self.close.item(place),
+            self.volume.item(place),
+        )
 
 
 def columns(bars: Sequence[Bar]) -> BarColumns:

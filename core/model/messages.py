@@ -34,7 +34,7 @@ class Channel(enum.StrEnum):
 
 def message_id(*parts: object) -> str:
     """A deterministic id of 32 hex digits from the parts."""
-    return hashlib.sha256("|".join(str(p) for p in parts).encode()).hexdigest()[:32]
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):

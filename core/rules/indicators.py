@@ -42,11 +42,11 @@ class IndicatorSeries:
         """The values on the newest bar."""
 
         def last(values: FloatArray) -> float | None:
-            value = float(values[-1]) if len(values) else math.nan
+            value = values.item(-1) if len(values) else math.nan
             return value if math.isfinite(value) else None
 
         return Indicators(
-            close=float(self.close[-1]),
+            close=self.close.item(-1),
             ema_fast=last(self.ema_fast),
             ema_slow=last(self.ema_slow),
             macd=last(self.macd),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
@@ -76,26 +76,32 @@ class Refused(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-def standing_blocks(view: RiskView, params: TradingParams) -> tuple[RefusalReason, ...]:
+def standing_blocks(view: RiskView, params: TradingParams) -> Iterator[RefusalReason]:
     """Reasons why no entry at all is possible now, worst first."""
-    checks = (
-        (view.panicked, RefusalReason.PANICKED),
-        (view.halted, RefusalReason.HALT_FILE),
-        (view.paused, RefusalReason.PAUSED),
-        (view.mode == "watch", RefusalReason.MODE_WATCH),
-        *((True, RefusalReason(block)) for block in view.blocks),
-        (not view.reconciled, RefusalReason.NOT_RECONCILED),
-        (view.clock_skewed, RefusalReason.CLOCK_SKEW),
-        (view.unwatched, RefusalReason.UNWATCHED),
-        (not view.broker_ok, RefusalReason.BROKER_DOWN),
-        (not view.in_window, RefusalReason.OUTSIDE_WINDOW),
-        (
-            params.daily_loss_limit > 0 and view.realized_today_krw <= -params.daily_loss_limit,
-            RefusalReason.LOSS_LIMIT,
-        ),
-        (view.orders_today >= params.max_orders_per_day, RefusalReason.ORDER_COUNT),
-    )
-    return tuple(reason for failed, reason in checks if failed)
+    if view.panicked:
+        yield RefusalReason.PANICKED
+    if view.halted:
+        yield RefusalReason.HALT_FILE
+    if view.paused:
+        yield RefusalReason.PAUSED
+    if view.mode == "watch":
+        yield RefusalReason.MODE_WATCH
+    for block in view.blocks:
+        yield RefusalReason(block)
+    if not view.reconciled:
+        yield RefusalReason.NOT_RECONCILED
+    if view.clock_skewed:
+        yield RefusalReason.CLOCK_SKEW
+    if view.unwatched:
+        yield RefusalReason.UNWATCHED
+    if not view.broker_ok:
+        yield RefusalReason.BROKER_DOWN
+    if not view.in_window:
+        yield RefusalReason.OUTSIDE_WINDOW
+    if params.daily_loss_limit > 0 and view.realized_today_krw <= -params.daily_loss_limit:
+        yield RefusalReason.LOSS_LIMIT
+    if view.orders_today >= params.max_orders_per_day:
+        yield RefusalReason.ORDER_COUNT
 
 
 def allowance_krw(view: RiskView, params: TradingParams) -> Decimal:
@@ -142,9 +148,9 @@ def check_entry(view: RiskView, ticker: str, params: TradingParams, *, own_plan:
 
     `own_plan`: a plan does not stand in its own way, and the mode, which is about signals, does not touch it.
     """
-    blocks = [b for b in standing_blocks(view, params) if not (own_plan and b is RefusalReason.MODE_WATCH)]
-    if blocks:
-        return Refused(blocks[0])
+    for block in standing_blocks(view, params):
+        if not (own_plan and block is RefusalReason.MODE_WATCH):
+            return Refused(block)
     if (lock := view.locks.get(ticker)) and lock.until > view.at:
         return Refused(RefusalReason.LOCKED, lock.reason)
     if not own_plan:

@@ -74,7 +74,8 @@ class AnalyzeStage:
 
     def watch_list_changed(self, message: WatchListChanged) -> None:
         """Replace the watched securities; one whose venue is unknown can't be bought and is not judged."""
-        self._watched = {each.ticker: each for each in message.securities if each.ticker in message.tickers}
+        watched = set(message.tickers)
+        self._watched = {each.ticker: each for each in message.securities if each.ticker in watched}
 
     def screened(self, message: Screened, at: dt.datetime) -> list[Signal]:
         """Judge a ticker that passed the screen: BUY or WATCH."""

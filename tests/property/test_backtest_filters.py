@@ -11,7 +11,7 @@ from made_days import MONDAY, MemoryDays, made_day, minute_ms, session_on, weekd
 
 import backtest.runner
 from backtest.data.day import DayBars
-from backtest.entries import may_buy_each
+from backtest.entries import possible_buys
 from backtest.execution import Execution
 from backtest.result import Result
 from backtest.runner import Runner, Setup
@@ -152,8 +152,10 @@ def ticker_days(draw) -> BarColumns:
 
 
 def may_buy(bars: BarColumns, params: AnalyzerParams) -> np.ndarray:
-    """A day by itself."""
-    return may_buy_each([bars], params)[0]
+    """The bars of a day by itself on which a BUY is possible."""
+    flags = np.zeros(len(bars.close), np.bool_)
+    flags[possible_buys([bars], [params])[0]] = True
+    return flags
 
 
 def bought_by_the_analyzer(bars: BarColumns, params: AnalyzerParams, first: int = 0) -> list[int]:
@@ -180,9 +182,16 @@ def test_a_buy_is_possible_wherever_the_analyzer_buys(bars, params) -> None:
 @given(st.lists(ticker_days(), min_size=1, max_size=4), trend_rules())
 @settings(max_examples=60, deadline=None)
 def test_days_that_are_looked_at_together_are_like_each_by_itself(days, params) -> None:
-    together = may_buy_each([*days, *days], params)
-    for flags, day in zip(together, [*days, *days], strict=True):
-        assert np.array_equal(flags, may_buy(day, params))
+    together = possible_buys([*days, *days], [params])
+    for places, day in zip(together, [*days, *days], strict=True):
+        assert np.array_equal(places, np.flatnonzero(may_buy(day, params)))
+
+
+@given(st.lists(ticker_days(), min_size=1, max_size=3), st.lists(trend_rules(), min_size=2, max_size=3))
+@settings(max_examples=40, deadline=None)
+def test_what_any_of_the_settings_may_buy_is_possible(days, rules) -> None:
+    for places, day in zip(possible_buys(days, rules), days, strict=True):
+        assert np.array_equal(places, np.flatnonzero(np.logical_or.reduce([may_buy(day, each) for each in rules])))
 
 
 def test_a_crossing_that_only_the_window_sees_is_possible() -> None:

@@ -1,7 +1,6 @@
 """The trader's state in memory; every write is also recorded as a journal change."""
 
 import datetime as dt
-from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -32,11 +31,13 @@ from core.model.position import ExitRun, Plan, PlanState, Position
 from core.model.quote import Quote
 from core.model.safety import Block, TradingState
 from core.rules.costs import with_commission
-from core.rules.days import us_date
+from core.rules.days import us_date, us_midnight_after
 from core.rules.reconcile import Resolution
 from core.rules.shares import Jump, Own, Shortage, Suspicion
 from core.stages.trade.living import Intents, plans
 from core.stages.trade.outcome import Outcome, Protect, PublishHoldings, TradeAction
+
+MINUTE = dt.timedelta(minutes=1)
 
 
 class Book:
@@ -44,7 +45,8 @@ class Book:
 
     def __init__(self, params: TradingParams, snapshot: Snapshot, at: dt.datetime, resolution: Resolution) -> None:
         self.params = params
-        self.at = self.started_at = at
+        # the US date is looked at again from `_date_until` on
+        self.at = self.started_at = self._date_until = at
         self.opened_at: dt.datetime | None = None
         self.resolution = resolution
         self.plans = plans(snapshot.plans)
@@ -92,7 +94,8 @@ class Book:
         self.broker_checked_at: dt.datetime | None = None
         # the last complete order list
         self.listed_at: dt.datetime | None = None
-        self.sent_at: deque[dt.datetime] = deque(maxlen=1000)
+        # orders, of the last minute at least
+        self.sent_at: list[dt.datetime] = []
         self.below_stop: dict[str, dt.datetime] = {}
         self.trend_minute: dict[str, int] = {}
         self.trend_question: dict[str, str] = {}
@@ -147,9 +150,10 @@ class Book:
         """Start handling an input at `at`; a new US date resets the daily counters."""
         self.at = at
         self._changes, self._actions = [], []
-        on = us_date(at)
-        if on > self.day.on:
-            self.put_day(DayCounters(on=on))
+        if at >= self._date_until:
+            self._date_until = us_midnight_after(at)
+            if (on := us_date(at)) > self.day.on:
+                self.put_day(DayCounters(on=on))
 
     def outcome(self, reply: Reply | None = None) -> Outcome:
         """What the input led to."""
@@ -276,6 +280,11 @@ class Book:
     def counted(self, ticker: str) -> Own:
         """The owner's own shares of a ticker by the orders."""
         return self.own.get(ticker, Own())
+
+    def sent_last_minute(self) -> list[dt.datetime]:
+        """When each order of the last minute was sent."""
+        since = self.at - MINUTE
+        return [at for at in self.sent_at if at > since]
 
     def own_qty(self, ticker: str) -> int:
         """The owner's own shares of a ticker, which no sale of ours may take."""

@@ -68,7 +68,7 @@ def on_sending(book: Book, message: OrderSending) -> Reply | None:
     move(book, stamped, IntentEvent.SEND)
     # the guardian cancels what is being bought when it takes over, and does not sell again what is being sold
     book.act(Protect())
-    book.sent_at.append(book.at)
+    book.sent_at = [*book.sent_last_minute(), book.at]
     book.put_day(msgspec.structs.replace(book.day, orders=book.day.orders + 1))
     return None
 

@@ -1,18 +1,22 @@
 """What the trader's state looks like from outside: to the risk gate, and to people."""
 
-import datetime as dt
-
 from core.model.commands import TraderStatus
 from core.model.money import ZERO
 from core.model.order import Side
+from core.model.position import PlanState
 from core.rules.risk import RiskView, standing_blocks
 from core.stages.trade.book import Book
 
 
 def risk_view(book: Book) -> RiskView:
     """The state as the risk gate sees it."""
-    minute_ago = book.at - dt.timedelta(minutes=1)
-    reserved = sum((max(ZERO, p.budget_usd - book.spent_usd(p.id)) * p.krw_per_usd for p in book.running_plans()), ZERO)
+    reserved = ZERO
+    planned: set[str] = set()
+    for plan in book.plans.live.values():
+        planned.add(plan.ticker)
+        if plan.state is PlanState.RUNNING:
+            reserved += max(ZERO, plan.budget_usd - book.spent_usd(plan.id)) * plan.krw_per_usd
+    planned.update(i.request.ticker for i in book.intents.live.values() if i.request.side is Side.BUY)
     return RiskView(
         at=book.at,
         mode=book.mode,
@@ -26,11 +30,11 @@ def risk_view(book: Book) -> RiskView:
         clock_skewed=book.clock_skewed,
         unwatched=bool(book.unwatched),
         held=set(book.positions),
-        planned={p.ticker for p in book.open_plans()} | {i.request.ticker for i in book.live_intents(side=Side.BUY)},
+        planned=planned,
         locks=book.locks,
         bought_today_krw=book.day.bought_krw,
         realized_today_krw=book.day.realized_krw,
-        orders_last_minute=sum(1 for t in book.sent_at if t > minute_ago),
+        orders_last_minute=len(book.sent_last_minute()),
         orders_today=book.day.orders,
         reserved_krw=reserved,
     )
@@ -38,7 +42,7 @@ def risk_view(book: Book) -> RiskView:
 
 def status(book: Book, venue: str) -> TraderStatus:
     """Everything a person may want to see."""
-    blocks = standing_blocks(risk_view(book), book.params)
+    blocks = tuple(standing_blocks(risk_view(book), book.params))
     return TraderStatus(
         at=book.at,
         venue=venue,

@@ -105,11 +105,11 @@ def test_a_running_plan_does_not_stand_in_its_own_way() -> None:
 
 def test_no_loss_limit_when_it_is_zero() -> None:
     params = msgspec.structs.replace(PARAMS, daily_loss_limit=0)
-    assert standing_blocks(view(realized_today_krw=D(-(10**9))), params) == ()
+    assert tuple(standing_blocks(view(realized_today_krw=D(-(10**9))), params)) == ()
 
 
 def test_all_standing_blocks_are_told_worst_first() -> None:
-    blocks = standing_blocks(view(panicked=True, paused=True, in_window=False), PARAMS)
+    blocks = tuple(standing_blocks(view(panicked=True, paused=True, in_window=False), PARAMS))
     assert blocks == (RefusalReason.PANICKED, RefusalReason.PAUSED, RefusalReason.OUTSIDE_WINDOW)
 
 
@@ -163,7 +163,7 @@ EVERYTHING_WRONG = {
 
 
 def test_with_everything_wrong_all_is_told_and_the_worst_refuses() -> None:
-    blocks = standing_blocks(view(**EVERYTHING_WRONG), PARAMS)
+    blocks = tuple(standing_blocks(view(**EVERYTHING_WRONG), PARAMS))
     assert blocks == (
         RefusalReason.PANICKED,
         RefusalReason.HALT_FILE,
@@ -184,8 +184,8 @@ def test_with_everything_wrong_all_is_told_and_the_worst_refuses() -> None:
 
 def test_the_smallest_loss_limit_counts() -> None:
     params = msgspec.structs.replace(PARAMS, daily_loss_limit=1)
-    assert standing_blocks(view(realized_today_krw=D(-1)), params) == (RefusalReason.LOSS_LIMIT,)
-    assert standing_blocks(view(realized_today_krw=D(0)), params) == ()
+    assert tuple(standing_blocks(view(realized_today_krw=D(-1)), params)) == (RefusalReason.LOSS_LIMIT,)
+    assert tuple(standing_blocks(view(realized_today_krw=D(0)), params)) == ()
 
 
 def test_a_refusal_by_a_limit_tells_the_limit() -> None:
