@@ -53,7 +53,9 @@ class SimulatedAccount:
     def __init__(self, execution: Execution, *, cash_krw: int, krw_per_usd: float, commission_pct: float) -> None:
         self._execution = execution
         self._commission_pct = commission_pct
-        self._half = Decimal(str(execution.half_spread_pct)) / HUNDRED
+        half_spread = Decimal(str(execution.half_spread_pct)) / HUNDRED
+        # what a seller gets and a buyer pays, in parts of the market's price
+        self._bid, self._ask = 1 - half_spread, 1 + half_spread
         self._fx = Decimal(str(execution.fx_spread_pct)) / HUNDRED
         self.rate = Decimal(str(krw_per_usd))
         self.cash_usd = usd(Decimal(cash_krw) / (self.rate * (1 + self._fx)))
@@ -138,8 +140,8 @@ class SimulatedAccount:
             return None
         last = price(self._last[ticker])
         step = tick(last)
-        bid = max((last * (1 - self._half)).quantize(step, rounding=ROUND_FLOOR), step)
-        ask = (last * (1 + self._half)).quantize(step, rounding=ROUND_CEILING)
+        bid = max((last * self._bid).quantize(step, rounding=ROUND_FLOOR), step)
+        ask = (last * self._ask).quantize(step, rounding=ROUND_CEILING)
         return Quote(ticker=ticker, last=last, at=at, bid=bid, ask=ask, source="bars")
 
     def see(self, ticker: str, last: float) -> None:
@@ -162,7 +164,7 @@ class SimulatedAccount:
         filled, now = 0, price(market)
         for order in list(self._working[ticker]):
             request = order.request
-            factor = 1 + self._half if request.side is Side.BUY else 1 - self._half
+            factor = self._ask if request.side is Side.BUY else self._bid
             offered = (now * factor).quantize(PRICE_STEP)
             reached = offered <= request.limit if request.side is Side.BUY else offered >= request.limit
             qty = min(order.left, room - filled)

@@ -2,6 +2,7 @@
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from core.model.money import CENT, PRICE_STEP
 from core.model.order import Side
 
 HUNDRED = Decimal(100)
@@ -11,7 +12,7 @@ EXIT_LADDER_PCT = (Decimal("0.5"), Decimal(1), Decimal(2), Decimal(4), Decimal(7
 
 def tick(price: Decimal) -> Decimal:
     """The step of the grid: two decimals from one dollar up, four below."""
-    return Decimal("0.01") if price >= 1 else Decimal("0.0001")
+    return CENT if price >= 1 else PRICE_STEP
 
 
 def round_limit(price: Decimal, side: Side) -> Decimal:

@@ -8,8 +8,8 @@ import msgspec
 from core.model.instrument import Exchange
 from core.model.journal import AddLedger, LedgerKind, PutDecision
 from core.model.messages import EventKind, Signal, Value, message_id
-from core.model.money import ZERO, krw, krw_to_usd, usd
-from core.model.order import Intent, IntentState, OrderRequest, Purpose, Side
+from core.model.money import CENT, ZERO, krw, krw_to_usd, usd
+from core.model.order import BrokerOrder, Intent, IntentState, OrderRequest, Purpose, Side
 from core.model.position import Plan, PlanState
 from core.model.quote import Quote
 from core.model.signal import SignalType
@@ -25,7 +25,6 @@ from core.stages.trade.inputs import CommandArrived, SignalArrived
 from core.stages.trade.outcome import CancelOrder, PlaceOrder
 from core.stages.trade.report import risk_view
 
-CENT = Decimal("0.01")
 # orders that the broker certainly never had: another one may look like them
 NEVER_SENT = frozenset({IntentState.VOIDED, IntentState.REJECTED})
 ASLEEP = "asleep"
@@ -353,9 +352,9 @@ def prepare_order(
     book: Book, request: OrderRequest, *, purpose: Purpose, plan_id: str, key: str, tranche: int = 0
 ) -> Intent:
     """Write an intent with its reservation and ask for it to be sent; no two orders of a day look the same."""
-    ours = {fingerprint(i.request) for i in book.intents.values() if i.state not in NEVER_SENT}
-    theirs = {fingerprint(row) for row in book.rows.values() if row.ticker == request.ticker}
-    request = made_unique(request, ours | theirs)
+    seen: list[OrderRequest | BrokerOrder] = [*book.rows.values()]
+    seen += (i.request for i in book.intents.values() if i.state not in NEVER_SENT)
+    request = made_unique(request, {fingerprint(each) for each in seen if each.ticker == request.ticker})
     amount = request.qty * request.limit
     reserve = amount + fee_usd(amount, Side.BUY, book.params.commission_pct) if request.side is Side.BUY else ZERO
     stop, _ = stop_and_target(request.limit, book.params.stop_loss_pct, book.params.take_profit_pct)
