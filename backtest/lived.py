@@ -330,7 +330,12 @@ class LivedRun(Runner):
         self._lived = lived
         self._collect = CollectStage(params.scanner)
         self._due = sorted(lived.changes, key=lambda change: change.at, reverse=True)
-        self.held: tuple[str, ...] = tuple(each.ticker for each in lived.began.held)
+        self._held = frozenset(each.ticker for each in lived.began.held)
+
+    @property
+    def held(self) -> frozenset[str]:
+        """What is held now."""
+        return self._held
 
     def _settings(self) -> Sequence[Params]:
         return self._lived.settings()
@@ -352,9 +357,6 @@ class LivedRun(Runner):
         self._follow()
         return feed
 
-    def _follow(self) -> None:
-        self._collect.follow({*self._watched, *self.held})
-
     def _closed(self, desk: Desk, feed: Feed, arrived: Sequence[Bar], at: dt.datetime, clock: Clock) -> None:
         here_at = self._lived.arrivals.get(int(at.timestamp() * 1000) - MINUTE_MS, at)
         while self._due and self._due[-1].at <= here_at:
@@ -370,8 +372,7 @@ class LivedRun(Runner):
                 self._watched = watch.tickers
                 self._analyze.watch_list_changed(watch)
             case Holding(positions=positions):
-                self.held = tuple(each.ticker for each in positions)
-                self._held = frozenset(self.held)
+                self._held = frozenset(each.ticker for each in positions)
                 self._analyze.holdings_changed(HoldingsChanged(id="", positions=positions, at=change.at))
             case Halted():
                 self._collect.halt_changed(change.ticker, change.at_ms, halted=change.halted)
