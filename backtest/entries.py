@@ -8,7 +8,6 @@ what is left of it.
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,31 +41,34 @@ def possible_buys(days: Sequence[BarColumns], settings: Sequence[AnalyzerParams]
     for places in by_size.values():
         for start in range(0, len(places), TOGETHER):
             part = places[start : start + TOGETHER]
-            rows, bars = np.logical_or.reduce([_possible([days[i] for i in part], each) for each in settings]).nonzero()
-            ends = rows.searchsorted(np.arange(1, len(part) + 1)).tolist()
-            for place, first, end in zip(part, [0, *ends], ends, strict=False):
-                found[place] = bars[first:end]
+            flags = functools.reduce(np.logical_or, [_possible([days[i] for i in part], each) for each in settings])
+            bars, begins = np.flatnonzero(flags), np.arange(0, flags.size + 1, flags.shape[1])
+            bounds = bars.searchsorted(begins).tolist()
+            for row, place in enumerate(part):
+                found[place] = bars[bounds[row] : bounds[row + 1]] - begins[row]
     return found
 
 
 def _possible(days: Sequence[BarColumns], params: AnalyzerParams) -> Flags:
     """Days of one length as rows."""
-    close, volume = np.stack([day.close for day in days]), np.stack([day.volume for day in days])
+    close, volume = (
+        np.concatenate(columns).reshape(len(days), -1)
+        for columns in ([day.close for day in days], [day.volume for day in days])
+    )
     size = close.shape[1]
-    fast, slow, lines, rsi, upper = np.empty((5, *close.shape))
+    ahead, lines, rsi, upper = each = np.empty((4, *close.shape))
     deviations = params.bollinger_deviations
-    for row, closes in enumerate(close):
-        fast[row] = EMA(closes, params.ema_fast)
-        slow[row] = EMA(closes, params.ema_slow)
+    for closes, gap, line, strength, band in zip(close, *each, strict=True):
+        np.subtract(EMA(closes, params.ema_fast), EMA(closes, params.ema_slow), gap)
         macd, signal, _ = MACD(closes, params.macd_fast, params.macd_slow, params.macd_signal)
-        lines[row] = macd - signal
-        rsi[row] = RSI(closes, params.rsi_period)
-        upper[row] = BBANDS(closes, params.bollinger_period, deviations, deviations)[0]
+        np.subtract(macd, signal, line)
+        strength[:] = RSI(closes, params.rsi_period)
+        band[:] = BBANDS(closes, params.bollinger_period, deviations, deviations)[0]
     # the day's own extremes bound those so far, and one number for a day is quicker than one for each bar
     highest = close.max(axis=1, keepdims=True)
     spread = highest - close.min(axis=1, keepdims=True)
     rounding = ROUNDING * highest
-    ahead = fast - slow + rounding
+    ahead += rounding
     trend = sum(_left(period, LAST - (period - 1)) for period in (params.ema_fast, params.ema_slow))
     ahead[:, LAST + 1 :] += trend * spread
     slack = np.broadcast_to(rounding, close.shape).copy()
@@ -117,23 +119,36 @@ def _crossings(difference: FloatArray, slack: FloatArray, params: AnalyzerParams
     return found
 
 
-def _sums(values: npt.NDArray[Any], before: int) -> npt.NDArray[Any]:
-    """Running sums of each row behind `before` zeros."""
-    return np.cumsum(np.concatenate((np.zeros((len(values), before), values.dtype), values), axis=1), axis=1)
+def _sums(values: FloatArray, bars: int) -> FloatArray:
+    """In each row, the sums of so many values one after the other, from the first on.
+
+    Put together from sums of 1, 2, 4, ... values: quicker than a running sum, and it loses no digits on the way.
+    """
+    doubled, width, total, taken = values, 1, np.zeros(values.shape), 0
+    while True:
+        if bars & width:
+            total = total[:, : values.shape[1] + 1 - taken - width] + doubled[:, taken:]
+            taken += width
+        if taken == bars:
+            return total
+        doubled = doubled[:, :-width] + doubled[:, width:]
+        width *= 2
 
 
 def _healthy(rsi: FloatArray, close: FloatArray, params: AnalyzerParams) -> Flags:
     """Whether RSI may lie in the middle, or may have risen out of the oversold zone."""
     period = params.rsi_period
     changes = np.abs(np.diff(close, prepend=close[:, :1]))
-    sums = _sums(changes, period)
     # Wilder's averages of gains and losses are together at least this share of the last changes' sum
     share = (1 - 1 / period) ** (period - 1) / period
-    together = share * (sums[:, period:] - sums[:, :-period])
-    still = together <= ROUNDING * share * close
     largest = changes.max(axis=1, keepdims=True)
-    unit = np.divide(100 * largest, together, out=np.full(close.shape, np.inf), where=~still)
-    unit[:, : _exact(params)] = 0.0
+    first = max(_exact(params), period - 1)
+    unit = np.zeros(close.shape)
+    if close.shape[1] > first:
+        together = share * _sums(changes, period)[:, first - period + 1 :]
+        moves = together > ROUNDING * share * close[:, first:]
+        np.divide(100 * largest, together, out=unit[:, first:], where=moves)
+        unit[:, first:][~moves] = np.inf
 
     def error(steps: int) -> FloatArray:
         off: FloatArray = unit * (1 - 1 / period) ** max(0, steps)
@@ -150,7 +165,5 @@ def _volumes(volume: FloatArray, lookback: int) -> tuple[FloatArray, FloatArray]
     grown: FloatArray = volume * (1 + ROUNDING)
     usual = np.full(volume.shape, np.nan)
     if volume.shape[1] > lookback:
-        sums = _sums(volume, 1)
-        lost = 2 * volume.shape[1] * EPSILON * sums[:, -1:]
-        usual[:, lookback:] = np.maximum(sums[:, lookback:-1] - sums[:, : -lookback - 1] - lost, 0.0) / lookback
+        usual[:, lookback:] = _sums(volume, lookback)[:, :-1] * ((1 - ROUNDING) / lookback)
     return grown, usual

@@ -27,6 +27,7 @@ class ByTicker:
         self.ticker = bars.ticker[self.order].astype(np.int64)
         self.start_ms = bars.start_ms[self.order]
         self.first: Indices = self.ticker.searchsorted(np.arange(len(bars.tickers) + 1))
+        self._bounds: list[int] = self.first.tolist()
         self.close, self.volume = bars.close[self.order], bars.volume[self.order]
 
     def rows(self, ticker: int) -> Indices:
@@ -35,7 +36,7 @@ class ByTicker:
 
     def place(self, ticker: int) -> slice:
         """Where one ticker's bars lie in this layout."""
-        return slice(self.first[ticker], self.first[ticker + 1])
+        return slice(self._bounds[ticker], self._bounds[ticker + 1])
 
     def each_bar(self, of_ticker: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """What is said of each ticker, said of its bars."""

@@ -10,7 +10,7 @@ from core.model.params import AnalyzerParams
 from core.model.signal import Indicators
 
 # the functions themselves: the library's wrapper looks for pandas and polars on every call, which takes longer than they do
-EMA, MACD, RSI, BBANDS = (inspect.unwrap(function) for function in (talib.EMA, talib.MACD, talib.RSI, talib.BBANDS))
+EMA, MACD, RSI, BBANDS = map(inspect.unwrap, (talib.EMA, talib.MACD, talib.RSI, talib.BBANDS))
 
 
 class IndicatorSeries:
@@ -40,11 +40,7 @@ class IndicatorSeries:
 
     def latest(self) -> Indicators:
         """The values on the newest bar."""
-
-        def last(values: FloatArray) -> float | None:
-            value = values.item(-1) if len(values) else math.nan
-            return value if math.isfinite(value) else None
-
+        last = _last
         return Indicators(
             close=self.close.item(-1),
             ema_fast=last(self.ema_fast),
@@ -59,6 +55,11 @@ class IndicatorSeries:
             relative_volume=self.relative_volume,
             bars=len(self.close),
         )
+
+
+def _last(values: FloatArray) -> float | None:
+    value: float = values.item(-1)
+    return value if math.isfinite(value) else None
 
 
 def relative_volume(volume: FloatArray, lookback: int) -> float | None:
