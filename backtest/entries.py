@@ -15,7 +15,7 @@ import numpy.typing as npt
 from backtest.screening import Indices
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
-from core.rules.indicators import BBANDS, EMA, MACD, RSI
+from core.rules.ta import BBANDS, EMA, MACD, RSI
 from core.stages.analyze import WINDOW_BARS
 
 Flags = npt.NDArray[np.bool_]

@@ -5,10 +5,10 @@ from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
-import talib
 from msgspec import Meta
 
 from core.model.bar import BarColumns
+from core.rules.ta import EMA
 
 Period = Annotated[int, Meta(ge=2, le=400)]
 Shares = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -60,7 +60,7 @@ class EmaCross(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         size = len(bars.close)
         if size <= self.slow:
             return []
-        difference = talib.EMA(bars.close, self.fast) - talib.EMA(bars.close, self.slow)
+        difference = EMA(bars.close, self.fast) - EMA(bars.close, self.slow)
         before, now = difference[:-1], difference[1:]
         crossed = np.flatnonzero(((before <= 0) & (now > 0)) | ((before >= 0) & (now < 0))) + 1
         found: list[Order] = []

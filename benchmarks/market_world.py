@@ -27,6 +27,8 @@ from ports.store import WATCH_LIST
 START_S = 25.0
 # nothing is bought in the first minutes of a session
 AFTER_OPEN_MIN = 40
+# minute bars in one frame of the sandbox
+FRAME_EVENTS = 200
 OURS = ("collector", "analyzer", "trader", "guardian", "bot")
 
 
@@ -71,6 +73,12 @@ class MarketWorld:
     async def ask(self, path: str) -> dict[str, Any]:
         """The sandbox's control API."""
         return await self.story.ask(self.http, path)
+
+    async def spread(self, tickers: int, over_s: float) -> None:
+        """From now on a minute's frames arrive over so many real seconds."""
+        fault = {"link": "polygon_ws", "action": "paced", "delay_s": over_s * FRAME_EVENTS / tickers}
+        async with self.http.post(self.story.url("/control/faults"), json=fault) as answer:
+            answer.raise_for_status()
 
     async def say(self, text: str) -> None:
         """The owner writes to the bot."""

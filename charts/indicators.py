@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import talib
 
 from charts.spec import ChartBars, FloatArray, IndicatorParams
+from core.rules.ta import BBANDS, EMA, MACD, RSI
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,20 +35,20 @@ def known(values: FloatArray) -> bool:
 def indicators(bars: ChartBars, params: IndicatorParams) -> Indicators:
     """EMA, Bollinger, MACD and RSI of the closes."""
     close = np.ascontiguousarray(bars.close, dtype=np.float64)
-    upper, middle, lower = talib.BBANDS(
+    upper, middle, lower = BBANDS(
         close, timeperiod=params.bollinger_period, nbdevup=params.bollinger_width, nbdevdn=params.bollinger_width
     )
-    macd, signal, histogram = talib.MACD(
+    macd, signal, histogram = MACD(
         close, fastperiod=params.macd_fast, slowperiod=params.macd_slow, signalperiod=params.macd_signal
     )
     return Indicators(
-        ema_fast=talib.EMA(close, timeperiod=params.ema_fast),
-        ema_slow=talib.EMA(close, timeperiod=params.ema_slow),
+        ema_fast=EMA(close, timeperiod=params.ema_fast),
+        ema_slow=EMA(close, timeperiod=params.ema_slow),
         band_upper=upper,
         band_middle=middle,
         band_lower=lower,
         macd=macd,
         macd_signal=signal,
         macd_histogram=histogram,
-        rsi=talib.RSI(close, timeperiod=params.rsi_period),
+        rsi=RSI(close, timeperiod=params.rsi_period),
     )

@@ -65,6 +65,7 @@ STREAM: Mapping[str, Action] = MappingProxyType(
         **{name: _action(subject=False) for name in ("slow_consumer", "force_disconnect", "garble")},
         "big_frame": _action("rows", subject=False),
         "delayed": _action(needs=["seconds"], lasting=True, subject=False),
+        "paced": _action(lasting=True, subject=False),
     }
 )
 KIS: Mapping[str, Action] = MappingProxyType({**WIRE, **DATE, **ORDERS, **LAGS, **PAGES})

@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 import msgspec
 
@@ -97,11 +98,22 @@ class BrokerWatch:
         """Buying power and exchange rate."""
         await self._runtime.every(POWER_S, self._read_power, least_s=LEAST_S)
 
-    async def entry_facts(self, ticker: str, exchange: Exchange) -> tuple[Quote | None, BuyingPower | None]:
-        """A fresh price and buying power for a decision to buy; None where the broker does not answer."""
+    async def entry_facts(
+        self, ticker: str, exchange: Exchange, near: Decimal | None = None
+    ) -> tuple[Quote | None, BuyingPower | None]:
+        """A fresh price and buying power for a decision to buy; None where the broker does not answer.
+
+        The broker wants a price to tell the buying power, which does not depend on it: one that is `near` saves the wait
+        for the fresh one.
+        """
         try:
-            quote = await self._broker.quote(ticker, exchange)
-            power = await self._broker.buying_power(ticker, exchange, f"{quote.buy_reference:.2f}")
+            if near is None:
+                quote = await self._broker.quote(ticker, exchange)
+                power = await self._broker.buying_power(ticker, exchange, f"{quote.buy_reference:.2f}")
+            else:
+                quote, power = await asyncio.gather(
+                    self._broker.quote(ticker, exchange), self._broker.buying_power(ticker, exchange, f"{near:.2f}")
+                )
         except BrokerUnavailable as error:
             log.warning("no price or buying power for %s: %s", ticker, error)
             return None, None

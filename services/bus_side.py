@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from decimal import Decimal
 
 from core.model.instrument import Exchange
 from core.model.messages import (
@@ -75,7 +76,8 @@ class BusSide:
         fresh = signal.id not in self._stage.book.decisions and now <= signal.valid_until
         if signal.verdict.signal is SignalType.BUY and fresh:
             exchange = Exchange(signal.discovery.exchange) if signal.discovery else Exchange.NASD
-            quote, power = await self._watch.entry_facts(signal.ticker, exchange)
+            close = Decimal(str(signal.verdict.indicators.close))
+            quote, power = await self._watch.entry_facts(signal.ticker, exchange, near=close)
         await self._tell(SignalArrived(at=now, signal=signal, quote=quote, power=power))
 
     async def ask_trend(self, question_id: str, ticker: str) -> None:

@@ -159,7 +159,7 @@ class Trader:
             case Approve(plan_id=plan_id):
                 plan = self._stage.book.plans.get(plan_id)
                 if plan is not None and plan.open:
-                    quote, power = await self._watch.entry_facts(plan.ticker, plan.exchange)
+                    quote, power = await self._watch.entry_facts(plan.ticker, plan.exchange, near=plan.reference_price)
             case Buy(ticker=ticker):
                 exchange = self._board.exchange(ticker) or command.exchange or Exchange.NASD
                 name, name_ko = name or command.name, name_ko or command.name_ko

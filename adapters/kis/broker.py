@@ -1,5 +1,7 @@
 """The account at KIS as `ports.broker.Broker`."""
 
+import asyncio
+import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +10,7 @@ from adapters.kis.answer import Answer
 from adapters.kis.client import KisGateway
 from adapters.kis.disputes import Disputes
 from adapters.kis.parse import BadRow, Row
+from adapters.kis.together import Together
 from core.model.instrument import Exchange
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import Quote
@@ -31,6 +34,7 @@ class KisBroker:
         self._gateway, self._clock, self._calendar = gateway, clock, calendar
         self._tr = wire.PAPER if gateway.paper else wire.REAL
         self._disputes = Disputes()
+        self._lists, self._powers = Together[OrderBook](), Together[BuyingPower]()
 
     async def place(self, request: OrderRequest) -> BrokerRef:
         """Send one limit order, once; a sale goes before everything else. Raises OrderRefused or OrderUnknown."""
@@ -55,30 +59,42 @@ class KisBroker:
 
     async def order_book(self, urgency: Urgency = Urgency.RECONCILE) -> OrderBook:
         """All orders since the previous session. On the real host the open orders are read too and must agree."""
+        return await self._lists.ask(urgency, lambda: self._order_book(urgency))
+
+    async def _order_book(self, urgency: Urgency) -> OrderBook:
         now = self._clock.now()
         since = wire.earliest_us_date(now, self._calendar)
         params = wire.history_params(since, wire.us_date(now), paper=self._gateway.paper)
         full = wire.PAGE_ROWS[self._gateway.paper]
-        rows, complete = await self._pages(wire.HISTORY, self._tr.history, params, urgency, full=full)
+        history = self._pages(wire.HISTORY, self._tr.history, params, urgency, full=full)
+        # both at once: a purchase waits for them
+        (rows, complete), open_now = await asyncio.gather(history, self._open_orders(urgency))
         found, readable = _orders(rows)
         orders, sound = parse.combine(found)
         complete = complete and readable and sound
         if self._tr.open_orders:
-            orders, agreed = await self._with_open_orders(orders, urgency, complete=complete)
+            orders, agreed = self._with_open_orders(orders, open_now, complete=complete)
             complete = complete and agreed
         return OrderBook(orders=orders, complete=complete)
 
-    async def _with_open_orders(
-        self, orders: tuple[BrokerOrder, ...], urgency: Urgency, *, complete: bool
-    ) -> tuple[tuple[BrokerOrder, ...], bool]:
-        """Add what only the list of open orders knows, and whether that leaves no doubt (`adapters.kis.disputes`)."""
+    async def _open_orders(self, urgency: Urgency) -> tuple[list[Row], bool] | None:
+        """The list of open orders and whether it is certainly whole; None where it was not read or the host has none."""
+        if not self._tr.open_orders:
+            return None
+        params, full = wire.open_orders_params(), wire.OPEN_ORDERS_ROWS
         try:
-            rows, whole = await self._pages(
-                wire.OPEN_ORDERS, self._tr.open_orders, wire.open_orders_params(), urgency, full=wire.OPEN_ORDERS_ROWS
-            )
+            return await self._pages(wire.OPEN_ORDERS, self._tr.open_orders, params, urgency, full=full)
         except BrokerUnavailable as error:
             log.warning("KIS open orders were not read: %s", error.code)
+            return None
+
+    def _with_open_orders(
+        self, orders: tuple[BrokerOrder, ...], listed: tuple[list[Row], bool] | None, *, complete: bool
+    ) -> tuple[tuple[BrokerOrder, ...], bool]:
+        """Add what only the list of open orders knows, and whether that leaves no doubt (`adapters.kis.disputes`)."""
+        if listed is None:
             return orders, False
+        rows, whole = listed
         found, readable = _orders(rows, from_api=False)
         open_now, sound = parse.combine(found)
         known = {order.ref for order in orders}
@@ -106,11 +122,17 @@ class KisBroker:
             raise BrokerUnavailable(f"KIS gave holdings we can't read: {error}", code=codes.BAD_ANSWER) from None
 
     async def buying_power(self, ticker: str, exchange: Exchange, limit: str) -> BuyingPower:
-        """What may be spent, won included where the account has 통합증거금. Raises BrokerUnavailable."""
+        """What may be spent, won included where the account has 통합증거금. Raises BrokerUnavailable.
+
+        The amount is the account's: it is the same for every ticker and limit.
+        """
         try:
             params = wire.buyable_params(ticker, exchange, limit)
         except ArithmeticError:
             raise BrokerUnavailable("the limit is not a number", code=codes.BAD_REQUEST) from None
+        return await self._powers.ask(Urgency.ENTRY, lambda: self._buying_power(params))
+
+    async def _buying_power(self, params: Mapping[str, str]) -> BuyingPower:
         answer = await self._gateway.query(wire.BUYABLE, self._tr.buyable, params, Urgency.ENTRY)
         try:
             return parse.buying_power_of(_first(answer, "output"))
@@ -122,18 +144,30 @@ class KisBroker:
     ) -> Quote:
         """The last price, with bid and ask where `depth` asks and the host serves them. Raises BrokerUnavailable."""
         params = wire.quote_params(ticker, exchange)
-        answer = await self._gateway.query(wire.PRICE, wire.PRICE_TR, params, urgency, quote=True)
-        at, book = self._clock.now(), {}
-        if depth and self._gateway.has_order_book:
-            try:
-                asked = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, urgency, quote=True)
-                book = _first(asked, "output2")
-            except BrokerUnavailable as error:
-                log.info("KIS order book was not read: %s", error.code)
+        depth = depth and self._gateway.has_order_book
+        (answer, at), book = await asyncio.gather(
+            self._price(params, urgency), self._best(params, urgency, depth=depth)
+        )
         try:
             return parse.quote_of(ticker, _first(answer, "output"), book, at)
         except BadRow as error:
             raise BrokerUnavailable(f"KIS gave no quote: {error}", code=codes.BAD_ANSWER) from None
+
+    async def _price(self, params: Mapping[str, str], urgency: Urgency) -> tuple[Answer, dt.datetime]:
+        """The last price, and when it was told."""
+        answer = await self._gateway.query(wire.PRICE, wire.PRICE_TR, params, urgency, quote=True)
+        return answer, self._clock.now()
+
+    async def _best(self, params: Mapping[str, str], urgency: Urgency, *, depth: bool) -> Row:
+        """The row with bid and ask, empty where it is not asked for or does not come."""
+        if not depth:
+            return {}
+        try:
+            asked = await self._gateway.query(wire.ASKING_PRICE, wire.ASKING_PRICE_TR, params, urgency, quote=True)
+        except BrokerUnavailable as error:
+            log.info("KIS order book was not read: %s", error.code)
+            return {}
+        return _first(asked, "output2")
 
     def clock_skew_s(self) -> float | None:
         """Real seconds that KIS's clock was ahead of ours when it last answered, to about a second; None before that."""

@@ -46,8 +46,9 @@ TRIES = 3
 PAUSE_S = 0.15
 # An order that can't leave within this time is not sent at all; what is left of the deadline is for the answer.
 ORDER_WAIT_S = 8.0
-# Exits have threads of their own, so that neither a slow list nor a slow purchase is ever in front of them.
-EXIT_QUERIES, OTHER_QUERIES, EXIT_ORDERS, ENTRY_ORDERS = 2, 1, 3, 1
+# Exits have threads of their own, so that neither a slow list nor a slow purchase is ever in front of them. What a
+# purchase has to know comes in one go: price, bid and ask, buying power.
+EXIT_QUERIES, OTHER_QUERIES, EXIT_ORDERS, ENTRY_ORDERS = 2, 3, 3, 1
 # A price that comes later than this is none; the next one is asked for instead.
 EXIT_QUERY_S = 5.0
 T = TypeVar("T")

@@ -1,16 +1,11 @@
 """The five indicators by TA-Lib with TA-Lib's own seeding (facts: performance.md, Traps)."""
 
-import inspect
 import math
-
-import talib
 
 from core.model.bar import BarColumns, FloatArray
 from core.model.params import AnalyzerParams
 from core.model.signal import Indicators
-
-# the functions themselves: the library's wrapper looks for pandas and polars on every call, which takes longer than they do
-EMA, MACD, RSI, BBANDS = map(inspect.unwrap, (talib.EMA, talib.MACD, talib.RSI, talib.BBANDS))
+from core.rules.ta import BBANDS, EMA, MACD, RSI
 
 
 class IndicatorSeries:

@@ -36,7 +36,7 @@ class Trouble:
         if symbol is not None and symbol not in self._world.market.instruments:
             raise InputError(f"match names {symbol}, which is not listed")
         stream, registry = self._world.stream, self._world.faults
-        waits = fault.action in {*faults.ENTRY, "delayed"} or (
+        waits = fault.action in {*faults.ENTRY, "delayed", "paced"} or (
             fault.action == "max_connections" and not stream.connections
         )
         if fault.link == "polygon_ws" and not waits:

@@ -154,6 +154,8 @@ class Stream:
         with contextlib.suppress(ConnectionError):
             while (item := await connection.frames.get()) is not None:
                 frame, minute = item
+                for fault in self._faults.matching(LINK, {"paced"}) if minute else ():
+                    await asyncio.sleep(fault.delay_s)
                 await connection.socket.send_str(frame.decode())
                 if minute is not None:
                     self.sent.append(SentFrame(*minute, time.time()))

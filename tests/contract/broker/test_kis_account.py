@@ -1,5 +1,6 @@
 """Orders and inquiries: what the trader sends arrives, and what happened to it is read back."""
 
+import asyncio
 import datetime as dt
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import pytest
 from adapters.kis import codes
 from core.model.instrument import Exchange
 from core.model.order import BrokerRef, OrderRequest, Side
-from ports.broker import BrokerUnavailable, OrderRefused
+from ports.broker import BrokerUnavailable, OrderRefused, Urgency
 from sandbox.faults import parse
 from sandbox.kis import trading
 
@@ -248,3 +249,16 @@ async def test_the_clocks_of_broker_and_trader_are_compared(venue):
     broker = venue.connect(speed=1.0)
     await broker.quote("NVDA", Exchange.NASD)
     assert abs(broker.clock_skew_s()) <= 1
+
+
+async def test_several_decisions_in_one_moment_ask_for_power_and_lists_once(real):
+    """Each find needs them: asked one by one they would use up the second's calls before the first order leaves."""
+    broker = real.broker
+    await broker.holdings()
+    real.arrived.clear()
+    powers = await asyncio.gather(*(broker.buying_power(t, Exchange.NASD, "10.00") for t in ("NVDA", "AMD", "AAPL")))
+    assert powers[0] == powers[1] == powers[2]
+    books = await asyncio.gather(*(broker.order_book(Urgency.ENTRY) for _ in range(3)))
+    assert books[0] == books[1] == books[2]
+    asked = sorted(call.partition("T")[0] for call in real.arrived)
+    assert asked == ["inquire-ccnl", "inquire-nccs", "inquire-psamount"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from charts.equity import ReportSpec
-from charts.process import read_frame, serve, write_frame
+from charts.process import NICENESS, read_frame, serve, write_frame
 from charts.worker import ROOT, ChartBusyError, ChartFailedError, ChartWorker
 from tests.unit.charts.samples import bars, png_size, spec
 
@@ -37,6 +37,11 @@ async def test_concurrent_charts_come_from_one_other_process(shared):
     assert [png_size(png) for png in pictures] == [SMALL] * 6
     assert len(set(pictures)) == 6
     assert shared.pid not in {None, os.getpid()}
+
+
+async def test_drawing_stands_back_where_processors_are_short(shared):
+    await shared.warm()
+    assert os.getpriority(os.PRIO_PROCESS, shared.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 async def test_reports_and_overlays_go_through_the_worker_too(shared):
