@@ -11,13 +11,14 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
+    SplitsToday,
     TrendAnswered,
     TrendAsked,
     message_id,
 )
 from core.model.signal import SignalType, TrendState
 from core.stages.trade import TradeStage
-from core.stages.trade.inputs import ParamsChanged, SignalArrived, TradeInput, TrendArrived
+from core.stages.trade.inputs import ParamsChanged, SignalArrived, SplitsTold, TradeInput, TrendArrived
 from ports.bus import BusUnavailable, Delivery
 from services.broker_watch import BrokerWatch
 from services.runtime import Runtime
@@ -60,6 +61,8 @@ class BusSide:
                 await self._signal(message)
             case TrendAnswered():
                 await self._tell(TrendArrived(at=now, answer=message))
+            case SplitsToday():
+                await self._tell(SplitsTold(at=now, on=message.on, splits=message.splits))
             case SettingsChanged():
                 params = self._runtime.with_overrides(dict(message.overrides))
                 await self._tell(ParamsChanged(at=now, params=params.trading))

@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 
 from bot.i18n import Translator
 from bot.values import amount, text, whole
 from bot.views.base import lines
 from bot.views.words import FEED_TROUBLES, word
 from core.model.messages import Event, EventKind
+from core.rules.shares import moves_price
 
 # Only a plan is that late for minutes on end.
 BY_PLAN_S = 600
@@ -121,6 +123,7 @@ def _instant(written: str) -> dt.datetime | None:
 def split(event: Event, t: Translator) -> str:
     """A ticker that is held or watched is split today."""
     new, old = (amount(event.values, key).normalize() for key in ("new", "old"))
+    waits = new > 0 and old > 0 and moves_price(Fraction(new) / Fraction(old))
     head = (
         t(
             "✂️ <b>{ticker} is split today</b>: {new} new shares for {old} old",
@@ -142,6 +145,10 @@ def split(event: Event, t: Translator) -> str:
             "The price changes by that much, your money does not. The new number of shares may take a day to show in the account."
         ),
         t(
+            "If the bot holds it: automatic sales wait until the account shows the new shares; then the stop is converted."
+        )
+        if waits
+        else t(
             "If you hold it: Seohak compares the shares with the broker before it sells, and asks you where they do not agree."
         ),
     )

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from core.model.bar import Bar
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, Split
 from core.model.signal import Discovery, TrendState, Verdict
 
 VERSION = 1
@@ -130,6 +130,18 @@ class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
     at: Instant
 
 
+class SplitsToday(Message, frozen=True, kw_only=True, tag="splits"):
+    """The splits of the whole market that take effect on a US date, complete; repeated every minute of that date."""
+
+    on: dt.date
+    splits: tuple[Split, ...]
+    at: Instant
+
+    def __post_init__(self) -> None:
+        if any(split.on != self.on for split in self.splits):
+            raise ValueError(f"a split of another date than {self.on}")
+
+
 class SettingsChanged(Message, frozen=True, kw_only=True, tag="settings"):
     """Overrides of config.yaml, complete: dotted key to JSON value."""
 
@@ -199,6 +211,7 @@ AnyMessage = (
     | TrendAnswered
     | HoldingsChanged
     | WatchListChanged
+    | SplitsToday
     | SettingsChanged
     | Event
 )

@@ -167,6 +167,7 @@ SAMPLES: Samples = {
     "alarms.token_shared": alarms.token_shared,
     "alarms.watched": lambda t: alarms.watched(said(EventKind.WATCHED), t),
     "alarms.unfrozen": lambda t: alarms.unfrozen(said(EventKind.UNFROZEN), t),
+    "alarms.unfrozen-split": lambda t: alarms.unfrozen(said(EventKind.UNFROZEN, qty=12, stop_price="68.00"), t),
     "alarms.guardian_sold": lambda t: alarms.guardian_sold(said(EventKind.GUARDIAN_TOOK_OVER, qty=1), t),
     "alarms.exit_waits": lambda t: alarms.exit_waits(said(EventKind.EXIT_WAITS, reason="STOP"), t),
     "alarms.order_line": lambda t: alarms.order_line(said(EventKind.ORDER_UNKNOWN, qty=1), t),
@@ -201,6 +202,7 @@ SAMPLES: Samples = {
     "feed.told-slow_line": lambda t: feed.told(said(EventKind.FEED_DELAYED, delay_s="140"), t),
     "feed.told-back_at_once": lambda t: feed.told(said(EventKind.FEED_UP, minutes=0), t),
     "feed.split-reverse": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=1.0, old=25.0), t),
+    "feed.split-small": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=21.0, old=20.0), t),
     **{
         f"feed.securities_line-{name}": (lambda t, b=b: feed.securities_line(b, NOW, t))
         for name, b in SECURITIES.items()
