@@ -105,7 +105,9 @@ class BusSide:
     async def publish_holdings(self) -> None:
         now = self._runtime.clock.now()
         held = self._stage.book.holdings()
-        message = HoldingsChanged(id=message_id("holdings", now.isoformat(), *held), positions=held, at=now)
+        planned = tuple(plan.ticker for plan in self._stage.book.open_plans())
+        key = message_id("holdings", now.isoformat(), *held)
+        message = HoldingsChanged(id=key, positions=held, planned=planned, at=now)
         try:
             await self._runtime.bus.publish(Channel.CONTROL, message)
         except BusUnavailable:

@@ -120,6 +120,29 @@ def _instant(written: str) -> dt.datetime | None:
         return None
 
 
+def halted(event: Event, t: Translator) -> str:
+    """The exchange has halted a ticker that is held or about to be bought."""
+    since = dt.datetime.fromtimestamp(whole(event.values, "since_ms") / 1000, dt.UTC)
+    held = event.values.get("held") is True
+    return lines(
+        t("⏸ <b>Trading in {ticker} is halted</b> · since {time}", ticker=event.ticker, time=t.time(since)),
+        t("The exchange has stopped it. Until it resumes nothing is filled, not even at the stop.")
+        if held
+        else t("The exchange has stopped it. Until it resumes no buy is filled."),
+        t("After a halt the first price may be far away. The stop is looked at as soon as there is one.")
+        if held
+        else None,
+    )
+
+
+def resumed(event: Event, t: Translator) -> str:
+    """A halt that was told is over."""
+    return lines(
+        t("▶️ <b>{ticker} trades again</b>", ticker=event.ticker),
+        t("Its stop can be filled again.") if event.values.get("held") is True else None,
+    )
+
+
 def split(event: Event, t: Translator) -> str:
     """A ticker that is held or watched is split today."""
     new, old = (amount(event.values, key).normalize() for key in ("new", "old"))

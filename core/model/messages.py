@@ -116,10 +116,11 @@ class HeldPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HoldingsChanged(Message, frozen=True, kw_only=True, tag="holdings"):
-    """The trader's positions, complete; sent on each change and every half minute."""
+    """The trader's positions, complete; sent on each change and every half minute. `planned` is what may be bought next."""
 
     positions: tuple[HeldPosition, ...]
     at: Instant
+    planned: tuple[str, ...] = ()
 
 
 class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
@@ -186,6 +187,8 @@ class EventKind(enum.StrEnum):
     FEED_DELAYED = "feed_delayed"
     FEED_TIMELY = "feed_timely"
     SPLIT_TODAY = "split_today"
+    TICKER_HALTED = "ticker_halted"
+    TICKER_RESUMED = "ticker_resumed"
     FEED_DOWN = "feed_down"
     FEED_UP = "feed_up"
     BROKER_DOWN = "broker_down"

@@ -159,6 +159,7 @@ ORDINARY = {
     EventKind.RESUMED,
     EventKind.UNFROZEN,
     EventKind.WATCHED,
+    EventKind.TICKER_RESUMED,
     EventKind.LIQUIDATION,
     EventKind.FEED_TIMELY,
     EventKind.FEED_UP,

@@ -4,11 +4,13 @@ import datetime as dt
 from types import SimpleNamespace
 
 from core.model.instrument import Split
-from core.model.messages import SplitsToday
+from core.model.messages import Channel, HoldingsChanged, SplitsToday
 from core.stages.trade.inputs import SplitsTold, TradeInput
 from services.bus_side import BusSide
 from services.runtime import Runtime
-from tests.unit.core.builders import NOON
+from tests.unit.core.builders import NOON, TICKER
+from tests.unit.core.harness import World
+from tests.unit.services.conftest import FakeBus
 from tests.unit.services.test_settings_reach import Stream
 
 
@@ -28,3 +30,14 @@ async def test_the_trader_hears_of_the_days_splits(runtime: Runtime) -> None:
     assert isinstance(heard, SplitsTold)
     assert (heard.on, heard.splits) == (on, splits)
     assert len(runtime.bus.acked) == 1  # type: ignore[attr-defined]
+
+
+async def test_the_others_hear_of_what_may_be_bought_next(runtime: Runtime, bus: FakeBus) -> None:
+    world, nothing = World(), SimpleNamespace()
+    world.buy_signal()
+    side = BusSide(runtime, world.stage, nothing, nothing, tell=nothing, start=nothing)  # type: ignore[arg-type]
+    await side.publish_holdings()
+    ((channel, message),) = bus.published
+    assert channel is Channel.CONTROL
+    assert isinstance(message, HoldingsChanged)
+    assert (message.positions, message.planned) == ((), (TICKER,))

@@ -76,6 +76,7 @@ TOLD = {
     EventKind.EXIT_WAITS: {"reason": "STOP"},
     EventKind.SELL_STARTED: {"reason": "STOP"},
     EventKind.GUARDIAN_TOOK_OVER: {"side": "SELL", "reason": "GUARD"},
+    EventKind.TICKER_HALTED: {"since_ms": 1_795_188_600_000, "held": False},
     EventKind.SPLIT_TODAY: {"new": 10.0, "old": 1.0},
     EventKind.ORDER_REJECTED: {"code": "APBK0919", "message": "주문가능금액을 초과 했습니다"},
 }
@@ -202,6 +203,8 @@ SAMPLES: Samples = {
     "feed.told-slow_line": lambda t: feed.told(said(EventKind.FEED_DELAYED, delay_s="140"), t),
     "feed.told-back_at_once": lambda t: feed.told(said(EventKind.FEED_UP, minutes=0), t),
     "feed.split-reverse": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=1.0, old=25.0), t),
+    "feed.halted-held": lambda t: feed.halted(said(EventKind.TICKER_HALTED, since_ms=1_795_188_600_000, held=True), t),
+    "feed.resumed-held": lambda t: feed.resumed(said(EventKind.TICKER_RESUMED, held=True), t),
     "feed.split-small": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=21.0, old=20.0), t),
     **{
         f"feed.securities_line-{name}": (lambda t, b=b: feed.securities_line(b, NOW, t))
