@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from adapters.calendar import load_calendar
 from adapters.candidates import FileCandidates
@@ -83,6 +84,25 @@ class Vendor:
         return await self._reference.daily_bars(ticker, today - DAYS_LOOKBACK, today)
 
 
+class StateFiles:
+    """What the bot asks for and reads by files of the state directory, without the other processes."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+
+    async def halt(self) -> None:
+        """Block every entry."""
+        await asyncio.to_thread((self._state_dir / "HALT").touch)
+
+    async def handback(self) -> None:
+        """Ask the guardian to give the watch back."""
+        await asyncio.to_thread(request_handback, self._state_dir)
+
+    async def secret(self) -> str | None:
+        """The second factor's secret, where one is enrolled."""
+        return await asyncio.to_thread(read_secret, self._state_dir)
+
+
 async def main(runtime: Runtime) -> None:
     """Wire the bot."""
     telegram = environment.telegram(runtime.env)
@@ -95,16 +115,7 @@ async def main(runtime: Runtime) -> None:
     charts = ChartWorker()
     calendar = load_calendar(settings.state_dir, clock.now().date())
     vendor = Vendor(reference, calendar, clock) if reference is not None else None
-
-    async def halt() -> None:
-        await asyncio.to_thread((settings.state_dir / "HALT").touch)
-
-    async def handback() -> None:
-        await asyncio.to_thread(request_handback, settings.state_dir)
-
-    async def secret() -> str | None:
-        return await asyncio.to_thread(read_secret, settings.state_dir)
-
+    files = StateFiles(settings.state_dir)
     deps = BotDeps(
         token=telegram.token,
         owners=telegram.owners,
@@ -123,10 +134,10 @@ async def main(runtime: Runtime) -> None:
         bars=vendor.bars if vendor is not None else Heard(runtime.bus).bars,
         days=vendor.days if vendor is not None else None,
         api_base=telegram.api_url or None,
-        halt=halt,
+        halt=files.halt,
         beats=file_beats(settings.state_dir),
-        handback=handback,
-        secret=secret,
+        handback=files.handback,
+        secret=files.secret,
         caps=load_caps(caps_path(settings.config_path)),
         calibration=Installed(settings.state_dir).now,
         backtests=ChildBacktests(settings.state_dir, settings.config_path),

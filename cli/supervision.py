@@ -53,6 +53,63 @@ def _program(state_dir: Path, program: Program, priority: int) -> str:
     )
 
 
+def _itself(state_dir: Path) -> str:
+    return _section(
+        "supervisord",
+        {
+            "nodaemon": "true",
+            "silent": "true",
+            "identifier": "seohak",
+            "directory": ROOT,
+            "umask": "077",
+            "logfile": log_path(state_dir, "supervisord"),
+            "logfile_maxbytes": LOG_BYTES,
+            "logfile_backups": LOG_BACKUPS,
+            "pidfile": state_dir / "supervisord.pid",
+            "childlogdir": state_dir / "logs",
+            "nocleanup": "true",
+        },
+    )
+
+
+def _keeper(state_dir: Path) -> str:
+    """Starts a new keeper where the old one was killed (cli.watch asks for it), and ends."""
+    return _section(
+        "program:keeper",
+        {
+            "command": _command("keeper"),
+            "directory": ROOT,
+            "autostart": "false",
+            "autorestart": "false",
+            "startsecs": 0,
+            "startretries": 0,
+            "redirect_stderr": "true",
+            "stdout_logfile": log_path(state_dir, "keeper"),
+            "stdout_logfile_maxbytes": 0,
+        },
+    )
+
+
+def _watch(state_dir: Path) -> str:
+    return _section(
+        f"eventlistener:{WATCH.name}",
+        {
+            "command": _command(WATCH.name),
+            "directory": ROOT,
+            "priority": 5,
+            "events": EVENTS,
+            "buffer_size": 200,
+            "autorestart": "true",
+            "startsecs": STARTSECS,
+            "startretries": ENDLESS,
+            "stopwaitsecs": WATCH.stop_s,
+            "stderr_logfile": log_path(state_dir, WATCH.name),
+            "stderr_logfile_maxbytes": LOG_BYTES,
+            "stderr_logfile_backups": LOG_BACKUPS,
+        },
+    )
+
+
 def configuration(state_dir: Path, socket_path: Path, names: Iterable[str]) -> str:
     """The whole file. It holds no secrets: each program's launcher reads its own (cli.launch). Raises ValueError for odd paths."""
     for path in (str(state_dir), str(socket_path), str(ROOT), sys.executable):
@@ -62,22 +119,7 @@ def configuration(state_dir: Path, socket_path: Path, names: Iterable[str]) -> s
     wanted = frozenset(names)
     sections = [
         "; written by ./seohak up from cli/programs.py; don't edit\n",
-        _section(
-            "supervisord",
-            {
-                "nodaemon": "true",
-                "silent": "true",
-                "identifier": "seohak",
-                "directory": ROOT,
-                "umask": "077",
-                "logfile": log_path(state_dir, "supervisord"),
-                "logfile_maxbytes": LOG_BYTES,
-                "logfile_backups": LOG_BACKUPS,
-                "pidfile": state_dir / "supervisord.pid",
-                "childlogdir": state_dir / "logs",
-                "nocleanup": "true",
-            },
-        ),
+        _itself(state_dir),
         _section("unix_http_server", {"file": socket_path, "chmod": "0700"}),
         _section(
             "rpcinterface:supervisor",
@@ -88,38 +130,8 @@ def configuration(state_dir: Path, socket_path: Path, names: Iterable[str]) -> s
             for number, program in enumerate(SUPERVISED, 1)
             if program.name in wanted
         ),
-        # starts a new keeper where the old one was killed (cli.watch asks for it), and ends
-        _section(
-            "program:keeper",
-            {
-                "command": _command("keeper"),
-                "directory": ROOT,
-                "autostart": "false",
-                "autorestart": "false",
-                "startsecs": 0,
-                "startretries": 0,
-                "redirect_stderr": "true",
-                "stdout_logfile": log_path(state_dir, "keeper"),
-                "stdout_logfile_maxbytes": 0,
-            },
-        ),
-        _section(
-            f"eventlistener:{WATCH.name}",
-            {
-                "command": _command(WATCH.name),
-                "directory": ROOT,
-                "priority": 5,
-                "events": EVENTS,
-                "buffer_size": 200,
-                "autorestart": "true",
-                "startsecs": STARTSECS,
-                "startretries": ENDLESS,
-                "stopwaitsecs": WATCH.stop_s,
-                "stderr_logfile": log_path(state_dir, WATCH.name),
-                "stderr_logfile_maxbytes": LOG_BYTES,
-                "stderr_logfile_backups": LOG_BACKUPS,
-            },
-        ),
+        _keeper(state_dir),
+        _watch(state_dir),
     ]
     return "\n".join(sections)
 

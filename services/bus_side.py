@@ -12,13 +12,14 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
+    SplitsToday,
     TrendAnswered,
     TrendAsked,
     message_id,
 )
 from core.model.signal import SignalType, TrendState
 from core.stages.trade import TradeStage
-from core.stages.trade.inputs import ParamsChanged, SignalArrived, TradeInput, TrendArrived
+from core.stages.trade.inputs import ParamsChanged, SignalArrived, SplitsTold, TradeInput, TrendArrived
 from ports.bus import BusUnavailable, Delivery
 from services.broker_watch import BrokerWatch
 from services.runtime import Runtime
@@ -61,6 +62,8 @@ class BusSide:
                 await self._signal(message)
             case TrendAnswered():
                 await self._tell(TrendArrived(at=now, answer=message))
+            case SplitsToday():
+                await self._tell(SplitsTold(at=now, on=message.on, splits=message.splits))
             case SettingsChanged():
                 params = self._runtime.with_overrides(dict(message.overrides))
                 await self._tell(ParamsChanged(at=now, params=params.trading))
@@ -104,7 +107,9 @@ class BusSide:
     async def publish_holdings(self) -> None:
         now = self._runtime.clock.now()
         held = self._stage.book.holdings()
-        message = HoldingsChanged(id=message_id("holdings", now.isoformat(), *held), positions=held, at=now)
+        planned = tuple(plan.ticker for plan in self._stage.book.open_plans())
+        key = message_id("holdings", now.isoformat(), *held)
+        message = HoldingsChanged(id=key, positions=held, planned=planned, at=now)
         try:
             await self._runtime.bus.publish(Channel.CONTROL, message)
         except BusUnavailable:

@@ -46,6 +46,7 @@ from ports.market_data import BarStream, FeedStatus, HaltChange, ReferenceData, 
 from ports.store import RecordStore
 from services.feed_health import FeedHealth
 from services.feeds import Following, open_feed, seen_by_feed
+from services.halts import HaltNews
 from services.keeping import keep_days
 from services.recording import Recorder
 from services.runtime import Runtime, run, until_stopped
@@ -92,11 +93,13 @@ class Collector:
         self._securities = Securities(runtime, reference, records, listings, self._stage, self._known_anew)
         self._recorder = Recorder(runtime, self._not_recorded, self._stage.known)
         self._health = FeedHealth(runtime, stream)
+        self._halt_news = HaltNews(runtime)
         self._bars = self._published = self._lost = self._finds = 0
 
     async def run(self) -> None:
         """Work until the stop."""
         await self._securities.load()
+        await self._halt_news.remember()
         self._recorder.begin(self._runtime.clock.now(), self._watch_list)
         try:
             await until_stopped(
@@ -120,15 +123,16 @@ class Collector:
                 case FeedStatus():
                     await self._status_changed(item)
                 case HaltChange():
-                    self._halt_changed(item)
+                    await self._halt_changed(item)
                 case _:
                     await self._bars_arrived(item)
 
-    def _halt_changed(self, halt: HaltChange) -> None:
+    async def _halt_changed(self, halt: HaltChange) -> None:
         now = self._runtime.clock.now()
         at_ms = halt.at_ms or int(now.timestamp() * 1000)
         self._recorder.add(Halted(at=now, ticker=halt.ticker, at_ms=at_ms, halted=halt.halted))
         self._stage.halt_changed(halt.ticker, at_ms, halted=halt.halted)
+        await self._halt_news.changed(halt.ticker, at_ms, halted=halt.halted)
 
     async def _status_changed(self, status: FeedStatus) -> None:
         at = self._runtime.clock.now()
@@ -151,6 +155,7 @@ class Collector:
         self._recorder.add(Arrived(at=now, bars=batch))
         await self._perform(self._stage.bars_arrived(batch, now))
         self._health.bars_arrived(batch, now)
+        await self._halt_news.bars_arrived(batch)
         self._runtime.note(bars=self._bars, published=self._published, lost=self._lost, found=self._finds)
         self._runtime.note(bars_at=now.isoformat(), refused=msgspec.json.encode(self._stage.rejections).decode())
 
@@ -253,6 +258,7 @@ class Collector:
                 case HoldingsChanged():
                     self._held = tuple(p.ticker for p in message.positions)
                     self._recorder.add(Holding(at=at, positions=message.positions))
+                    await self._halt_news.concern(self._held, message.planned)
                 case WatchListChanged():
                     self._watched = message.tickers
                     self._recorder.add(Watching(at=at, watch=message))

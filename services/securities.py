@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from core.model.instrument import Instrument, Listing, Split
-from core.model.messages import Channel, Event, EventKind, Screened, Value, message_id
+from core.model.messages import Channel, Event, EventKind, Screened, SplitsToday, Value, message_id
 from core.rules.days import us_date
 from core.stages.collect import CollectStage
 from ports.bus import BusUnavailable
@@ -24,6 +24,7 @@ COUNT_AGE = dt.timedelta(hours=24)
 LIST_AGE = dt.timedelta(hours=20)
 LISTINGS_EVERY = dt.timedelta(hours=24)
 LOOK_EVERY = dt.timedelta(minutes=10)
+REPEAT_SPLITS = dt.timedelta(minutes=1)
 START_S = 30.0
 COPY = "securities.json"
 
@@ -55,6 +56,8 @@ class Securities:
         self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._listings: Mapping[str, Listing] = {}
         self._splits: dict[str, Split] = {}
+        # of which US date they are; None until the vendor has told
+        self._splits_on: dt.date | None = None
         self._mine: frozenset[str] = frozenset()
         self._told: set[tuple[str, dt.date]] = set()
         self._list_at: dt.datetime | None = None
@@ -119,6 +122,7 @@ class Securities:
         await asyncio.gather(
             self._runtime.every(LISTINGS_EVERY.total_seconds(), self._renew_listings, least_s=60.0),
             self._runtime.every(LOOK_EVERY.total_seconds(), self.look, least_s=10.0),
+            self._runtime.every(REPEAT_SPLITS.total_seconds(), self.repeat_splits, least_s=1.0),
         )
 
     async def look(self) -> None:
@@ -160,6 +164,7 @@ class Securities:
     async def _renew_splits(self, now: dt.datetime) -> None:
         on = us_date(now)
         self._splits = {each.ticker: each for each in await self._reference.splits(on) if each.on == on}
+        self._splits_on = on
         self._runtime.note(splits=len(self._splits))
         adjusted: list[Instrument] = []
         for ticker, split in self._splits.items():
@@ -257,6 +262,18 @@ class Securities:
             except BusUnavailable:
                 return
             self._told.add((split.ticker, split.on))
+
+    async def repeat_splits(self) -> None:
+        """The trader holds stops back by them; said again and again, because messages get lost and processes restart."""
+        now = self._runtime.clock.now()
+        on = us_date(now)
+        if self._splits_on != on:
+            return
+        message = SplitsToday(
+            id=message_id("splits", now.isoformat()), on=on, splits=tuple(self._splits.values()), at=now
+        )
+        with contextlib.suppress(BusUnavailable):
+            await self._runtime.bus.publish(Channel.CONTROL, message)
 
 
 def _of(splits: Mapping[str, Split], tickers: Collection[str]) -> list[Split]:

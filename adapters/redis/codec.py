@@ -14,6 +14,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
+    SplitsToday,
     TrendAnswered,
     TrendAsked,
     WatchListChanged,
@@ -25,7 +26,7 @@ ACCEPTED: Final[dict[Channel, tuple[type[AnyMessage], ...]]] = {
     Channel.SIGNAL: (Signal,),
     Channel.TREND: (TrendAsked, TrendAnswered),
     Channel.EVENTS: (Event,),
-    Channel.CONTROL: (HoldingsChanged, WatchListChanged, SettingsChanged),
+    Channel.CONTROL: (HoldingsChanged, WatchListChanged, SplitsToday, SettingsChanged),
 }
 """What may travel on each channel."""
 

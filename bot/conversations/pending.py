@@ -4,13 +4,14 @@ import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from telegram import Message
+from telegram import Message, Update
 from telegram.ext import ConversationHandler, filters
 
 from bot.access import command_of
-from bot.context import AppContext
+from bot.context import AppContext, answer
 from bot.settings import Field
 from bot.spec import CommandSpec
+from bot.views.replies import stale_button
 from core.model.messages import Value
 
 PENDING = "settings"
@@ -74,6 +75,12 @@ class CommandWord(filters.MessageFilter):
 def pending_of(context: AppContext) -> Pending | None:
     found = context.user_data.get(PENDING) if context.user_data is not None else None
     return found if isinstance(found, Pending) else None
+
+
+async def stale(update: Update, context: AppContext) -> int | None:
+    """A button whose time is over: says so and moves nothing."""
+    await answer(update.callback_query, stale_button(context.t), alert=True)
+    return None
 
 
 def remember(context: AppContext, pending: Pending | None) -> None:

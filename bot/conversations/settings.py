@@ -18,11 +18,11 @@ from telegram.ext import (
 from telegram.warnings import PTBUserWarning
 
 from bot.context import AppContext, answer
-from bot.conversations import candidate
-from bot.conversations.pending import END, OPEN, CommandWord, Move, Pending, Step, pending_of, remember
+from bot.conversations import candidate, changes
+from bot.conversations.pending import END, OPEN, CommandWord, Move, Pending, Step, pending_of, remember, stale
 from bot.effects import effects
 from bot.handlers import confirm
-from bot.history import Refusal, kept, refusal, stamp
+from bot.history import Refusal, stamp
 from bot.keyboards import Act, decode, pattern
 from bot.settings import Field, Problem, cap_of, check, fields, parse, search, toggled, value_of
 from bot.spec import CommandSpec
@@ -30,15 +30,12 @@ from bot.views import history as history_views
 from bot.views import settings as views
 from bot.views.base import View
 from bot.views.keys import LABELS, SECTIONS
-from bot.views.replies import stale_button
 from core.model.messages import Value
 from core.rules.widening import widens
 from ports.bus import BusUnavailable
-from ports.store import Override, StoreUnavailable
+from ports.store import StoreUnavailable
 
 TIMEOUT_S = 600
-NEWEST = 3
-HISTORY = 100
 
 
 def _present(context: AppContext, key: str) -> Value:
@@ -72,7 +69,7 @@ async def _top(update: Update, context: AppContext) -> int:
 
 async def _section(update: Update, context: AppContext, section: str) -> int | None:
     if section not in SECTIONS:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     remember(context, None)
     mine = [f for f in fields().values() if f.section == section]
@@ -83,7 +80,7 @@ async def _section(update: Update, context: AppContext, section: str) -> int | N
 
 async def _key(update: Update, context: AppContext, key: str) -> int | None:
     if key not in fields():
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     return await _open(update, context, fields()[key])
 
@@ -114,7 +111,7 @@ async def _option(update: Update, context: AppContext, key: str, option: str) ->
     """A choice was pressed. The button carries its key, so that it works after a restart."""
     field = fields().get(key)
     if field is None or field.elsewhere or field.kind not in {"choice", "bool"}:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     return await _read(update, context, Pending(field), option)
 
@@ -123,7 +120,7 @@ async def _tick(update: Update, context: AppContext, key: str, option: str) -> i
     """A tick of a list was pressed; nothing is asked yet."""
     field = fields().get(key)
     if field is None or field.kind != "list" or option not in field.choices:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     pending = pending_of(context)
     if pending is None or pending.field.key != key:
@@ -139,7 +136,7 @@ async def _ticked(update: Update, context: AppContext, key: str) -> int | None:
     """The ticks are complete."""
     pending = pending_of(context)
     if pending is None or pending.field.key != key or pending.chosen is None:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     return await _consider(update, context, pending, pending.chosen)
 
@@ -148,7 +145,7 @@ async def _default(update: Update, context: AppContext, key: str) -> int | None:
     """Back to what config.yaml says."""
     field = fields().get(key)
     if field is None or field.elsewhere:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     return await _consider(update, context, Pending(field, reset=True), value_of(context.desk.deps.params, key))
 
@@ -211,7 +208,7 @@ async def _agree(update: Update, context: AppContext, token: str) -> int | None:
     """[Apply]: what risks more is asked once more."""
     pending = pending_of(context)
     if pending is None or not token or pending.token != token:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
     if not widens(pending.field.key, pending.before, pending.value):
         return await _apply(update, context, pending)
@@ -224,7 +221,7 @@ async def _insist(update: Update, context: AppContext, token: str) -> int | None
     """The second [Apply]; a code of the second factor is asked for where it is enrolled."""
     pending = pending_of(context)
     if pending is None or not pending.warned or pending.token != token:
-        return await _stale(update, context)
+        return await stale(update, context)
     await answer(update.callback_query)
 
     async def run(update: Update, context: AppContext) -> None:
@@ -240,7 +237,7 @@ async def _apply(update: Update, context: AppContext, pending: Pending) -> int:
     """Only if the value is still the one that was shown; otherwise ask again."""
     remember(context, None)
     field = pending.field
-    override = _override(context, field, pending.before, _kept(pending))
+    override = changes.override(context, field, pending.before, _kept(pending))
     try:
         done = await context.desk.change(override)
     except (BusUnavailable, StoreUnavailable):
@@ -265,20 +262,10 @@ async def _stepped(update: Update, context: AppContext, candidate_id: str, *, ag
     return await _consider(update, context, Pending(asked.field, candidate=candidate_id), asked.value)
 
 
-def _override(context: AppContext, field: Field, before: Value, value: Value) -> Override:
-    return Override(key=field.key, old=before, new=value, by=str(context.who), at=context.desk.deps.clock.now())
-
-
-async def _changes(context: AppContext) -> list[Override]:
-    return kept(await context.desk.deps.chat.override_history(limit=HISTORY))
-
-
 async def _undo(update: Update, context: AppContext, which: str) -> int | None:
     """Back to the value before, within ten minutes, unless the key was changed again since."""
     desk = context.desk
-    changes = await _changes(context)
-    change = next((entry for entry in changes if stamp(entry) == which), None)
-    no = refusal(change, changes, desk.overrides, desk.deps.clock.now())
+    change, no = await changes.found(context, which)
     if change is None or no is not None:
         await answer(update.callback_query, history_views.refused(no or Refusal.GONE, context.t), alert=True)
         return None
@@ -287,26 +274,13 @@ async def _undo(update: Update, context: AppContext, which: str) -> int | None:
         # what risks more is asked about, whichever way it comes
         await answer(update.callback_query)
         return await _consider(update, context, Pending(field), change.old)
-    back = _override(context, field, _present(context, field.key), change.old)
+    back = changes.override(context, field, _present(context, field.key), change.old)
     problem = check(desk.deps.params, desk.overrides, field, change.old, desk.deps.caps)
     if problem is not None or not await desk.change(back):
         await answer(update.callback_query, history_views.refused(Refusal.GONE, context.t), alert=True)
         return None
     await answer(update.callback_query)
     await context.show(update, views.undone(field, back.old, back.new, stamp(back), context.t))
-    return Step.CHOOSE
-
-
-async def _history(update: Update, context: AppContext, page: str) -> int | None:
-    """Who changed what, when; the young ones can be undone."""
-    if not page.isdecimal():
-        return await _stale(update, context)
-    await answer(update.callback_query)
-    desk, changes = context.desk, await _changes(context)
-    now = desk.deps.clock.now()
-    undoable = {stamp(c) for c in changes if refusal(c, changes, desk.overrides, now) is None}
-    remember(context, None)
-    await context.show(update, history_views.history(changes, int(page), undoable, str(context.who), context.t))
     return Step.CHOOSE
 
 
@@ -322,11 +296,7 @@ async def cancelled(update: Update, context: AppContext) -> int:
 
 async def _closed(update: Update, context: AppContext, *, by_command: bool = False) -> int:
     remember(context, None)
-    try:
-        changes = await _changes(context)
-    except StoreUnavailable:
-        changes = []
-    await context.show(update, history_views.closed(changes[:NEWEST], context.t, by_command=by_command))
+    await context.show(update, history_views.closed(await changes.newest(context), context.t, by_command=by_command))
     return END
 
 
@@ -337,11 +307,6 @@ async def timed_out(update: Update, context: AppContext) -> int:
     if pending is not None:
         await context.show(update, views.timed_out(pending.field, context.t))
     return END
-
-
-async def _stale(update: Update, context: AppContext) -> int | None:
-    await answer(update.callback_query, stale_button(context.t), alert=True)
-    return None
 
 
 BUTTONS: Mapping[str, Move] = {
@@ -355,7 +320,7 @@ BUTTONS: Mapping[str, Move] = {
     "ok": Move(_agree, OPEN, where=(Step.TYPE,)),
     "sure": Move(_insist, OPEN, where=(Step.TYPE,)),
     "undo": Move(_undo, OPEN),
-    "hist": Move(_history, (Step.CHOOSE,)),
+    "hist": Move(changes.history, (Step.CHOOSE,)),
     "cand": Move(partial(_stepped, agreed=False), OPEN),
     "next": Move(partial(_stepped, agreed=True), OPEN),
     "end": Move(_close, (END,), 0),
@@ -375,7 +340,7 @@ async def pressed(update: Update, context: AppContext) -> int | None:
     name, *args = press.args if press is not None and press.args else ("",)
     move = BUTTONS.get(name)
     if move is None or len(args) != move.args:
-        await _stale(update, context)
+        await stale(update, context)
         return None
     to = await move.run(update, context, *args)
     assert to is None or to in move.to, f"{name} leads to {to}"

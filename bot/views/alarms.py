@@ -138,6 +138,12 @@ def manual_sold(event: Event, t: Translator) -> str:
 def unfrozen(event: Event, t: Translator) -> str:
     v = event.values
     title = titled(event.ticker, text(v, "name"), text(v, "name_ko"), t)
+    if "stop_price" in v:
+        return lines(
+            t("✅ {title}: the account shows the new shares of the split", title=title),
+            t("The bot's own: {qty}", qty=t.shares(whole(v, "qty"))),
+            t("The stop was converted and guards again: {price}", price=t.usd(amount(v, "stop_price"))),
+        )
     return t("✅ {title}: the share count agrees again. Everything goes on as before.", title=title)
 
 

@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 
 from bot.i18n import Translator
 from bot.values import amount, text, whole
 from bot.views.base import lines
 from bot.views.words import FEED_TROUBLES, word
 from core.model.messages import Event, EventKind
+from core.rules.shares import moves_price
 
 # Only a plan is that late for minutes on end.
 BY_PLAN_S = 600
@@ -118,9 +120,33 @@ def _instant(written: str) -> dt.datetime | None:
         return None
 
 
+def halted(event: Event, t: Translator) -> str:
+    """The exchange has halted a ticker that is held or about to be bought."""
+    since = dt.datetime.fromtimestamp(whole(event.values, "since_ms") / 1000, dt.UTC)
+    held = event.values.get("held") is True
+    return lines(
+        t("⏸ <b>Trading in {ticker} is halted</b> · since {time}", ticker=event.ticker, time=t.time(since)),
+        t("The exchange has stopped it. Until it resumes nothing is filled, not even at the stop.")
+        if held
+        else t("The exchange has stopped it. Until it resumes no buy is filled."),
+        t("After a halt the first price may be far away. The stop is looked at as soon as there is one.")
+        if held
+        else None,
+    )
+
+
+def resumed(event: Event, t: Translator) -> str:
+    """A halt that was told is over."""
+    return lines(
+        t("▶️ <b>{ticker} trades again</b>", ticker=event.ticker),
+        t("Its stop can be filled again.") if event.values.get("held") is True else None,
+    )
+
+
 def split(event: Event, t: Translator) -> str:
     """A ticker that is held or watched is split today."""
     new, old = (amount(event.values, key).normalize() for key in ("new", "old"))
+    waits = new > 0 and old > 0 and moves_price(Fraction(new) / Fraction(old))
     head = (
         t(
             "✂️ <b>{ticker} is split today</b>: {new} new shares for {old} old",
@@ -142,6 +168,10 @@ def split(event: Event, t: Translator) -> str:
             "The price changes by that much, your money does not. The new number of shares may take a day to show in the account."
         ),
         t(
+            "If the bot holds it: automatic sales wait until the account shows the new shares; then the stop is converted."
+        )
+        if waits
+        else t(
             "If you hold it: Seohak compares the shares with the broker before it sells, and asks you where they do not agree."
         ),
     )

@@ -99,6 +99,10 @@ def _alarm(event: Event, t: Translator, standing: Standing | None) -> Notice | N
             return Notice(View(said), topic, quiet=quiet, urgent=not quiet) if said is not None else None
         case EventKind.UNWATCHED:
             return Notice(View(alarms.unwatched(event, standing, t)), Topic.ALARM, quiet=False, urgent=True)
+        case EventKind.TICKER_HALTED:
+            return Notice(View(feed.halted(event, t)), Topic.ALARM, quiet=False)
+        case EventKind.TICKER_RESUMED:
+            return Notice(View(feed.resumed(event, t)), Topic.STATE, quiet=True)
         case EventKind.WATCHED:
             return Notice(View(alarms.watched(event, t)), Topic.STATE, quiet=True)
         case EventKind.MANUAL_SOLD:

@@ -53,15 +53,16 @@ def _manual(q: Question, t: Translator) -> list[str | None]:
     ]
 
 
+FROZEN_TITLES: Mapping[str, str] = {
+    "missing": mark("🧊 <b>Check needed: shares are missing</b>"),
+    "split": mark("🧊 <b>Check needed: split or reverse split?</b>"),
+    "known_split": mark("🧊 <b>Split or reverse split today: automatic sales wait</b>"),
+}
+
+
 def _frozen(q: Question, t: Translator) -> list[str | None]:
-    split = q.reason == "split"
-    title = (
-        mark("🧊 <b>Check needed: split or reverse split?</b>")
-        if split
-        else mark("🧊 <b>Check needed: shares are missing</b>")
-    )
     return [
-        t(title),
+        t(FROZEN_TITLES.get(q.reason, FROZEN_TITLES["missing"])),
         RULE,
         *_named(q, t),
         t("In the account: {held} (expected {expected})", held=t.shares(q.held), expected=t.shares(q.expected)),
@@ -132,6 +133,13 @@ def _advice(q: Question, t: Translator) -> list[str | None]:
                 _change(q, t),
                 t("<b>Automatic sales are suspended</b>: after a split the stop price means nothing."),
                 t("Please check the shares in the KIS app, then press the button: the stop is converted with them."),
+                t("Nothing is bought of it meanwhile. /sell {ticker} still works.", ticker=q.ticker),
+            ]
+        case Kind.FROZEN, "known_split":
+            return [
+                t("The price of the new shares says nothing about the old stop, so nothing is sold at it."),
+                t("As soon as the account shows the new shares, the stop is converted and guards again by itself."),
+                t("Press the button only if the shares in the KIS app are right as they are."),
                 t("Nothing is bought of it meanwhile. /sell {ticker} still works.", ticker=q.ticker),
             ]
         case Kind.FROZEN, _:

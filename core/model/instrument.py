@@ -37,7 +37,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     old: float
 
     def __post_init__(self) -> None:
-        if not (0 < self.new < 1e9 and 0 < self.old < 1e9):
+        if not (0 < self.new < 1e9 and 0 < self.old < 1e9 and 1e-5 <= self.new / self.old <= 1e5):
             raise ValueError(f"{self.ticker}: a split is of positive numbers of shares, not {self.new} for {self.old}")
 
     @property

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from core.model.bar import Bar
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, Split
 from core.model.signal import Discovery, TrendState, Verdict
 
 VERSION = 1
@@ -116,10 +116,11 @@ class HeldPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HoldingsChanged(Message, frozen=True, kw_only=True, tag="holdings"):
-    """The trader's positions, complete; sent on each change and every half minute."""
+    """The trader's positions, complete; sent on each change and every half minute. `planned` is what may be bought next."""
 
     positions: tuple[HeldPosition, ...]
     at: Instant
+    planned: tuple[str, ...] = ()
 
 
 class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
@@ -128,6 +129,18 @@ class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
     tickers: tuple[str, ...]
     securities: tuple[Instrument, ...] = ()
     at: Instant
+
+
+class SplitsToday(Message, frozen=True, kw_only=True, tag="splits"):
+    """The splits of the whole market that take effect on a US date, complete; repeated every minute of that date."""
+
+    on: dt.date
+    splits: tuple[Split, ...]
+    at: Instant
+
+    def __post_init__(self) -> None:
+        if any(split.on != self.on for split in self.splits):
+            raise ValueError(f"a split of another date than {self.on}")
 
 
 class SettingsChanged(Message, frozen=True, kw_only=True, tag="settings"):
@@ -174,6 +187,8 @@ class EventKind(enum.StrEnum):
     FEED_DELAYED = "feed_delayed"
     FEED_TIMELY = "feed_timely"
     SPLIT_TODAY = "split_today"
+    TICKER_HALTED = "ticker_halted"
+    TICKER_RESUMED = "ticker_resumed"
     FEED_DOWN = "feed_down"
     FEED_UP = "feed_up"
     BROKER_DOWN = "broker_down"
@@ -199,6 +214,7 @@ AnyMessage = (
     | TrendAnswered
     | HoldingsChanged
     | WatchListChanged
+    | SplitsToday
     | SettingsChanged
     | Event
 )

@@ -34,7 +34,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     round trip can be told at the end. Fees are kept apart from cost. `own_qty` are the owner's own shares of the same
     ticker, never sold by us; `frozen` says why a person must look at the position before anything is bought or sold
     automatically. `parts` tells the realised result in parts; None where nothing is sold yet, or where an older version
-    sold before parts were kept.
+    sold before parts were kept. `counted_at` is when the shares were last counted anew after a split.
     """
 
     ticker: str
@@ -63,6 +63,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     own_qty: int = 0
     frozen: str = ""
     parts: ResultParts | None = None
+    counted_at: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         if self.qty < 0 or self.cost_usd < 0:

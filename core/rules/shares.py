@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,6 +23,8 @@ SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)
 # A price that falls to this part of the one before, between two looks at it, may be a split. How far it moved does not
 # matter: better a ticker frozen for nothing than new shares sold or lost.
 JUMP = Decimal("0.7")
+# A split that changes the price by less than this leaves a stop what it is.
+LEAST = Fraction(1, 10)
 
 
 class Difference(enum.StrEnum):
@@ -117,6 +120,16 @@ def split_of(expected: int, held: int, before: Decimal, now: Decimal) -> Fractio
         if reverse and before / now <= JUMP:
             return Fraction(1, ratio)
     return None
+
+
+def moves_price(ratio: Fraction) -> bool:
+    """Whether a split of `ratio` new shares for one old would look like a fall to the stop or a gain to the target."""
+    return abs(1 / ratio - 1) >= LEAST
+
+
+def split_into(before: int, held: int, ratio: Fraction) -> bool:
+    """Whether a known split makes `held` of `before` shares; what does not divide is paid out or rounded up."""
+    return held > 0 and held in {math.floor(before * ratio), math.ceil(before * ratio)}
 
 
 def split_by_count(expected: int, held: int) -> bool:

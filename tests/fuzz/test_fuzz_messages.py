@@ -13,6 +13,7 @@ import pytest
 
 from adapters.redis.codec import ACCEPTED, Undecodable, decode, encode
 from core.model.bar import Bar
+from core.model.instrument import Split
 from core.model.messages import (
     AnyMessage,
     BarsClosed,
@@ -24,6 +25,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
+    SplitsToday,
     TrendAnswered,
     TrendAsked,
     WatchListChanged,
@@ -73,6 +75,7 @@ SAMPLES: tuple[tuple[Channel, AnyMessage], ...] = (
     ),
     (Channel.CONTROL, WatchListChanged(id="7", tickers=("NVDA",), at=NOW)),
     (Channel.CONTROL, SettingsChanged(id="8", overrides={"trading.split_count": 5, "a": True}, at=NOW)),
+    (Channel.CONTROL, SplitsToday(id="10", on=NOW.date(), splits=(Split(ticker="NVDA", on=NOW.date(), new=5, old=4),), at=NOW)),
     (Channel.EVENTS, Event(id="9", kind=EventKind.SOLD, at=NOW, values={"usd": "1.10", "won": 3, "none": None})),
 )  # fmt: skip
 WRITTEN = tuple((channel, message, encode(channel, message)) for channel, message in SAMPLES)
@@ -118,6 +121,8 @@ def demand_sound(message: AnyMessage) -> None:
             assert 0 < part.start_ms < 253_402_300_800_000, "a bar at an instant that does not exist"
         elif isinstance(part, Verdict):
             assert 0 <= part.confidence <= 100
+        elif isinstance(part, Split):
+            assert 0 < part.ratio <= 100_000, "a split of no shares, or of more than there are"
         elif isinstance(part, HeldPosition):
             assert part.qty > 0, "a position of no shares"
         elif isinstance(part, Discovery):

@@ -9,7 +9,7 @@ import msgspec
 from core.model.commands import AnyCommand
 from core.model.instrument import Exchange
 from core.model.journal import AddFill, Change, Snapshot
-from core.model.messages import Signal, TrendAnswered
+from core.model.messages import Signal, SplitsToday, TrendAnswered
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, IntentState, Side
 from core.model.params import TradingParams
 from core.model.quote import Quote
@@ -30,6 +30,7 @@ from core.stages.trade.inputs import (
     PowerRead,
     QuotesRead,
     SignalArrived,
+    SplitsTold,
     Tick,
     TradeInput,
     TrendArrived,
@@ -110,13 +111,16 @@ def a_command(rng: random.Random) -> AnyCommand | None:
 def from_outside(rng: random.Random, at: dt.datetime) -> TradeInput | None:
     """A message or a command, with the prices that the service adds to it."""
     quote, power = rng.choice((None, a_quote(rng, at))), rng.choice((None, a_power(rng)))
-    match rng.randrange(3):
+    match rng.randrange(4):
         case 0:
             found = travelled(rng, 2) if rng.random() < 0.5 else signal(at=at)
             return SignalArrived(at=at, signal=found, quote=quote, power=power) if isinstance(found, Signal) else None
         case 1:
             answer = travelled(rng, 4)
             return TrendArrived(at=at, answer=answer) if isinstance(answer, TrendAnswered) else None
+        case 2:
+            told = travelled(rng, 8)
+            return SplitsTold(at=at, on=told.on, splits=told.splits) if isinstance(told, SplitsToday) else None
         case _:
             command = a_command(rng)
             exchange = rng.choice(("", "NASD", "NYSE"))

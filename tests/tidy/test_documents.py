@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 
 from benchmarks.install import blocks_of
 from bot.beats import Guard
-from bot.views import words
+from bot.views import questions, words
 from cli.__main__ import COMMANDS, main
 from cli.doctor.registry import CHECKS
 from core.model.messages import EventKind
@@ -159,6 +159,7 @@ ORDINARY = {
     EventKind.RESUMED,
     EventKind.UNFROZEN,
     EventKind.WATCHED,
+    EventKind.TICKER_RESUMED,
     EventKind.LIQUIDATION,
     EventKind.FEED_TIMELY,
     EventKind.FEED_UP,
@@ -182,7 +183,7 @@ def servers_told() -> set[str]:
         ("Troubles", lambda: set(words.TROUBLES)),
         ("Market data", lambda: set(words.FEED_TROUBLES)),
         ("Why nothing is bought", lambda: set(words.REFUSALS) | {r.value for r in RefusalReason}),
-        ("Shares that do not agree", lambda: set(words.FROZEN)),
+        ("Shares that do not agree", lambda: set(questions.FROZEN_TITLES)),
         ("Redis and the database", servers_told),
         ("doctor", lambda: {check.name for check in CHECKS}),
     ],

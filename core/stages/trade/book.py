@@ -1,12 +1,12 @@
 """The trader's state in memory; every write is also recorded as a journal change."""
 
 import datetime as dt
-from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
 from core.model.commands import Lock, Reply
+from core.model.instrument import Split
 from core.model.journal import (
     Change,
     DayCounters,
@@ -58,8 +58,7 @@ class Book:
         self.seen: set[BrokerRef] = set(snapshot.seen)
         self.manual = {o.ref: o for o in snapshot.manual}
         self.state = dict(snapshot.state)
-        blocks = self.state.get("blocks")
-        self.blocks = msgspec.json.decode(blocks, type=dict[str, Block]) if blocks else {}
+        self.blocks = msgspec.json.decode(self.state.get("blocks", "{}"), type=dict[str, Block])
         day = self.state.get("day")
         self.day = msgspec.json.decode(day, type=DayCounters) if day else DayCounters(on=us_date(at))
         self.quotes: dict[str, Quote] = {}
@@ -76,6 +75,8 @@ class Book:
         # a journal from before this count has the numbers in its positions
         before = {p.ticker: Own(qty=p.own_qty) for p in snapshot.positions if p.own_qty}
         self.own = msgspec.json.decode(own, type=dict[str, Own]) if own else before
+        # known splits that held shares have not been counted by yet
+        self.splits = msgspec.json.decode(self.state.get("splits", "{}"), type=dict[str, Split])
         # by intent, how many shares fewer than were booked the list shows, and since when
         self.shortages: dict[str, Shortage] = {}
         # since a sale's answer was lost, the fewest shares beside the owner's own that the account has shown
@@ -384,12 +385,8 @@ class Book:
 
     def quoted_tickers(self) -> list[str]:
         """Tickers whose price must be fresh: exits first, then positions, then plans that buy."""
-        wanted: Iterable[str] = [
-            *self.exits,
-            *self.positions,
-            *(p.ticker for p in self.running_plans()),
-        ]
-        return list(dict.fromkeys(wanted))
+        running = (p.ticker for p in self.running_plans())
+        return list(dict.fromkeys((*self.exits, *self.positions, *running)))
 
 
 def _protection(position: Position) -> tuple[int, Decimal, int, str]:

@@ -55,6 +55,10 @@ def on_quotes(book: Book, message: QuotesRead) -> None:
 
 def _watch(book: Book, position: Position, quote: Quote) -> None:
     ticker = position.ticker
+    if position.frozen == SPLIT:
+        # old shares at the price of new ones: neither a fall nor a gain
+        book.below_stop.pop(ticker, None)
+        return
     since = book.below_stop.get(ticker)
     decision = decide_exit(position, quote.last, below_for=book.at - since if since else None, trend=None)
     if quote.last <= position.stop_price:
@@ -88,7 +92,7 @@ def on_trend(book: Book, message: TrendArrived) -> None:
     if position is None or answer.ticker in book.exits or book.trend_question.get(answer.ticker) != answer.question:
         return
     del book.trend_question[answer.ticker]
-    if position.last_price < position.target_price:
+    if position.last_price < position.target_price or position.frozen == SPLIT:
         return
     if answer.state is TrendState.INTACT:
         if not position.holding_winner:

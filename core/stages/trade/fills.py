@@ -206,6 +206,7 @@ def grow(
         own_qty=book.own_qty(ticker),
         frozen=held.frozen if held else "",
         parts=held.parts if held else None,
+        counted_at=held.counted_at if held else None,
     )
     book.put_position(position)
     return position

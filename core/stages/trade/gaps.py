@@ -1,22 +1,33 @@
-"""A price that changes by a split's measure at once: the holdings must speak before a stop acts on it."""
+"""Splits, known or only suspected from a price that jumps: the holdings must speak before a stop acts on it."""
 
 import datetime as dt
 from decimal import Decimal
 
+from core.model.instrument import Split
 from core.model.position import Position
 from core.rules import shares
+from core.rules.days import us_date
 from core.rules.shares import Jump
 from core.stages.trade.book import Book
 from core.stages.trade.outcome import ReadHoldings
 
 # why a position is frozen
 SPLIT, MISSING = "split", "missing"
+# how people are told of a split that was known before a price or a count showed it
+KNOWN = "known_split"
 # A stop waits at most so long for the holdings to speak, a sale that a person asks for half that.
 PATIENCE, MOMENT = dt.timedelta(seconds=60), dt.timedelta(seconds=30)
 # Over a pause this long between two looks a split is likelier than a fall.
 PAUSE = dt.timedelta(minutes=10)
 # After this time a gap says nothing about today's shares.
 FORGOTTEN = dt.timedelta(days=1)
+
+
+def pending_split(book: Book, position: Position) -> Split | None:
+    """The known split whose new shares the account has not shown: what is held was counted before its date."""
+    split = book.splits.get(position.ticker)
+    counted_on = us_date(position.counted_at or position.opened_at)
+    return split if split is not None and counted_on < split.on <= us_date(book.at) else None
 
 
 def note_jump(book: Book, position: Position, price: Decimal) -> None:

@@ -18,8 +18,8 @@ from core.rules.shares import Difference, Own, Suspicion
 from core.stages.trade import exits, manual
 from core.stages.trade.book import Book
 from core.stages.trade.fills import book_fill, shrink
-from core.stages.trade.gaps import MISSING, PAUSE, SPLIT, price_before
-from core.stages.trade.inputs import HoldingsRead
+from core.stages.trade.gaps import KNOWN, MISSING, PAUSE, SPLIT, pending_split, price_before
+from core.stages.trade.inputs import HoldingsRead, SplitsTold
 from core.stages.trade.orders import SESSION, move
 
 # set with the first reading of the holdings of this installation: what was there before is the owner's
@@ -41,6 +41,23 @@ def on_holdings_read(book: Book, message: HoldingsRead) -> None:
         book.saw_fewer(ticker, max(0, found.get(ticker, 0) - book.own_qty(ticker)), message.asked_at)
     book.shares, book.shares_asked_at = found, message.asked_at
     book.holdings_reconciled = True
+
+
+def on_splits_told(book: Book, message: SplitsTold) -> None:
+    """Hold back what a split of these makes meaningless, until the account shows the new shares or a person settles it."""
+    told = {s.ticker: s for s in message.splits if s.ticker in book.positions and shares.moves_price(s.ratio)}
+    # the message is complete for its date: what it no longer has was a mistake
+    book.splits = {ticker: split for ticker, split in book.splits.items() if split.on != message.on} | told
+    book.splits = {
+        t: s for t, s in book.splits.items() if t in book.positions and pending_split(book, book.positions[t])
+    }
+    kept = msgspec.json.encode(book.splits, order="deterministic").decode()
+    if book.state.get("splits", "{}") != kept:
+        book.put_state("splits", kept)
+    for ticker, split in book.splits.items():
+        expected = book.expected_shares(ticker)
+        held = book.shares.get(ticker, expected)
+        freeze(book, book.positions[ticker], SPLIT, held=held, expected=int(expected * split.ratio), told=KNOWN)
 
 
 def _begin(book: Book, found: dict[str, int]) -> None:
@@ -71,7 +88,8 @@ def _lost(book: Book, ticker: str = "") -> list[Intent]:
 def _compare(book: Book, ticker: str, held: int, asked_at: dt.datetime) -> None:
     position, lost = book.positions.get(ticker), _lost(book, ticker)
     expected = book.expected_shares(ticker)
-    if held == expected:
+    known = position is not None and _before_split(book, position, held) not in {None, held}
+    if held == expected and not known:
         _even(book, ticker, position, asked_at)
         return
     before = book.suspicions.get(ticker)
@@ -87,7 +105,7 @@ def _compare(book: Book, ticker: str, held: int, asked_at: dt.datetime) -> None:
         i for i in lost if i.remaining >= surplus > 0 and not by_hand and not (by_split and _rested_since(book, i))
     ]
     live = [i for i in book.live_intents(ticker) if i.state is not IntentState.PREPARED and i not in lost]
-    if explaining:
+    if explaining and not known:
         _witness(book, explaining, surplus, suspicion)
     else:
         _conclude(book, ticker, expected, suspicion, [*lost, *live], settled=not live)
@@ -105,7 +123,7 @@ def _even(book: Book, ticker: str, position: Position | None, asked_at: dt.datet
         return
     manual.settle_sold(book, position, asked_at)
     position = book.positions.get(ticker)
-    if position is not None and position.frozen:
+    if position is not None and position.frozen and pending_split(book, position) is None:
         book.put_position(msgspec.structs.replace(position, frozen=""))
         book.emit(EventKind.UNFROZEN, ticker=ticker, subject=ticker, name=position.name, name_ko=position.name_ko)
 
@@ -148,10 +166,13 @@ def _conclude(
     buys = [i for i in moving if i.request.side is Side.BUY]
     bought = any(i.remaining >= suspicion.held - expected for i in buys)
     at_once = jump is not None and quiet and not bought
+    if pending_split(book, position) is not None:
+        _by_known(book, position, suspicion.held, believed=believed, at_once=quiet and not bought)
+        return
     if kind is Difference.SPLIT and (believed or at_once):
         run = book.exits.get(ticker)
         if run is not None and run.purpose in exits.BY_PERSON:
-            _split(book, position, Fraction(suspicion.held, expected), suspicion.held)
+            _split(book, position, expected, suspicion.held)
             return
         freeze(book, position, SPLIT, held=suspicion.held, expected=expected)
     elif not believed:
@@ -166,6 +187,37 @@ def _conclude(
         book.emit(EventKind.TROUBLE, ticker=ticker, where="reconcile", what="shares_appeared", qty=extra)
 
 
+def _by_known(book: Book, position: Position, held: int, *, believed: bool, at_once: bool) -> None:
+    """The account shows the new shares of a known split: they and the stop are counted anew, and everything goes on."""
+    before = _before_split(book, position, held)
+    run = book.exits.get(position.ticker)
+    selling = run is not None and run.purpose in exits.BY_PERSON
+    if before is None or before == held or not (believed or (selling and at_once)):
+        return
+    _split(book, position, before, held)
+    split = book.positions[position.ticker]
+    book.suspicions.pop(position.ticker, None)
+    book.emit(
+        EventKind.UNFROZEN,
+        ticker=position.ticker,
+        subject=position.ticker,
+        name=position.name,
+        name_ko=position.name_ko,
+        qty=split.qty,
+        stop_price=split.stop_price,
+    )
+
+
+def _before_split(book: Book, position: Position, held: int) -> int | None:
+    """The count of shares that a known split has made `held` of, or may have; new shares may have come before its date."""
+    split = pending_split(book, position)
+    if split is None:
+        return None
+    expected = book.expected_shares(position.ticker)
+    counts = (expected, expected - book.counted(position.ticker).unexplained)
+    return next((n for n in counts if n > 0 and shares.split_into(n, held, split.ratio)), None)
+
+
 def _moved_at(book: Book, ticker: str, *, rested: bool) -> dt.datetime | None:
     """When an order of ours may have moved shares last: after a long pause what counts is when it was sent, not when its fill was booked."""
     if not rested:
@@ -173,8 +225,11 @@ def _moved_at(book: Book, ticker: str, *, rested: bool) -> dt.datetime | None:
     return max((i.sent_at for i in book.intents.values() if i.request.ticker == ticker and i.sent_at), default=None)
 
 
-def freeze(book: Book, position: Position, reason: str, *, held: int, expected: int) -> None:
-    """A person must look: no entries, and after a split no automatic sale, because the stop price means nothing."""
+def freeze(book: Book, position: Position, reason: str, *, held: int, expected: int, told: str = "") -> None:
+    """A person must look: no entries, and after a split no automatic sale, because the stop price means nothing.
+
+    `told` is the reason as people hear it, where there is more to say.
+    """
     if position.frozen == reason:
         return
     book.put_position(msgspec.structs.replace(position, frozen=reason))
@@ -184,7 +239,7 @@ def freeze(book: Book, position: Position, reason: str, *, held: int, expected: 
         subject=position.ticker,
         name=position.name,
         name_ko=position.name_ko,
-        reason=reason,
+        reason=told or reason,
         held=held,
         expected=expected,
         qty=position.qty,
@@ -194,8 +249,11 @@ def freeze(book: Book, position: Position, reason: str, *, held: int, expected: 
 def counted_anew(book: Book, position: Position) -> Position:
     """The position in new shares, where it waits for a person because of a split and this person sells it."""
     held, expected = book.shares.get(position.ticker, 0), book.expected_shares(position.ticker)
-    if position.frozen == SPLIT and shares.split_by_count(expected, held):
-        _split(book, position, Fraction(held, expected), held)
+    before = _before_split(book, position, held)
+    if before is None and position.frozen == SPLIT and shares.split_by_count(expected, held):
+        before = expected
+    if before is not None:
+        _split(book, position, before, held)
     return book.positions[position.ticker]
 
 
@@ -208,7 +266,8 @@ def settle(book: Book, command: Settle) -> Reply:
     if counted_anew(book, position) is position:
         # the owner's own shares stay the owner's
         ours = min(position.qty, max(0, held - position.own_qty))
-        book.put_position(msgspec.structs.replace(position, frozen=""))
+        counted_at = book.at if position.frozen == SPLIT else position.counted_at
+        book.put_position(msgspec.structs.replace(position, frozen="", counted_at=counted_at))
         gone = position.qty - ours
         # beyond what is known to be sold by hand, the list may tell later where they went
         unknown = max(0, gone + min(0, book.counted(command.ticker).qty))
@@ -230,9 +289,12 @@ def settle(book: Book, command: Settle) -> Reply:
     return Reply(ok=True, key=ReplyKey.DONE, values=values)
 
 
-def _split(book: Book, position: Position, ratio: Fraction, held: int) -> None:
-    """Old shares become new ones; money stays, prices are divided."""
-    by = Decimal(ratio.numerator) / ratio.denominator
+def _split(book: Book, position: Position, before: int, held: int) -> None:
+    """Old shares (`before` in the account) become new ones; money stays, prices are divided."""
+    ratio, known = Fraction(held, before), pending_split(book, position)
+    # shares don't always divide, prices do
+    exact = known.ratio if known is not None else ratio
+    by = Decimal(exact.numerator) / exact.denominator
     if (run := book.exits.get(position.ticker)) is not None:
         target, sold = max(1, int(run.target_qty * ratio)), int(run.sold_qty * ratio)
         book.put_exit(msgspec.structs.replace(run, target_qty=target, sold_qty=sold))
@@ -251,5 +313,6 @@ def _split(book: Book, position: Position, ratio: Fraction, held: int) -> None:
             stop_price=(position.stop_price / by).quantize(PRICE_STEP),
             target_price=(position.target_price / by).quantize(PRICE_STEP),
             frozen="",
+            counted_at=book.at,
         )
     )

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from core.model.commands import AnyCommand
+from core.model.instrument import Split
 from core.model.messages import Signal, TrendAnswered
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding
 from core.model.params import TradingParams
@@ -158,6 +159,14 @@ class PricesApart(msgspec.Struct, frozen=True, kw_only=True):
     apart_pct: float
 
 
+class SplitsTold(msgspec.Struct, frozen=True, kw_only=True):
+    """All splits that take effect on a US date, as the market data vendor knows them."""
+
+    at: dt.datetime
+    on: dt.date
+    splits: tuple[Split, ...]
+
+
 class ParamsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """New trading parameters."""
 
@@ -195,6 +204,7 @@ TradeInput = (
     | BrokerHealth
     | ClockRead
     | PricesApart
+    | SplitsTold
     | ParamsChanged
     | GuardianSold
 )

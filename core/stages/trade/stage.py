@@ -31,6 +31,7 @@ from core.stages.trade.inputs import (
     PricesApart,
     QuotesRead,
     SignalArrived,
+    SplitsTold,
     Tick,
     TradeInput,
     TrendArrived,
@@ -106,6 +107,8 @@ class TradeStage:
                 safety.on_clock_read(book, message)
             case PricesApart():
                 safety.on_prices_apart(book, message)
+            case SplitsTold():
+                holdings.on_splits_told(book, message)
             case ParamsChanged():
                 book.params = message.params
             case GuardianSold():

@@ -211,6 +211,18 @@ async def test_halts_reach_the_screen(collecting, entitled):
     await world.until(lambda: rejections.keys() & {ScreenRule.STALE_REFERENCE, ScreenRule.HALTED}, step_s=20)
 
 
+async def test_a_halt_of_what_is_held_is_told_with_its_end(collecting, entitled):
+    world = collecting(entitled, extras=("LULD.*",))
+    await world.until(lambda: entitled.stream.connections and "LULD.*" in entitled.stream.connections[0].topics)
+    await world.collector._halt_news.concern(("HELI",), ())
+    entitled.stream.halt_changed("AMD", halted=True)
+    entitled.stream.halt_changed("HELI", halted=True)
+    await world.until(lambda: world.kinds == [EventKind.TICKER_HALTED])
+    assert (world.events[0].ticker, world.events[0].values["held"]) == ("HELI", True)
+    entitled.stream.halt_changed("HELI", halted=False)
+    await world.until(lambda: world.kinds == [EventKind.TICKER_HALTED, EventKind.TICKER_RESUMED])
+
+
 async def test_cut_every_few_seconds_it_finds_exactly_what_it_hears(collecting, polygon, market, clock):
     """The first finds of the story are at minutes 7 and 16: their own bars are heard, of those before them many are not."""
     chance = random.Random(11)

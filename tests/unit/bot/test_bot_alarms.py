@@ -12,6 +12,7 @@ from bot.consumer import ON_BOARD
 from bot.views import status as status_views
 from bot.views.notices import SILENT, notice
 from bot.views.pinned import Held, Standing
+from bot.views.questions import FROZEN_TITLES
 from bot.views.replies import TOASTS, resumed, toast
 from bot.views.words import ENDINGS, FROZEN, PURPOSES, REFUSALS, STATES, TROUBLES
 from core.model.commands import Reply, ReplyKey
@@ -20,6 +21,7 @@ from core.model.order import Purpose
 from core.model.params import NotificationParams
 from core.model.safety import Block, TradingState
 from core.rules.risk import RefusalReason
+from core.stages.trade.gaps import KNOWN, MISSING, SPLIT
 
 ROOT = Path(__file__).parents[3]
 ON = NotificationParams()
@@ -185,6 +187,7 @@ def test_every_reason_that_the_trader_gives_has_words():
     assert {"order_unknown", "cooldown"} <= locked <= set(REFUSALS)
     assert {"clock_skew", "shares_appeared", "fill_taken_back", "sale_taken_back"} <= troubles <= set(TROUBLES)
     assert set(FROZEN) == {"split", "missing"}
+    assert set(FROZEN_TITLES) == {SPLIT, MISSING, KNOWN}
 
 
 def test_status_names_each_block_with_its_times_and_how_to_go_on():

@@ -201,6 +201,9 @@ class World:
     async def ack(self, _group: str, _delivery: Delivery) -> None:
         self._inbox.task_done()
 
+    async def history(self, _channel: Channel, _limit: int) -> list[AnyMessage]:
+        return []
+
     async def beat(self, _process: str, _fields: dict[str, str]) -> None:
         pass
 

@@ -47,6 +47,12 @@ class FakeBus:
             raise BusUnavailable
         self.published.append((channel, message))
 
+    async def history(self, channel: Channel, limit: int) -> list[AnyMessage]:
+        """The newest of a channel, oldest first."""
+        if self.down:
+            raise BusUnavailable
+        return [message for on, message in self.published if on is channel][-limit:]
+
     async def beat(self, process: str, fields: dict[str, str]) -> None:
         """Nobody listens."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.model.bar import Bar
 from core.model.instrument import Exchange, Instrument, Listing, Split
-from core.model.messages import Event, EventKind, Screened
+from core.model.messages import Channel, Event, EventKind, Screened, SplitsToday
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
 from core.rules.days import us_date
@@ -29,7 +29,7 @@ class Vendor:
         self.poor = False
         self.listed = [security("NVDA"), security("BRK.B", exchange=Exchange.NYSE)]
         self.counts: dict[str, float] = {}
-        self.split: list[Split] = []
+        self.split: list[Split] | None = []
         self.asked: list[str] = []
 
     async def instruments(self) -> Sequence[Instrument]:
@@ -44,6 +44,8 @@ class Vendor:
 
     async def splits(self, on: dt.date) -> Sequence[Split]:
         self._answer("splits")
+        if self.split is None:
+            raise NotInPlan("no splits")
         return [each for each in self.split if each.on == on]
 
     def _answer(self, what: str) -> None:
@@ -116,6 +118,11 @@ class World:
     def events(self) -> list[Event]:
         published = self.runtime.bus.published  # type: ignore[attr-defined]
         return [message for _, message in published if isinstance(message, Event)]
+
+    @property
+    def splits(self) -> list[SplitsToday]:
+        published = self.runtime.bus.published  # type: ignore[attr-defined]
+        return [message for channel, message in published if channel is Channel.CONTROL]
 
 
 @pytest.fixture
@@ -240,6 +247,34 @@ async def test_a_split_that_can_not_be_told_now_is_told_later(world):
     world.runtime.bus.down = False
     await world.securities.look()
     assert len(world.events) == 1
+
+
+async def test_the_days_splits_are_repeated_to_the_trader_complete_and_never_those_of_another_day(world):
+    told = [Split(ticker=ticker, on=world.today, new=5, old=4) for ticker in ("NVDA", "AMD")]
+    world.vendor.split = told
+    await world.securities.repeat_splits()
+    assert not world.splits, "nothing is known yet"
+    await world.securities.load()
+    world.runtime.bus.down = True
+    await world.securities.repeat_splits()
+    world.runtime.bus.down = False
+    await world.securities.repeat_splits()
+    await world.securities.repeat_splits()
+    first, second = world.splits
+    assert (first.on, first.splits, second.splits) == (world.today, tuple(told), tuple(told))
+    world.clock.at += DAY
+    await world.securities.repeat_splits()
+    assert len(world.splits) == 2
+    await world.securities.look()
+    await world.securities.repeat_splits()
+    assert (world.splits[-1].on, world.splits[-1].splits) == (world.today, ())
+
+
+async def test_a_vendor_without_splits_says_nothing_of_them(world):
+    world.vendor.split = None
+    await world.securities.load()
+    await world.securities.repeat_splits()
+    assert not world.splits
 
 
 async def test_without_a_database_the_day_goes_on(world):

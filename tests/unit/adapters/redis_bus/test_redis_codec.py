@@ -8,6 +8,7 @@ import pytest
 
 from adapters.redis import codec, keys
 from core.model.bar import Bar
+from core.model.instrument import Split
 from core.model.messages import (
     AnyMessage,
     BarsClosed,
@@ -19,6 +20,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
+    SplitsToday,
     TrendAnswered,
     TrendAsked,
     WatchListChanged,
@@ -31,6 +33,7 @@ DISCOVERY = Discovery(
     price=1.1, change_pct=6.2, volume=15_200.0, volume_ratio_pct=312.0, market_cap=None, bar_end_at=NOW
 )
 VERDICT = Verdict(signal=SignalType.SELL, confidence=50.0, met=(), indicators=Indicators(close=1.1))
+SPLIT = Split(ticker="NVDA", on=NOW.date(), new=5, old=4)
 
 SAMPLES: list[tuple[Channel, AnyMessage]] = [
     (
@@ -71,6 +74,7 @@ SAMPLES: list[tuple[Channel, AnyMessage]] = [
     ),
     (Channel.CONTROL, WatchListChanged(id="7", tickers=("NVDA",), at=NOW)),
     (Channel.CONTROL, SettingsChanged(id="8", overrides={"trading.split_count": 5, "a": True}, at=NOW)),
+    (Channel.CONTROL, SplitsToday(id="10", on=NOW.date(), splits=(SPLIT,), at=NOW)),
     (Channel.EVENTS, Event(id="9", kind=EventKind.SOLD, at=NOW, values={"usd": "1.10", "won": 3, "none": None})),
 ]
 

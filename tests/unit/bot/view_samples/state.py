@@ -76,6 +76,7 @@ TOLD = {
     EventKind.EXIT_WAITS: {"reason": "STOP"},
     EventKind.SELL_STARTED: {"reason": "STOP"},
     EventKind.GUARDIAN_TOOK_OVER: {"side": "SELL", "reason": "GUARD"},
+    EventKind.TICKER_HALTED: {"since_ms": 1_795_188_600_000, "held": False},
     EventKind.SPLIT_TODAY: {"new": 10.0, "old": 1.0},
     EventKind.ORDER_REJECTED: {"code": "APBK0919", "message": "주문가능금액을 초과 했습니다"},
 }
@@ -167,6 +168,7 @@ SAMPLES: Samples = {
     "alarms.token_shared": alarms.token_shared,
     "alarms.watched": lambda t: alarms.watched(said(EventKind.WATCHED), t),
     "alarms.unfrozen": lambda t: alarms.unfrozen(said(EventKind.UNFROZEN), t),
+    "alarms.unfrozen-split": lambda t: alarms.unfrozen(said(EventKind.UNFROZEN, qty=12, stop_price="68.00"), t),
     "alarms.guardian_sold": lambda t: alarms.guardian_sold(said(EventKind.GUARDIAN_TOOK_OVER, qty=1), t),
     "alarms.exit_waits": lambda t: alarms.exit_waits(said(EventKind.EXIT_WAITS, reason="STOP"), t),
     "alarms.order_line": lambda t: alarms.order_line(said(EventKind.ORDER_UNKNOWN, qty=1), t),
@@ -201,6 +203,9 @@ SAMPLES: Samples = {
     "feed.told-slow_line": lambda t: feed.told(said(EventKind.FEED_DELAYED, delay_s="140"), t),
     "feed.told-back_at_once": lambda t: feed.told(said(EventKind.FEED_UP, minutes=0), t),
     "feed.split-reverse": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=1.0, old=25.0), t),
+    "feed.halted-held": lambda t: feed.halted(said(EventKind.TICKER_HALTED, since_ms=1_795_188_600_000, held=True), t),
+    "feed.resumed-held": lambda t: feed.resumed(said(EventKind.TICKER_RESUMED, held=True), t),
+    "feed.split-small": lambda t: feed.split(said(EventKind.SPLIT_TODAY, new=21.0, old=20.0), t),
     **{
         f"feed.securities_line-{name}": (lambda t, b=b: feed.securities_line(b, NOW, t))
         for name, b in SECURITIES.items()

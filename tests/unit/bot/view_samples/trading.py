@@ -169,6 +169,9 @@ SAMPLES: Samples = {
     "questions.question-reverse_split": lambda t: questions.question(
         asked(Kind.FROZEN, reason="split", held=1, expected=10), t
     ),
+    "questions.question-known_split": lambda t: questions.question(
+        asked(Kind.FROZEN, reason="known_split", held=10, expected=12), t
+    ),
     "questions.question-odd_split": lambda t: questions.question(asked(Kind.FROZEN, reason="split", held=10), t),
     "questions.question-guarded": lambda t: questions.question(
         asked(
