@@ -79,6 +79,7 @@ def _polygon(runtime: Runtime, calendar: Calendar) -> OpenFeed:
             polygon.ws_url,
             clock=runtime.clock,
             package=polygon.package,
+            aggregates=runtime.params.scanner.aggregates,
             extras=EXTRAS,
             expects_data=expects_data,
         ),

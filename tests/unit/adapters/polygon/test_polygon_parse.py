@@ -17,7 +17,7 @@ BAR = Bar("GTE", 1610144640000, 0.4488, 0.4489, 0.4486, 0.4486, 4110.0)
 
 def bars_of(text: str) -> tuple[list[Bar], int]:
     """The bars of one event, and how many were none or unreadable."""
-    minutes, others, dropped = wire.decode(f"[{text}]")
+    minutes, others, dropped = wire.MINUTES.decode(f"[{text}]")
     assert others == []
     batch, refused = Batches().batch_of(minutes)
     return batch.bars(), dropped + refused
@@ -73,7 +73,7 @@ def test_good_bars_beside_impossible_ones_keep_their_order():
     ],
 )  # fmt: skip
 def test_one_bad_event_never_loses_the_frame(frame, events, dropped):
-    minutes, others, bad = wire.decode(frame)
+    minutes, others, bad = wire.MINUTES.decode(frame)
     assert (len(minutes) + len(others), bad) == (events, dropped)
 
 
@@ -135,7 +135,7 @@ def test_the_vendors_words_lose_the_key():
 def test_a_halt_is_told_by_its_indicator_and_its_time_by_its_size(changes, halt):
     """The ticker is under T; the documents say milliseconds, the sample has micro-, the wire nanoseconds."""
     sample = {"ev": "LULD", "T": "MSFT", "h": 218.96, "l": 198.11, "i": [17], "z": 3, "t": 1601316752683746, "q": 29}
-    _, (event,), dropped = wire.decode(f"[{json.dumps(sample | changes)}]")
+    _, (event,), dropped = wire.MINUTES.decode(f"[{json.dumps(sample | changes)}]")
     found = parse.halt_of(event)
     assert dropped == 0
     assert (None if found is None else (found.halted, found.at_ms)) == halt
