@@ -19,7 +19,10 @@ KstTime = Annotated[str, Meta(pattern=rf"^{_TIME}\Z", title="HH:MM KST")]
 
 
 class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the collector lets through (product.md section 1), and whose bars it sees."""
+    """What the collector lets through (product.md section 1), and whose bars it sees.
+
+    `aggregates` is which of Polygon's bars are asked for; seconds are folded into minutes.
+    """
 
     feed: Literal["polygon", "kis"] = "polygon"
     aggregates: Aggregates = "minute"
