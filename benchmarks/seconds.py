@@ -11,7 +11,7 @@ import datetime as dt
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ SELDOM = 48
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """`arrival_*`: from a frame's sending to its arrival; `reader_lag_max_s`: what had come and was not read yet.
 
-    `lag_max_s` is both at their worst together. `cpu_share` is of one core, `passed_on_s` from a minute's end to its
-    bars; `wrong` bars differ from the market's own.
+    `lag_max_s` is both at their worst together. `cpu_share` is of one core, `grown_mb` what the collector needs beside
+    its program; `passed_on_s` is from a minute's end to its bars; `wrong` bars differ from the market's own.
     """
 
     tickers: int
@@ -71,7 +71,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reader_lag_max_s: float
     lag_max_s: float
     cpu_share: float
-    pss_mb: float
+    grown_mb: float
     bars: int
     wrong: int
     passed_on_s: float
@@ -110,6 +110,11 @@ class Watched(PolygonStream):
         self.reader_lag_s = 0.0
         self.passed: list[tuple[float, BarBatch]] = []
 
+    @property
+    def lost(self) -> int:
+        """What came and was never read."""
+        return self._backlog.lost
+
     def _received(self, session: Session, frame: str | bytes) -> None:
         text = frame if isinstance(frame, str) else frame.decode()
         if text.startswith('[{"ev":"A"'):
@@ -135,6 +140,17 @@ def _frame_key(text: str) -> tuple[int, str]:
     return int(event["e"]), str(event["sym"])
 
 
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run left: the stream, the sandbox's last words, real and processor time, memory."""
+
+    stream: Watched
+    sent: int
+    frames: list[tuple[int, str, float]]
+    spent_s: float
+    used_s: float
+    grown_mb: float
+
+
 class SecondsWorld:
     """The sandbox in a process of its own, and the collector here."""
 
@@ -147,9 +163,9 @@ class SecondsWorld:
         self._family = Family(folder, {})
         self._http: aiohttp.ClientSession
 
-    async def state(self) -> dict[str, Any]:
-        """What the sandbox says of itself."""
-        return await self._story.ask(self._http, "/control/state")
+    async def sent(self) -> int:
+        """How many events the sandbox has given to the connection."""
+        return int((await self._story.ask(self._http, "/control/state"))["polygon"]["seconds_sent"])
 
     async def frames(self) -> list[tuple[int, str, float]]:
         """When the frames of second bars were sent."""
@@ -162,8 +178,8 @@ class SecondsWorld:
         async with self._http.post(self._story.url("/control/faults"), json=fault) as answer:
             answer.raise_for_status()
 
-    async def play(self, seconds: float) -> tuple[Watched, dict[str, Any], list[tuple[int, str, float]], float, float]:
-        """Collect for so long; the stream, the sandbox's last state and frames, the time and the processor's time."""
+    async def play(self, seconds: float) -> Played:
+        """Collect for so long."""
         env = self._story.env = self._story.environment()
         self._family = Family(self._folder, env)
         arguments = ("--replay", str(self._recording), "--day", str(self._day))
@@ -177,14 +193,13 @@ class SecondsWorld:
             await self._family.stop()
             self._redis.stop()
 
-    async def _collect(
-        self, env: dict[str, str], seconds: float
-    ) -> tuple[Watched, dict[str, Any], list[tuple[int, str, float]], float, float]:
+    async def _collect(self, env: dict[str, str], seconds: float) -> Played:
         url = f"sqlite+aiosqlite:///{self._folder / 'seohak.db'}"
         await asyncio.to_thread(upgrade, url)
         engine, clock = open_engine(url), clock_from(env)
         stream = Watched(env["POLYGON_API_KEY"], env["POLYGON_WS_URL"], clock=clock, aggregates="second")
         reference = PolygonReference(env["POLYGON_API_KEY"], env["POLYGON_REST_URL"], clock=clock)
+        before_mb = pss_mb() or 0.0
         async with RedisBus(self._redis.url, consumer="bench") as bus:
             runtime = Runtime(
                 name="collector",
@@ -204,9 +219,16 @@ class SecondsWorld:
                 await asyncio.wait({running}, timeout=seconds)
                 spent_s, used_s = time.monotonic() - began, time.process_time() - used
                 await self.silence()
-                state, frames = await self.state(), await self.frames()
-                await _until(lambda: stream.counters.bars >= state["polygon"]["seconds_sent"], DRAIN_S, running)
-                return stream, state, frames, spent_s, used_s
+                sent, frames = await self.sent(), await self.frames()
+                await _until(lambda: stream.counters.bars >= sent, DRAIN_S, running)
+                return Played(
+                    stream=stream,
+                    sent=sent,
+                    frames=frames,
+                    spent_s=spent_s,
+                    used_s=used_s,
+                    grown_mb=(pss_mb() or 0.0) - before_mb,
+                )
             finally:
                 runtime.stop.set()
                 await asyncio.gather(running, return_exceptions=True)
@@ -215,7 +237,7 @@ class SecondsWorld:
                 await engine.dispose()
 
 
-async def _until(holds: Any, limit_s: float, running: "asyncio.Task[None]") -> None:
+async def _until(holds: Callable[[], bool], limit_s: float, running: "asyncio.Task[None]") -> None:
     deadline = time.monotonic() + limit_s
     while not holds() and time.monotonic() < deadline:
         if running.done():
@@ -227,16 +249,13 @@ async def measure(folder: Path, tickers: int, events_per_s: int, seconds: int) -
     """Play so many real seconds."""
     minutes = -(-seconds // 60) + 2
     bars = printing_day(tickers, events_per_s, minutes)
-    world = SecondsWorld(folder, bars)
-    stream, state, frames, spent_s, used_s = await world.play(seconds)
-    sent, received = int(state["polygon"]["seconds_sent"]), stream.counters.bars
-    arrivals = np.array(
-        [stream.came[end, last] - at for end, last, at in frames if (end, last) in stream.came] or [0.0]
-    )
+    played = await SecondsWorld(folder, bars).play(seconds)
+    stream, sent, spent_s, received = played.stream, played.sent, played.spent_s, played.stream.counters.bars
+    came = stream.came
+    arrivals = np.array([came[end, last] - at for end, last, at in played.frames if (end, last) in came] or [0.0])
     checked, wrong, late_s = _compared(bars, tickers, stream.passed)
     lag_s = float(arrivals.max()) + stream.reader_lag_s
-    unreadable = stream.counters.dropped + stream.counters.refused
-    dropped = sent - received + unreadable
+    dropped = sent - received + stream.counters.dropped + stream.counters.refused + stream.lost
     good = dropped == 0 and wrong == 0 and lag_s < LAG_LIMIT_S and stream.counters.connections == 1
     return Result(
         tickers=tickers,
@@ -250,8 +269,8 @@ async def measure(folder: Path, tickers: int, events_per_s: int, seconds: int) -
         arrival_max_s=round(float(arrivals.max()), 3),
         reader_lag_max_s=round(stream.reader_lag_s, 3),
         lag_max_s=round(lag_s, 3),
-        cpu_share=round(used_s / spent_s, 3),
-        pss_mb=pss_mb() or 0.0,
+        cpu_share=round(played.used_s / spent_s, 3),
+        grown_mb=round(played.grown_mb),
         bars=checked,
         wrong=wrong,
         passed_on_s=round(late_s, 1),
@@ -299,7 +318,7 @@ def run(options: argparse.Namespace) -> int:
         ("reader behind arrival, most", f"{result.reader_lag_max_s:.3f} s"),
         ("both together", f"{result.lag_max_s:.3f} s (limit {LAG_LIMIT_S:g})"),
         ("processor", f"{result.cpu_share:.0%} of one core"),
-        ("memory", f"{result.pss_mb:.0f} MB"),
+        ("memory beside the program", f"{result.grown_mb:.0f} MB"),
         ("minute bars passed on / wrong", f"{result.bars:,} / {result.wrong:,}"),
         ("passed on after the minute", f"{result.passed_on_s:.1f} s"),
     ):

@@ -9,6 +9,7 @@ from adapters.polygon.batches import Batches
 from adapters.polygon.library import scrubbed, stream_address
 from core.model.bar import Bar
 from core.model.instrument import Exchange
+from core.rules.folding import SECOND_MS
 
 # the official sample (polygon.md 1.6) and the live one with decimal strings
 SAMPLE = '{"ev":"AM","sym":"GTE","v":4110,"av":9470157,"op":0.4372,"vw":0.4488,"o":0.4488,"c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000}'
@@ -75,6 +76,26 @@ def test_good_bars_beside_impossible_ones_keep_their_order():
 def test_one_bad_event_never_loses_the_frame(frame, events, dropped):
     minutes, others, bad = wire.MINUTES.decode(frame)
     assert (len(minutes) + len(others), bad) == (events, dropped)
+
+
+# the official sample of a second (polygon.md 1.6)
+SECOND = '{"ev":"A","sym":"SPCE","v":200,"av":8642007,"op":25.66,"vw":25.3981,"o":25.39,"c":25.39,"h":25.39,"l":25.39,"a":25.3714,"z":50,"s":1610144868000,"e":1610144869000}'
+
+
+def test_the_official_sample_of_a_second():
+    seconds, others, dropped = wire.SECONDS.decode(f"[{SECOND}]")
+    assert (others, dropped) == ([], 0)
+    batch, refused = Batches(SECOND_MS).batch_of(seconds)
+    assert (batch.bars(), refused) == ([Bar("SPCE", 1610144868000, 25.39, 25.39, 25.39, 25.39, 200.0)], 0)
+    assert Batches().batch_of(seconds)[1] == 1, "it is no minute"
+
+
+def test_who_reads_seconds_takes_no_minute_for_one_and_no_harm_from_it():
+    mixed = f'[{SAMPLE},{SECOND},{{"ev":"status","status":"success"}},{{"ev":"A","v":"many"}}]'
+    seconds, others, dropped = wire.SECONDS.decode(mixed)
+    assert ([type(each) for each in seconds], len(others), dropped) == ([wire.Second], 1, 1)
+    minutes, others, dropped = wire.MINUTES.decode(mixed)
+    assert ([type(each) for each in minutes], len(others), dropped) == ([wire.Minute], 1, 0)
 
 
 @pytest.mark.parametrize(
