@@ -279,7 +279,10 @@ async def measure(folder: Path, tickers: int, events_per_s: int, seconds: int) -
 
 
 def _compared(bars: DayBars, tickers: int, passed: Sequence[tuple[float, BarBatch]]) -> tuple[int, int, float]:
-    """How many bars were passed on, how many are not the market's, and how long after their minute they came (median)."""
+    """How many bars were passed on, how many are not the market's or missing, how long after their minute they came (median).
+
+    Every ticker has a bar in every minute.
+    """
     market = np.stack(bars.values(), axis=1).reshape(-1, tickers, 5)
     number = {name: place for place, name in enumerate(bars.tickers)}
     first_ms, count, wrong, late = int(bars.start_ms[0]), 0, 0, [0.0]
@@ -288,7 +291,7 @@ def _compared(bars: DayBars, tickers: int, passed: Sequence[tuple[float, BarBatc
         mine = market[minute, [number[ticker] for ticker in batch.tickers]]
         found = np.stack((batch.open, batch.high, batch.low, batch.close, batch.volume), axis=1)
         count += len(batch)
-        wrong += int((~np.isclose(mine, found, rtol=0, atol=1e-4)).any(axis=1).sum())
+        wrong += tickers - len(batch) + int((~np.isclose(mine, found, rtol=0, atol=1e-4)).any(axis=1).sum())
         late.append(at - int(batch.start_ms.max()) / 1000 - 60)
     return count, wrong, float(np.median(late[1:] or late))
 

@@ -30,6 +30,7 @@ def test_a_bar_that_is_not_the_markets_is_counted() -> None:
     assert seconds._compared(bars, 3, [(end_s + 5, whole)]) == (3, 0, 5.0)
     whole.volume[1] += 1
     assert seconds._compared(bars, 3, [(end_s + 5, whole)])[1] == 1
+    assert seconds._compared(bars, 3, [(end_s + 5, whole.pick(np.array([0])))])[1] == 2, "so is one that is missing"
 
 
 def test_wrong_input_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
