@@ -37,6 +37,7 @@ from cli.processes import Family
 from config.environment import base
 from core.model.batch import BarBatch
 from core.model.params import Params, ScannerParams
+from core.rules.folding import Folding
 from ports.market_data import Feed
 from services.collector import Collector
 from services.memory import pss_mb
@@ -197,7 +198,7 @@ class SecondsWorld:
         url = f"sqlite+aiosqlite:///{self._folder / 'seohak.db'}"
         await asyncio.to_thread(upgrade, url)
         engine, clock = open_engine(url), clock_from(env)
-        stream = Watched(env["POLYGON_API_KEY"], env["POLYGON_WS_URL"], clock=clock, aggregates="second")
+        stream = Watched(env["POLYGON_API_KEY"], env["POLYGON_WS_URL"], clock=clock, fold=Folding())
         reference = PolygonReference(env["POLYGON_API_KEY"], env["POLYGON_REST_URL"], clock=clock)
         before_mb = pss_mb() or 0.0
         async with RedisBus(self._redis.url, consumer="bench") as bus:

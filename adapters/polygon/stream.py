@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import msgspec
 
@@ -18,12 +17,10 @@ from adapters.polygon.connection import SLOW_KEYS, Connection, Endpoint, Patienc
 from adapters.polygon.library import load, scrubbed, stream_address
 from adapters.polygon.parse import halt_of
 from adapters.polygon.wire import Aggregate, Other, Status
-from core.model.bar import MINUTE_MS
+from core.model.bar import MINUTE_MS, SECOND_MS
 from core.model.batch import BarBatch
-from core.model.params import Aggregates
-from core.rules.folding import SECOND_MS, Folding
 from ports.clock import Clock
-from ports.market_data import Feed, FeedStatus
+from ports.market_data import Feed, FeedStatus, Fold
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +40,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     most_waiting: int
 
 
-KINDS = MappingProxyType(
-    {
-        "minute": Kind(topic="AM.*", frames=wire.MINUTES, span_ms=MINUTE_MS, most_waiting=MOST_BARS),
-        # half a minute of the busiest market
-        "second": Kind(topic="A.*", frames=wire.SECONDS, span_ms=SECOND_MS, most_waiting=240_000),
-    }
-)
+MINUTES = Kind(topic="AM.*", frames=wire.MINUTES, span_ms=MINUTE_MS, most_waiting=MOST_BARS)
+# half a minute of the busiest market may wait
+SECONDS = Kind(topic="A.*", frames=wire.SECONDS, span_ms=SECOND_MS, most_waiting=240_000)
 
 
 @dataclass
@@ -66,7 +59,7 @@ class Counters:
 class PolygonStream:
     """Closed minute bars, reconnecting for ever. One at a time per key: Polygon allows a single connection.
 
-    `aggregates` says out of what: the vendor's minutes, or its seconds, which are folded here.
+    They are the vendor's own, or with `fold` those that it makes of the vendor's seconds.
 
     `package` is the vendor's ("polygon", "massive", or empty for what is installed).
     `ws_address` is `wss://socket.polygon.io/stocks` or `host:port` (then `secure` decides). `extras` are asked for after
@@ -82,7 +75,7 @@ class PolygonStream:
         clock: Clock,
         package: str = "",
         secure: bool = True,
-        aggregates: Aggregates = "minute",
+        fold: Fold | None = None,
         topics: Sequence[str] = (),
         extras: Sequence[str] = (),
         jitter: Callable[[], float] = random.random,
@@ -92,7 +85,7 @@ class PolygonStream:
         real: Callable[[], float] = time.monotonic,
     ) -> None:
         host, secure = stream_address(ws_address, secure=secure)
-        self._kind = KINDS[aggregates]
+        self._kind = MINUTES if fold is None else SECONDS
         topics = tuple(topics) or (self._kind.topic,)
         self._endpoint = Endpoint(vendor=load(package), key=key, host=host, secure=secure, topics=topics)
         self._extras = tuple(extras)
@@ -101,7 +94,7 @@ class PolygonStream:
         self.counters = Counters()
         self._backlog = Backlog(most_bars or self._kind.most_waiting, real=real)
         self._batches = Batches(self._kind.span_ms)
-        self._folding = Folding() if aggregates == "second" else None
+        self._fold = fold
         self._supervisor: asyncio.Task[None] | None = None
         self._waker: asyncio.Task[None] | None = None
         self._closed = False
@@ -115,7 +108,7 @@ class PolygonStream:
         if self._closed:
             return
         self._supervisor = asyncio.create_task(self._supervise(), name="polygon-stream")
-        if self._folding is not None:
+        if self._fold is not None:
             self._waker = asyncio.create_task(self._wake(), name="polygon-waker")
         try:
             while (item := await self._backlog.get()) is not None:
@@ -123,8 +116,8 @@ class PolygonStream:
                     for batch in self._batches_of(item):
                         yield batch
                 else:
-                    if self._folding is not None and isinstance(item, FeedStatus):
-                        self._folding.begin(self._now_ms())
+                    if self._fold is not None and isinstance(item, FeedStatus):
+                        self._fold.begin(self._now_ms())
                     yield item
             ended = self._supervisor
         finally:
@@ -225,9 +218,9 @@ class PolygonStream:
         """Minute bars out of what waited together; nothing at all means that time has passed."""
         batch, refused = self._batches.batch_of(events)
         self.counters.refused += refused
-        if self._folding is None:
+        if self._fold is None:
             return [batch] if len(batch) else []
-        return self._folding.take(batch, self._now_ms()) if events else self._folding.tick(self._now_ms())
+        return self._fold.take(batch, self._now_ms()) if events else self._fold.tick(self._now_ms())
 
     async def _wake(self) -> None:
         """Let a reader that hears nothing look at the clock, but in a session, where silence is a fault and no quiet market."""

@@ -10,7 +10,6 @@ from msgspec import Meta
 
 Percent = Annotated[float, Meta(ge=0.1, le=1000.0, title="%")]
 Fraction = Annotated[float, Meta(ge=0.0, le=20.0, title="%")]
-Aggregates = Literal["minute", "second"]
 Period = Annotated[int, Meta(ge=2, le=400, title="bars")]
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 # \Z and not $, which lets a line break pass
@@ -25,7 +24,7 @@ class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     feed: Literal["polygon", "kis"] = "polygon"
-    aggregates: Aggregates = "minute"
+    aggregates: Literal["minute", "second"] = "minute"
     kis_volume_pct: Annotated[int, Meta(ge=5, le=100, title="%")] = 50
     min_price: Annotated[float, Meta(ge=0.0001, le=100_000, title="USD")] = 1.0
     min_market_cap: Annotated[int, Meta(ge=0, le=10_000_000_000_000, title="USD")] = 50_000_000

@@ -3,10 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from core.model.bar import MINUTE_MS, MOST
+from core.model.bar import MINUTE_MS, MOST, SECOND_MS
 from core.model.batch import BarBatch, Rows
 
-SECOND_MS = 1_000
 # A second is published about two seconds after its end, a few come later: of a minute all have come when one has that
 # ends so long after it.
 SETTLE_MS = 3_000

@@ -5,9 +5,9 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.model.bar import MINUTE_MS, Bar
+from core.model.bar import MINUTE_MS, SECOND_MS, Bar
 from core.model.batch import batch_of
-from core.rules.folding import SECOND_MS, SETTLE_MS, Folding
+from core.rules.folding import SETTLE_MS, Folding
 
 MORNING = 1_736_150_400_000
 TICKERS = ["A", "BB", "CCC"]

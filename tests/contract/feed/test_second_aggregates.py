@@ -7,7 +7,7 @@ import pytest
 
 from core.model.bar import MINUTE_MS
 from core.model.messages import EventKind
-from core.rules.folding import SETTLE_MS
+from core.rules.folding import SETTLE_MS, Folding
 from ports.market_data import FeedStatus
 from sandbox.faults import parse
 from tests.contract.feed.conftest import serving, status
@@ -42,7 +42,7 @@ async def run_to(reader, clock, at: dt.datetime) -> None:
 
 async def test_seconds_become_the_minutes_that_the_minute_bars_tell(polygon, read, clock, market):
     clock.advance(-20)
-    reader = read(polygon.address, aggregates="second")
+    reader = read(polygon.address, fold=Folding())
     await reader.until(lambda: reader.statuses)
     assert reader.statuses == [FeedStatus(up=True, key="connected", detail="A.*")]
     assert polygon.stream.connections[0].topics == {"A.*"}
@@ -58,7 +58,7 @@ async def test_seconds_become_the_minutes_that_the_minute_bars_tell(polygon, rea
 
 
 async def test_a_minute_comes_when_its_seconds_have_settled(polygon, read, clock, market):
-    reader = read(polygon.address, aggregates="second")
+    reader = read(polygon.address, fold=Folding())
     await reader.until(lambda: reader.statuses)
     end = market.minute_at(market.minute_of(clock.now()) + 2)
     await run_to(reader, clock, end + dt.timedelta(milliseconds=SETTLE_MS + 1_900))
@@ -70,7 +70,7 @@ async def test_a_minute_comes_when_its_seconds_have_settled(polygon, read, clock
 async def test_revised_seconds_send_the_bar_again_and_count_once(market, clock, faults, read):
     async with serving(market, clock, faults, revise_every=97) as host:
         clock.advance(-20)
-        reader = read(host.address, aggregates="second")
+        reader = read(host.address, fold=Folding())
         await reader.until(lambda: reader.statuses)
         first = market.minute_of(clock.now()) + 1
         await run_to(reader, clock, market.minute_at(first + 2) + dt.timedelta(seconds=20))
@@ -83,7 +83,7 @@ async def test_revised_seconds_send_the_bar_again_and_count_once(market, clock, 
 
 
 async def test_a_connection_lost_in_a_minute_leaves_no_half_of_it(polygon, read, clock, market):
-    reader = read(polygon.address, aggregates="second")
+    reader = read(polygon.address, fold=Folding())
     await reader.until(lambda: reader.statuses)
     cut = market.minute_of(clock.now()) + 2
     await run_to(reader, clock, market.minute_at(cut) + dt.timedelta(seconds=25))
@@ -112,7 +112,7 @@ async def test_outside_of_sessions_the_clock_closes_what_nothing_follows(puppet,
         "e": start_ms + 1000,
     }
     puppet.lines = [[status("success", "subscribed to: A.*")]]
-    reader = read(puppet.address, aggregates="second", expects_data=lambda _: False)
+    reader = read(puppet.address, fold=Folding(), expects_data=lambda _: False)
     await reader.until(lambda: reader.keys == ["connected"])
     clock.advance(MINUTE_MS / 1000 + 3)
     await puppet.sockets[0].send_json([second, second | {"sym": "ODD", "e": start_ms + 60_000}])
@@ -125,7 +125,7 @@ async def test_outside_of_sessions_the_clock_closes_what_nothing_follows(puppet,
 
 
 async def test_in_a_session_silence_closes_nothing_and_ends_the_connection(polygon, read, clock, market):
-    reader = read(polygon.address, aggregates="second", patience={"silence_s": 120.0})
+    reader = read(polygon.address, fold=Folding(), patience={"silence_s": 120.0})
     await reader.until(lambda: reader.statuses)
     await run_to(reader, clock, market.minute_at(market.minute_of(clock.now()) + 1) + dt.timedelta(seconds=30))
     polygon.stream.strike(fault("silent"))
@@ -136,14 +136,14 @@ async def test_in_a_session_silence_closes_nothing_and_ends_the_connection(polyg
 @pytest.mark.parametrize(("action", "key"), [("refuse_topics", "not_authorized"), ("no_ack", "no_ack")])
 async def test_what_can_go_wrong_with_the_subscription_is_named_alike(polygon, read, faults, action, key):
     faults.add(fault(action))
-    reader = read(polygon.address, aggregates="second")
+    reader = read(polygon.address, fold=Folding())
     await reader.until(lambda: key in reader.keys)
     await reader.until(lambda: reader.keys[-1] == "connected", step_s=20)
 
 
 async def test_a_plan_with_minutes_only_refuses_seconds(market, clock, faults, read):
     async with serving(market, clock, faults, entitled=frozenset({"AM"})) as host:
-        reader = read(host.address, aggregates="second")
+        reader = read(host.address, fold=Folding())
         await reader.until(lambda: reader.keys == ["not_authorized"])
         await reader.close()
 
@@ -156,7 +156,7 @@ async def step(world, seconds: int) -> None:
 
 
 async def test_the_minutes_of_a_gap_come_over_rest_and_no_half_one_is_judged(collecting, polygon, faults, market):
-    world = collecting(aggregates="second")
+    world = collecting(fold=Folding())
     await world.until(lambda: world.feed == "connected")
     while len(world.closed) < 2:
         await step(world, 1)
@@ -184,7 +184,7 @@ async def test_the_minutes_of_a_gap_come_over_rest_and_no_half_one_is_judged(col
 async def test_seconds_are_called_late_exactly_when_the_plan_is(collecting, faults, late_s):
     if late_s:
         faults.add(fault("delayed", seconds=late_s))
-    world = collecting(aggregates="second")
+    world = collecting(fold=Folding())
     await world.until(lambda: world.feed == "connected")
     world.clock.advance(max(0, late_s - 10))
     for _ in range(5 * 60 + 10):

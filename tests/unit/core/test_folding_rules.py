@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.model.bar import MINUTE_MS, MOST, Bar
+from core.model.bar import MINUTE_MS, MOST, SECOND_MS, Bar
 from core.model.batch import BarBatch, batch_of
 from core.rules import folding as rules
-from core.rules.folding import QUIET_MS, SECOND_MS, Folding
+from core.rules.folding import QUIET_MS, Folding
 from tests.unit.core.builders import DAY_MS
 
 # a second of the vendor's comes two seconds after its end

@@ -7,9 +7,8 @@ import pytest
 from adapters.polygon import parse, wire
 from adapters.polygon.batches import Batches
 from adapters.polygon.library import scrubbed, stream_address
-from core.model.bar import Bar
+from core.model.bar import SECOND_MS, Bar
 from core.model.instrument import Exchange
-from core.rules.folding import SECOND_MS
 
 # the official sample (polygon.md 1.6) and the live one with decimal strings
 SAMPLE = '{"ev":"AM","sym":"GTE","v":4110,"av":9470157,"op":0.4372,"vw":0.4488,"o":0.4488,"c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000}'
