@@ -23,6 +23,8 @@ QUEUE_FRAMES = 1024
 SLOW_GRACE_S = 2.0
 YIELD_EVERY = 500
 PUBLISH_DELAY_S = 2.0
+# of the wall clock
+PACKING_S = 0.006
 LINK = ("polygon_ws",)
 
 # what /control/frames tells of at most
@@ -331,7 +333,8 @@ class Stream:
             if any(connection.wants("A") for connection in self.connections):
                 for events in self._seconds.parts(second):
                     self._publish("A", events, second + timedelta(seconds=1))
-                    await asyncio.sleep(0)
+                    # frames are packed in a thread: making the next ones at once would hold them up
+                    await asyncio.sleep(PACKING_S if len(events) >= FRAME_EVENTS else 0)
             second += timedelta(seconds=1)
             await asyncio.sleep(0)
 
