@@ -35,7 +35,9 @@ class _Minute:
 
     def close(self) -> Block:
         """All of it; nothing but late ones come from here on."""
-        self.known, self.heard = _newest_of_each(np.concatenate(self.heard, axis=1)), []
+        block = np.concatenate(self.heard, axis=1)
+        self.heard = []
+        self.known = _newest_of_each(block)
         return self.known
 
     def add_late(self, block: Block) -> Block:
