@@ -179,9 +179,9 @@ class Ours:
 
     def minute(self, minute: Minute) -> None:
         """Decode and screen a minute's frames, which were waiting together."""
-        minutes: list[wire.Minute] = []
+        minutes: list[wire.Aggregate] = []
         for frame in minute:
-            minutes += wire.decode(frame)[0]
+            minutes += wire.MINUTES.decode(frame)[0]
         batch, _ = self._batches.batch_of(minutes)
         at = dt.datetime.fromtimestamp(int(batch.start_ms[0]) / 1000 + 61, dt.UTC)
         for effect in self._stage.bars_arrived(batch, at):

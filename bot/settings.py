@@ -13,7 +13,12 @@ from core.model.params import Params, listed
 from core.model.safety import CAPPED, Caps, exceeds
 
 # Which account orders go to is decided in a terminal, the mode has its own command, the rest has one sensible value.
-ELSEWHERE: Mapping[str, str] = {"trading.venue": "terminal", "trading.mode": "/mode", "scanner.feed": "file"}
+ELSEWHERE: Mapping[str, str] = {
+    "trading.venue": "terminal",
+    "trading.mode": "/mode",
+    "scanner.feed": "file",
+    "scanner.aggregates": "file",
+}
 # Codes of the vendor's reference data (facts: polygon.md), the usual ones first.
 SECURITY_TYPES = ("CS", "ADRC", "PFD", "ETF", "ETN", "FUND", "UNIT", "RIGHT", "WARRANT")
 LISTS: Mapping[str, tuple[str, ...]] = {"scanner.security_types": SECURITY_TYPES}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import backtest, bars, chart, frames, latency, memory, panic, stops
+from benchmarks import backtest, bars, chart, frames, latency, memory, panic, seconds, stops
 from simulation.faults import LEVELS
 from simulation.many import Totals, total
 from simulation.run import run_seed
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = benches.add_parser("frames", help=frames.SUMMARY, description=frames.SUMMARY)
     frames.add_arguments(sub)
     sub.set_defaults(play=frames.run)
-    for each, name in ((memory, "memory"), (latency, "latency")):
+    for each, name in ((memory, "memory"), (latency, "latency"), (seconds, "seconds")):
         sub = benches.add_parser(name, help=each.SUMMARY, description=each.SUMMARY)
         each.add_arguments(sub)
         sub.set_defaults(play=each.run)

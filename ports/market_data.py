@@ -30,6 +30,22 @@ class HaltChange(msgspec.Struct, frozen=True, kw_only=True):
 Feed = BarBatch | FeedStatus | HaltChange
 
 
+class Fold(Protocol):
+    """Makes closed minute bars of second bars (`core.rules.folding`); `at_ms` is our clock in epoch milliseconds."""
+
+    def begin(self, at_ms: int) -> None:
+        """The connection is there, or is not any more."""
+        ...
+
+    def take(self, seconds: BarBatch, at_ms: int) -> list[BarBatch]:
+        """Second bars that arrived together; returns the minutes that are closed, or corrected, by them."""
+        ...
+
+    def tick(self, at_ms: int) -> list[BarBatch]:
+        """Time passes and nothing comes."""
+        ...
+
+
 class BarStream(Protocol):
     """A supervised stream of closed minute bars: it reconnects by itself and reports what happened."""
 

@@ -215,6 +215,10 @@ class Market:
         tape = self._tapes.get(symbol)
         return tape is not None and tape.halted_since(self._second(instant)) is not None
 
+    def touched(self, symbol: str) -> bool:
+        """Whether anything was done to it today."""
+        return symbol in self._tapes
+
     def _second(self, instant: datetime) -> float:
         return (instant - self.opened_at).total_seconds()
 

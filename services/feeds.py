@@ -14,6 +14,7 @@ from config import environment
 from config.params import ConfigError
 from core.model.params import Params
 from core.model.session import Phase
+from core.rules.folding import Folding
 from ports.clock import Calendar
 from ports.market_data import BarStream, ReferenceData
 from services.feed_turn import TurnedFeed, holder_of
@@ -79,6 +80,7 @@ def _polygon(runtime: Runtime, calendar: Calendar) -> OpenFeed:
             polygon.ws_url,
             clock=runtime.clock,
             package=polygon.package,
+            fold=Folding() if runtime.params.scanner.aggregates == "second" else None,
             extras=EXTRAS,
             expects_data=expects_data,
         ),

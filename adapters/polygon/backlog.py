@@ -4,14 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from adapters.polygon.wire import Minute
+from adapters.polygon.wire import Aggregate
 from ports.market_data import FeedStatus, HaltChange
 
 MOST_BARS = 100_000
 OVERRUN = "overrun"
 # a minute of the whole market
 MOST_TOGETHER = 16_384
-Item = list[Minute] | FeedStatus | HaltChange
+Item = list[Aggregate] | FeedStatus | HaltChange
 
 
 class Backlog:
@@ -45,6 +45,11 @@ class Backlog:
         self._bars += size
         self._items.append((item, self._real()))
         self._filled.set()
+
+    def wake(self) -> None:
+        """Let a reader that waits have nothing, an empty list."""
+        if not self._items:
+            self.put([])
 
     async def get(self) -> Item | None:
         """The oldest item, with the bars that came right behind it; None when it was closed and is empty."""

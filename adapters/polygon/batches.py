@@ -1,4 +1,4 @@
-"""Minute events of the stream as batches of bars; what is impossible is left out and counted."""
+"""Aggregates of the stream as batches of bars; what is impossible is left out and counted."""
 
 from array import array
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 
-from adapters.polygon.wire import Minute
+from adapters.polygon.wire import Aggregate
 from core.model.bar import MINUTE_MS, is_ticker
 from core.model.batch import BarBatch, possible
 
@@ -15,13 +15,14 @@ MOST_NAMES = 100_000
 
 
 class Batches:
-    """Remembers which names are tickers, so that each is looked at once."""
+    """Bars that last `span_ms`. Remembers which names are tickers, so that each is looked at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, span_ms: int = MINUTE_MS) -> None:
+        self._span_ms = span_ms
         self._tickers: set[str] = set()
 
-    def batch_of(self, events: Sequence[Minute]) -> tuple[BarBatch, int]:
-        """The bars of `AM` events in their order, and how many events could be none."""
+    def batch_of(self, events: Sequence[Aggregate]) -> tuple[BarBatch, int]:
+        """The bars of events in their order, and how many events could be none."""
         tickers = [event.sym for event in events]
         # arrays of lists of floats: the quickest way from objects to columns
         start = np.frombuffer(array("d", [event.s for event in events]))
@@ -31,7 +32,7 @@ class Batches:
         close = np.frombuffer(array("d", [event.c for event in events]))
         volume = np.frombuffer(array("d", [event.v for event in events]))
         end = np.frombuffer(array("d", [nan if event.e is None else event.e for event in events]))
-        good = possible(start, opening, high, low, close, volume) & (np.isnan(end) | (end - start == MINUTE_MS))
+        good = possible(start, opening, high, low, close, volume) & (np.isnan(end) | (end - start == self._span_ms))
         if not self._tickers.issuperset(tickers):
             good[[row for row, ticker in enumerate(tickers) if not self._meet(ticker)]] = False
         if good.all():

@@ -1,4 +1,4 @@
-"""The minute bar stream under our own supervision (facts: polygon.md 1.3, 5.3, 5.6)."""
+"""The bar stream under our own supervision (facts: polygon.md 1.3, 5.3, 5.6)."""
 
 import asyncio
 import datetime as dt
@@ -8,16 +8,19 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from adapters.polygon import wire
 from adapters.polygon.backlog import MOST_BARS, Backlog
 from adapters.polygon.batches import Batches
 from adapters.polygon.connection import SLOW_KEYS, Connection, Endpoint, Patience, Session
 from adapters.polygon.library import load, scrubbed, stream_address
 from adapters.polygon.parse import halt_of
-from adapters.polygon.wire import Minute, Other, Status
+from adapters.polygon.wire import Aggregate, Other, Status
+from core.model.bar import MINUTE_MS, SECOND_MS
 from core.model.batch import BarBatch
 from ports.clock import Clock
-from ports.market_data import Feed, FeedStatus
+from ports.market_data import Feed, FeedStatus, Fold
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +28,26 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 # A key or a plan that is refused stays refused until a person does something.
 REFUSED_WAIT_S = 300.0
+WAKE_S = 1.0
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """Which aggregates are asked for, how they are read, and how many may wait for the reader."""
+
+    topic: str
+    frames: wire.Frames
+    span_ms: int
+    most_waiting: int
+
+
+MINUTES = Kind(topic="AM.*", frames=wire.MINUTES, span_ms=MINUTE_MS, most_waiting=MOST_BARS)
+# half a minute of the busiest market may wait
+SECONDS = Kind(topic="A.*", frames=wire.SECONDS, span_ms=SECOND_MS, most_waiting=240_000)
 
 
 @dataclass
 class Counters:
-    """What has come in: `refused` of the `bars` were impossible, `dropped` are unreadable events."""
+    """What has come in: `refused` of the `bars` (of minutes or seconds) were impossible, `dropped` are unreadable events."""
 
     frames: int = 0
     bars: int = 0
@@ -40,6 +58,8 @@ class Counters:
 
 class PolygonStream:
     """Closed minute bars, reconnecting for ever. One at a time per key: Polygon allows a single connection.
+
+    They are the vendor's own, or with `fold` those that it makes of the vendor's seconds.
 
     `package` is the vendor's ("polygon", "massive", or empty for what is installed).
     `ws_address` is `wss://socket.polygon.io/stocks` or `host:port` (then `secure` decides). `extras` are asked for after
@@ -55,23 +75,28 @@ class PolygonStream:
         clock: Clock,
         package: str = "",
         secure: bool = True,
-        topics: Sequence[str] = ("AM.*",),
+        fold: Fold | None = None,
+        topics: Sequence[str] = (),
         extras: Sequence[str] = (),
         jitter: Callable[[], float] = random.random,
         patience: Patience | None = None,
         expects_data: Callable[[dt.datetime], bool] = lambda _: True,
-        most_bars: int = MOST_BARS,
+        most_bars: int | None = None,
         real: Callable[[], float] = time.monotonic,
     ) -> None:
         host, secure = stream_address(ws_address, secure=secure)
-        self._endpoint = Endpoint(vendor=load(package), key=key, host=host, secure=secure, topics=tuple(topics))
+        self._kind = MINUTES if fold is None else SECONDS
+        topics = tuple(topics) or (self._kind.topic,)
+        self._endpoint = Endpoint(vendor=load(package), key=key, host=host, secure=secure, topics=topics)
         self._extras = tuple(extras)
         self._clock, self._jitter, self._patience = clock, jitter, patience or Patience()
         self._expects_data = expects_data
         self.counters = Counters()
-        self._backlog = Backlog(most_bars, real=real)
-        self._batches = Batches()
+        self._backlog = Backlog(most_bars or self._kind.most_waiting, real=real)
+        self._batches = Batches(self._kind.span_ms)
+        self._fold = fold
         self._supervisor: asyncio.Task[None] | None = None
+        self._waker: asyncio.Task[None] | None = None
         self._closed = False
         self._last: tuple[bool, str] = (False, "")
         self._up_since: dt.datetime | None = None
@@ -83,12 +108,17 @@ class PolygonStream:
         if self._closed:
             return
         self._supervisor = asyncio.create_task(self._supervise(), name="polygon-stream")
+        if self._fold is not None:
+            self._waker = asyncio.create_task(self._wake(), name="polygon-waker")
         try:
             while (item := await self._backlog.get()) is not None:
-                if not isinstance(item, list):
+                if isinstance(item, list):
+                    for batch in self._batches_of(item):
+                        yield batch
+                else:
+                    if self._fold is not None and isinstance(item, FeedStatus):
+                        self._fold.begin(self._now_ms())
                     yield item
-                elif len(batch := self._batch(item)):
-                    yield batch
             ended = self._supervisor
         finally:
             await self._stop()
@@ -105,9 +135,10 @@ class PolygonStream:
         await self._stop()
 
     async def _stop(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        tasks = [task for task in (self._supervisor, self._waker) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- supervision -------------------------------------------------------------------------------
 
@@ -158,7 +189,7 @@ class PolygonStream:
 
     def _received(self, session: Session, frame: str | bytes) -> None:
         """Decode and queue, nothing else: a socket that is read slowly is closed by the vendor."""
-        minutes, others, bad = wire.decode(frame)
+        bars, others, bad = self._kind.frames.decode(frame)
         self.counters.frames += 1
         self.counters.dropped += bad
         for event in others:
@@ -169,10 +200,10 @@ class PolygonStream:
         if session.acked.is_set() and self._up_since is None:
             self._up_since = self._clock.now()
             self._say(FeedStatus(up=True, key="connected", detail=",".join(self._endpoint.topics)))
-        if minutes:
-            self.counters.bars += len(minutes)
+        if bars:
+            self.counters.bars += len(bars)
             session.heard_at = self._clock.now()
-            self._backlog.put(minutes)
+            self._backlog.put(bars)
 
     def _other(self, session: Session, event: Other) -> None:
         """What is no bar."""
@@ -181,7 +212,22 @@ class PolygonStream:
         elif (halt := halt_of(event)) is not None:
             self._backlog.put(halt)
 
-    def _batch(self, minutes: Sequence[Minute]) -> BarBatch:
-        batch, refused = self._batches.batch_of(minutes)
+    # -- what the reader gets ----------------------------------------------------------------------
+
+    def _batches_of(self, events: Sequence[Aggregate]) -> list[BarBatch]:
+        """Minute bars out of what waited together; nothing at all means that time has passed."""
+        batch, refused = self._batches.batch_of(events)
         self.counters.refused += refused
-        return batch
+        if self._fold is None:
+            return [batch] if len(batch) else []
+        return self._fold.take(batch, self._now_ms()) if events else self._fold.tick(self._now_ms())
+
+    async def _wake(self) -> None:
+        """Let a reader that hears nothing look at the clock, but in a session, where silence is a fault and no quiet market."""
+        while True:
+            await self._clock.sleep(WAKE_S)
+            if not self._expects_data(self._clock.now()):
+                self._backlog.wake()
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)

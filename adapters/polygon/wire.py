@@ -5,8 +5,8 @@ from math import nan
 import msgspec
 
 
-class Minute(msgspec.Struct, frozen=True, gc=False, tag_field="ev", tag="AM"):
-    """A minute bar, with no more of it than is used; what is missing is NaN. Volumes may be fractional."""
+class Aggregate(msgspec.Struct, frozen=True, gc=False, tag_field="ev"):
+    """A bar, with no more of it than is used; what is missing is NaN. Volumes may be fractional."""
 
     sym: str = ""
     s: float = nan
@@ -16,6 +16,14 @@ class Minute(msgspec.Struct, frozen=True, gc=False, tag_field="ev", tag="AM"):
     c: float = nan
     v: float = nan
     e: float | None = nan
+
+
+class Minute(Aggregate, frozen=True, gc=False, tag="AM"):
+    """The bar of a minute."""
+
+
+class Second(Aggregate, frozen=True, gc=False, tag="A"):
+    """The bar of a second."""
 
 
 class Status(msgspec.Struct, frozen=True, gc=False, tag_field="ev", tag="status"):
@@ -40,46 +48,54 @@ class Kind(msgspec.Struct, frozen=True, gc=False):
 
 
 Other = Status | Band
-OURS = frozenset({"AM", "LULD", "status"})
 
-_minutes = msgspec.json.Decoder(list[Minute])
 _pieces = msgspec.json.Decoder(list[msgspec.Raw])
-_event = msgspec.json.Decoder(Minute | Other)
 _kind = msgspec.json.Decoder(Kind)
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def decode(frame: str | bytes) -> tuple[list[Minute], list[Other], int]:
-    """A frame's bars, what else of it we read, and how many events were unreadable; a bad one never loses the others.
+class Frames:
+    """Reads the frames of a stream whose bars are of one kind."""
 
-    Never raises. Nearly all frames are nothing but bars. An event of a type that we do not read is no damage.
-    """
-    try:
-        return _minutes.decode(frame), [], 0
-    except _ERRORS:
-        pass
-    try:
-        pieces = _pieces.decode(frame)
-    except _ERRORS:
-        return [], [], 1
-    minutes: list[Minute] = []
-    others: list[Other] = []
-    bad = 0
-    for piece in pieces:
+    def __init__(self, bars: type[Minute] | type[Second], tag: str) -> None:
+        self._aggregates = msgspec.json.Decoder(list[bars])  # type: ignore[valid-type] # a type that is a value
+        self._event = msgspec.json.Decoder(bars | Other)
+        self._ours = frozenset({tag, "LULD", "status"})
+
+    def decode(self, frame: str | bytes) -> tuple[list[Aggregate], list[Other], int]:
+        """A frame's bars, what else of it we read, and how many events were unreadable; a bad one never loses the others.
+
+        Never raises. Nearly all frames are nothing but bars. An event of a type that we do not read is no damage.
+        """
         try:
-            event = _event.decode(piece)
+            return self._aggregates.decode(frame), [], 0
         except _ERRORS:
-            bad += not _foreign(piece)
-            continue
-        if isinstance(event, Minute):
-            minutes.append(event)
-        else:
-            others.append(event)
-    return minutes, others, bad
+            pass
+        try:
+            pieces = _pieces.decode(frame)
+        except _ERRORS:
+            return [], [], 1
+        bars: list[Aggregate] = []
+        others: list[Other] = []
+        bad = 0
+        for piece in pieces:
+            try:
+                event = self._event.decode(piece)
+            except _ERRORS:
+                bad += not self._foreign(piece)
+                continue
+            if isinstance(event, Aggregate):
+                bars.append(event)
+            else:
+                others.append(event)
+        return bars, others, bad
+
+    def _foreign(self, piece: msgspec.Raw) -> bool:
+        try:
+            return _kind.decode(piece).ev not in self._ours
+        except _ERRORS:
+            return False
 
 
-def _foreign(piece: msgspec.Raw) -> bool:
-    try:
-        return _kind.decode(piece).ev not in OURS
-    except _ERRORS:
-        return False
+MINUTES = Frames(Minute, "AM")
+SECONDS = Frames(Second, "A")

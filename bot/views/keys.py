@@ -16,6 +16,7 @@ SECTIONS: Mapping[str, str] = {
 
 LABELS: Mapping[str, str] = {
     "scanner.feed": mark("Market data from"),
+    "scanner.aggregates": mark("Polygon's bars"),
     "scanner.kis_volume_pct": mark("KIS's part of the volume"),
     "scanner.min_price": mark("Lowest price"),
     "scanner.min_market_cap": mark("Smallest market cap"),
@@ -139,6 +140,8 @@ ONE: Mapping[str, str] = {
 CHOICES: Mapping[str, str] = {
     "polygon": mark("Polygon"),
     "kis": mark("KIS"),
+    "minute": mark("minute bars"),
+    "second": mark("second bars"),
     "reject": mark("leave out"),
     "accept": mark("let through"),
     "auto": mark("auto"),

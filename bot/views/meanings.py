@@ -8,6 +8,10 @@ MEANINGS: Mapping[str, str] = {
     "scanner.feed": mark(
         "Whose bars are screened: Polygon sees every trade and costs money, KIS is real-time and free and sees about half."
     ),
+    "scanner.aggregates": mark(
+        "Which of Polygon's bars are asked for. Seconds are added up to the same minute bars, which come some three "
+        "seconds later; they are for when its minutes fail. Takes effect when the collector starts again."
+    ),
     "scanner.kis_volume_pct": mark(
         "With KIS's data the smallest volume is taken times this, because KIS counts only a part of the trades."
     ),

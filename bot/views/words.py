@@ -183,7 +183,7 @@ FEED_TROUBLES: Mapping[str, str] = {
         "(Stocks Starter or more). It is tried again every 5 minutes."
     ),
     "not_authorized": mark(
-        "The plan has no minute bars over WebSocket: that takes Stocks Starter (15 minutes late) or Stocks Advanced "
+        "The plan has no bars over WebSocket: that takes Stocks Starter (15 minutes late) or Stocks Advanced "
         "(real time). It is tried again every 5 minutes."
     ),
     "max_connections": mark(

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-MINUTE_MS = 60_000
+SECOND_MS, MINUTE_MS = 1_000, 60_000
 # the year 10000: datetime knows no instant after it
 LAST_MS = 253_402_214_400_000
 MOST_TICKER = 32

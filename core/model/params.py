@@ -18,9 +18,13 @@ KstTime = Annotated[str, Meta(pattern=rf"^{_TIME}\Z", title="HH:MM KST")]
 
 
 class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the collector lets through (product.md section 1), and whose bars it sees."""
+    """What the collector lets through (product.md section 1), and whose bars it sees.
+
+    `aggregates` is which of Polygon's bars are asked for; seconds are folded into minutes.
+    """
 
     feed: Literal["polygon", "kis"] = "polygon"
+    aggregates: Literal["minute", "second"] = "minute"
     kis_volume_pct: Annotated[int, Meta(ge=5, le=100, title="%")] = 50
     min_price: Annotated[float, Meta(ge=0.0001, le=100_000, title="USD")] = 1.0
     min_market_cap: Annotated[int, Meta(ge=0, le=10_000_000_000_000, title="USD")] = 50_000_000

@@ -43,6 +43,7 @@ class Looking:
                 "connections_opened": counters.opened,
                 "connections_refused": counters.refused,
                 "bars_sent": counters.bars_sent,
+                "seconds_sent": counters.seconds_sent,
                 "last_bar_end": counters.last_bar_end.isoformat() if counters.last_bar_end else None,
             },
             "replay_done": counters.replay_done,
@@ -61,9 +62,11 @@ class Looking:
             found += [order_facts(host, order) for order in host.engine.orders.values()]
         return {"orders": found}
 
-    async def frames(self, _request: web.Request) -> Body:
-        """When the frames of minute bars went out, oldest first."""
-        return {"frames": [[f.end_ms, f.last_symbol, f.sent_at] for f in self._world.stream.sent]}
+    async def frames(self, request: web.Request) -> Body:
+        """When the frames of minute bars went out, oldest first; those of second bars with ?of=seconds."""
+        stream = self._world.stream
+        sent = stream.sent_seconds if request.query.get("of") == "seconds" else stream.sent
+        return {"frames": [[f.end_ms, f.last_symbol, f.sent_at] for f in sent]}
 
     async def bars(self, request: web.Request) -> Body:
         """The day's closed minutes; ?all=1 also those to come."""

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from sandbox import calendar
-from sandbox.bars import Bar
+from sandbox.bars import PATH_AT, Bar
 from sandbox.market import Market
 
 Event = dict[str, object]
@@ -108,8 +108,12 @@ def _aggregate(kind: str, symbol: str, bar: Bar, volume: int, day_volume: int, d
     }
 
 
-def second_event(market: Market, symbol: str, second_at: datetime) -> Event | None:
-    """The A event of the second that starts then; None where no share printed in it."""
+def second_event(market: Market, symbol: str, second_at: datetime, *, early: bool = False) -> Event | None:
+    """The A event of the second that starts then; None where no share printed in it.
+
+    Its prices are those since the last second with prints, so that the seconds of a minute are its bar. `early`: as
+    first published.
+    """
     minute = market.minute_of(second_at)
     series = market.series[symbol]
     row = series.row(minute)
@@ -117,20 +121,35 @@ def second_event(market: Market, symbol: str, second_at: datetime) -> Event | No
         return None
     bar = market.bar(symbol, row)
     second = int((second_at - market.minute_at(minute)).total_seconds())
-    so_far = market.printed(symbol, minute, second + 1)
-    volume = so_far - market.printed(symbol, minute, second)
-    if volume == 0:
+    before, so_far = market.printed(symbol, minute, second), market.printed(symbol, minute, second + 1)
+    if so_far == before:
         return None
-    first, last = market.price_at(symbol, second_at), market.price_before(symbol, minute, second + 1)
+    prices = _prices(market, symbol, minute, second, bar, before)
+    volume = so_far - before
+    if early:
+        volume = max(1, volume * 97 // 100)
+        so_far = before + volume
     day_volume, day_value = series.accumulated(row)
     start_ms = int(second_at.timestamp() * 1000)
-    inside = Bar(start_ms, first, max(first, last), min(first, last), last, volume)
+    inside = Bar(start_ms, prices[0], max(prices), min(prices), prices[-1], volume)
     event = _aggregate("A", symbol, inside, volume, day_volume + so_far, day_value + so_far * bar.vwap)
-    event["e"] = int((second_at + timedelta(seconds=1)).timestamp() * 1000)
+    event["e"] = start_ms + 1000
     opening = _official_open(market, symbol, minute)
     if opening is not None:
         event["op"] = opening
     return event
+
+
+def _prices(market: Market, symbol: str, minute: int, second: int, bar: Bar, before: int) -> list[float]:
+    """The prices of a second, first and last at the ends; seconds without prints before it belong to it."""
+    last = market.price_before(symbol, minute, second + 1)
+    if market.touched(symbol):
+        return [market.price_at(symbol, market.minute_at(minute) + timedelta(seconds=second)), last]
+    since = second
+    while since > 0 and bar.volume_until(since - 1) == before:
+        since -= 1
+    turns = [at for at in PATH_AT if since < at <= second]
+    return [*(bar.price_after(at) for at in (since, *turns)), last]
 
 
 # what no client may stumble over: an object, text, an unknown type, odd fields, an array of nothing

@@ -16,22 +16,27 @@ from sandbox.faults import Fault, Faults
 from sandbox.market import Market
 from sandbox.polygon import protocol
 from sandbox.polygon.protocol import Event
+from sandbox.polygon.seconds import Encoded, SecondFeed
 
 FRAME_EVENTS = 200
 QUEUE_FRAMES = 1024
 SLOW_GRACE_S = 2.0
 YIELD_EVERY = 500
 PUBLISH_DELAY_S = 2.0
+# of the wall clock
+PACKING_S = 0.006
 LINK = ("polygon_ws",)
 
-Encoded = tuple[str, bytes]
 # what /control/frames tells of at most
-REMEMBERED_FRAMES = 20_000
+REMEMBERED_FRAMES = 50_000
 
 
 @dataclass(frozen=True)
 class SentFrame:
-    """A frame of minute bars that has gone out: the end of its minute, its last symbol, and the wall clock's seconds."""
+    """A frame of bars: the end of its minute or second, its last symbol, and the wall clock's seconds.
+
+    Of minutes it is when the frame had gone out, of seconds when it was given to the connection.
+    """
 
     end_ms: int
     last_symbol: str
@@ -94,6 +99,7 @@ class StreamCounters:
     """What the control API shows of the stream."""
 
     bars_sent: int = 0
+    seconds_sent: int = 0
     last_bar_end: datetime | None = None
     opened: int = 0
     refused: int = 0
@@ -124,6 +130,8 @@ class Stream:
         self.connections: list[Connection] = []
         self.counters = StreamCounters()
         self.sent: deque[SentFrame] = deque(maxlen=REMEMBERED_FRAMES)
+        self.sent_seconds: deque[SentFrame] = deque(maxlen=REMEMBERED_FRAMES)
+        self._seconds = SecondFeed(market, revise_every)
         # bar_events only counts; a revision is due one minute after the bar it completes
         self._bar_events = 0
         self._revisions: list[tuple[str, int]] = []
@@ -320,19 +328,17 @@ class Stream:
         last_end = self._market.minute_at(self._market.last_minute + 1)
         second = self._clock.now().replace(microsecond=0)
         while second < last_end:
-            await self._clock.sleep_until(second + timedelta(seconds=1 + PUBLISH_DELAY_S))
+            due = second + timedelta(seconds=1 + PUBLISH_DELAY_S)
+            await self._clock.sleep_until(due)
+            for fault in self._faults.matching(LINK, {"delayed"}):
+                await self._clock.sleep_until(fault.shifted(due))
             if any(connection.wants("A") for connection in self.connections):
-                self._publish("A", self._second(second))
+                for events in self._seconds.parts(second):
+                    self._publish("A", events, second + timedelta(seconds=1))
+                    # frames are packed in a thread: making the next ones at once would hold them up
+                    await asyncio.sleep(PACKING_S if len(events) >= FRAME_EVENTS else 0)
             second += timedelta(seconds=1)
             await asyncio.sleep(0)
-
-    def _second(self, second: datetime) -> list[Encoded]:
-        events = []
-        for symbol in self._market.symbols:
-            event = protocol.second_event(self._market, symbol, second)
-            if event is not None:
-                events.append((symbol, msgspec.json.encode(event)))
-        return events
 
     def _publish(self, kind: str, events: Sequence[Encoded], ended: datetime | None = None) -> None:
         sent = 0
@@ -343,7 +349,11 @@ class Stream:
             sent = max(sent, len(chosen))
             for first in range(0, len(chosen), FRAME_EVENTS):
                 part = chosen[first : first + FRAME_EVENTS]
-                minute = (int(ended.timestamp() * 1000), part[-1][0]) if ended else None
-                connection.put_frame(b"[" + b",".join(data for _, data in part) + b"]", minute)
+                told = (int(ended.timestamp() * 1000), part[-1][0]) if ended else None
+                if kind == "A" and told:
+                    self.sent_seconds.append(SentFrame(*told, time.time()))
+                connection.put_frame(b"[" + b",".join(data for _, data in part) + b"]", told if kind == "AM" else None)
         if kind == "AM":
             self.counters.bars_sent += sent
+        elif kind == "A":
+            self.counters.seconds_sent += sent

@@ -69,7 +69,7 @@ def test_frames_give_possible_bars_and_lose_no_good_one() -> None:
         content = written(frame)
         hurt = damaged(rng, content, 0.3)
         notes.append(hurt)
-        minutes, _, unreadable = wire.decode(hurt if rng.random() < 0.5 else _text(hurt))
+        minutes, _, unreadable = wire.MINUTES.decode(hurt if rng.random() < 0.5 else _text(hurt))
         assert unreadable >= 0
         bars = batches.batch_of(minutes)[0].bars()
         for bar in bars:

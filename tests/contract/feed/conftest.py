@@ -41,11 +41,12 @@ async def entitled(market, clock, faults) -> AsyncIterator[PolygonHost]:
 async def serving(market, clock, faults, **options) -> AsyncIterator[PolygonHost]:
     stream = Stream(market, clock, faults, KEY, auth_timeout_s=5, **options)
     async with listening(create_polygon_app(market, clock, faults, stream)) as address:
-        task = asyncio.create_task(stream.broadcast_minutes())
+        tasks = [asyncio.create_task(work()) for work in (stream.broadcast_minutes, stream.broadcast_seconds)]
         yield PolygonHost(address, stream)
         await stream.close()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Reader:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from adapters.polygon import stream as stream_room
+from adapters.polygon import wire
 from adapters.polygon.connection import SLOW_KEYS
 from adapters.polygon.stream import LONGEST_WAIT_S, REFUSED_WAIT_S
 from ports.market_data import HaltChange
@@ -163,16 +163,16 @@ async def test_a_greeting_that_is_no_array_is_left(puppet, read, monkeypatch):
 
 async def test_an_error_of_our_own_in_a_frame_costs_one_connection(puppet, read, monkeypatch):
     puppet.lines = [ACK, [AM]]
-    decode, calls = stream_room.wire.decode, []
+    decode, calls = wire.Frames.decode, []
 
-    def fails_once(frame):
-        minutes, others, bad = decode(frame)
+    def fails_once(frames, frame):
+        minutes, others, bad = decode(frames, frame)
         calls.extend(minutes)
         if len(calls) == len(minutes) == 1:
             raise RuntimeError("a mistake of ours")
         return minutes, others, bad
 
-    monkeypatch.setattr(stream_room.wire, "decode", fails_once)
+    monkeypatch.setattr(wire.Frames, "decode", fails_once)
     reader = read(puppet.address)
     await reader.until(lambda: reader.bars, step_s=1)
     assert reader.keys == ["connected", "disconnected", "connected"]

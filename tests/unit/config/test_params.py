@@ -37,6 +37,7 @@ def test_each_number_has_bounds_that_are_named(key: str, setting: object) -> Non
         ("trading.mode", "yolo", "auto | approve | watch"),
         ("trading.venue", "kis", "paper | kis_virtual | kis_real"),
         ("scanner.timeframe", "4min", "5min"),
+        ("scanner.aggregates", "seconds", "minute | second"),
         ("schedule.start_time", "25:00", "HH:MM KST"),
         ("schedule.active_trading_after", "noon", "open+MINUTESm"),
         ("schedule.rest_when_closed", "yes", "true or false"),

@@ -7,7 +7,7 @@ import pytest
 from adapters.polygon import parse, wire
 from adapters.polygon.batches import Batches
 from adapters.polygon.library import scrubbed, stream_address
-from core.model.bar import Bar
+from core.model.bar import SECOND_MS, Bar
 from core.model.instrument import Exchange
 
 # the official sample (polygon.md 1.6) and the live one with decimal strings
@@ -17,7 +17,7 @@ BAR = Bar("GTE", 1610144640000, 0.4488, 0.4489, 0.4486, 0.4486, 4110.0)
 
 def bars_of(text: str) -> tuple[list[Bar], int]:
     """The bars of one event, and how many were none or unreadable."""
-    minutes, others, dropped = wire.decode(f"[{text}]")
+    minutes, others, dropped = wire.MINUTES.decode(f"[{text}]")
     assert others == []
     batch, refused = Batches().batch_of(minutes)
     return batch.bars(), dropped + refused
@@ -73,8 +73,28 @@ def test_good_bars_beside_impossible_ones_keep_their_order():
     ],
 )  # fmt: skip
 def test_one_bad_event_never_loses_the_frame(frame, events, dropped):
-    minutes, others, bad = wire.decode(frame)
+    minutes, others, bad = wire.MINUTES.decode(frame)
     assert (len(minutes) + len(others), bad) == (events, dropped)
+
+
+# the official sample of a second (polygon.md 1.6)
+SECOND = '{"ev":"A","sym":"SPCE","v":200,"av":8642007,"op":25.66,"vw":25.3981,"o":25.39,"c":25.39,"h":25.39,"l":25.39,"a":25.3714,"z":50,"s":1610144868000,"e":1610144869000}'
+
+
+def test_the_official_sample_of_a_second():
+    seconds, others, dropped = wire.SECONDS.decode(f"[{SECOND}]")
+    assert (others, dropped) == ([], 0)
+    batch, refused = Batches(SECOND_MS).batch_of(seconds)
+    assert (batch.bars(), refused) == ([Bar("SPCE", 1610144868000, 25.39, 25.39, 25.39, 25.39, 200.0)], 0)
+    assert Batches().batch_of(seconds)[1] == 1, "it is no minute"
+
+
+def test_who_reads_seconds_takes_no_minute_for_one_and_no_harm_from_it():
+    mixed = f'[{SAMPLE},{SECOND},{{"ev":"status","status":"success"}},{{"ev":"A","v":"many"}}]'
+    seconds, others, dropped = wire.SECONDS.decode(mixed)
+    assert ([type(each) for each in seconds], len(others), dropped) == ([wire.Second], 1, 1)
+    minutes, others, dropped = wire.MINUTES.decode(mixed)
+    assert ([type(each) for each in minutes], len(others), dropped) == ([wire.Minute], 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +155,7 @@ def test_the_vendors_words_lose_the_key():
 def test_a_halt_is_told_by_its_indicator_and_its_time_by_its_size(changes, halt):
     """The ticker is under T; the documents say milliseconds, the sample has micro-, the wire nanoseconds."""
     sample = {"ev": "LULD", "T": "MSFT", "h": 218.96, "l": 198.11, "i": [17], "z": 3, "t": 1601316752683746, "q": 29}
-    _, (event,), dropped = wire.decode(f"[{json.dumps(sample | changes)}]")
+    _, (event,), dropped = wire.MINUTES.decode(f"[{json.dumps(sample | changes)}]")
     found = parse.halt_of(event)
     assert dropped == 0
     assert (None if found is None else (found.halted, found.at_ms)) == halt
