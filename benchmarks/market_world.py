@@ -91,12 +91,14 @@ class MarketWorld:
         return float(clock["started"]) + passed / float(clock["speed"])
 
     def memory(self) -> list[Process]:
-        """Of our processes, with what they have started, and of Redis."""
+        """Of our processes, of what they have started, and of Redis."""
         found = []
         for name in OURS:
             process = self.family.children[name].process
             if process is not None and process.returncode is None:
-                found.append(Process(name=name, pss_mb=sum(map(_pss_mb, _family_of(process.pid)))))
+                for pid in _family_of(process.pid):
+                    own = name if pid == process.pid else f"{name}: {_module_of(pid)}"
+                    found.append(Process(name=own, pss_mb=_pss_mb(pid)))
         found.append(Process(name="redis", pss_mb=_pss_mb(self.redis.pid or 0)))
         return found
 
@@ -108,6 +110,15 @@ def _family_of(pid: int) -> list[int]:
             for tasks in Path(f"/proc/{parent}/task").iterdir():
                 found += [int(child) for child in (tasks / "children").read_text().split()]
     return found
+
+
+def _module_of(pid: int) -> str:
+    """What a process of ours runs: the word behind -m."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return "gone"
+    return words[words.index("-m") + 1] if "-m" in words else words[0]
 
 
 def _pss_mb(pid: int) -> float:

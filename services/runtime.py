@@ -26,12 +26,12 @@ from ports.bus import Bus, BusUnavailable
 from ports.store import ChatStore, StoreUnavailable
 from services.fence import hold_alone, process_started
 from services.looptime import LoopTime
-from services.memory import pss_mb
+from services.memory import give_back, keep_little, pss_mb
 
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 BEAT_EVERY_S = 1.0
-# reading it takes a millisecond or two
+# trimming and reading it take a few milliseconds
 MEMORY_EVERY_S = 60.0
 VERSION = "0.1.0"
 
@@ -101,6 +101,7 @@ class Runtime(msgspec.Struct, kw_only=True):
             self.note(**self.loop.facts())
         if self.monotonic() - self.measured >= MEMORY_EVERY_S:
             self.measured = self.monotonic()
+            give_back()
             self.note(pss_mb=pss_mb() or "")
         self.note(mono=self.monotonic(), at=self.clock.now().isoformat(), version=VERSION)
         path = self.settings.state_dir / "beats" / self.name
@@ -153,6 +154,7 @@ def die_with_parent() -> None:
 def run(name: str, main: Callable[[Runtime], Awaitable[None]], secrets: tuple[str, ...] = ()) -> int:
     """Start one process; returns its exit code (0 stopped, 1 failed, 2 wrong configuration)."""
     die_with_parent()
+    keep_little()
     env = environment()
     try:
         settings = base(env)

@@ -6,6 +6,9 @@ from typing import Protocol
 
 from core.model.bar import Bar, BarColumns, columns
 
+# what is judged, and corrections that come up to a quarter of an hour late
+KEPT = 136
+
 
 def put(bars: list[Bar], bar: Bar) -> None:
     """Insert in order, or replace the bar with the same start."""
@@ -42,7 +45,7 @@ class Histories(Protocol):
 
 
 class BarLists:
-    """Histories out of the bars that arrived."""
+    """Histories out of the bars that arrived: of each ticker at least the newest `KEPT`."""
 
     def __init__(self) -> None:
         self._bars: dict[str, list[Bar]] = {}
@@ -56,6 +59,8 @@ class BarLists:
         known = self._bars.setdefault(bar.ticker, [])
         fresh = not known or bar.start_ms >= known[-1].start_ms
         put(known, bar)
+        if len(known) == 2 * KEPT:
+            del known[:KEPT]
         return fresh
 
     def window(self, ticker: str, upto_ms: int | None, count: int) -> BarColumns:

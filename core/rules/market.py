@@ -16,7 +16,7 @@ from core.model.batch import BarBatch, Flags, Rows, batch_of
 # the screen looks back two hours at most, people see as much, and corrections come up to a quarter of an hour late
 KEPT, SLACK = 136, 16
 START, OPEN, HIGH, LOW, CLOSE, VOLUME = range(6)
-# all of the market: memory is taken only where there are bars, and a block that grows is copied as a whole
+# all of the market: a block that grows is copied as a whole
 MARKET = 12_288
 Block = npt.NDArray[np.float64]
 
@@ -24,12 +24,13 @@ Block = npt.NDArray[np.float64]
 class MarketBars:
     """One US day: at least the newest 136 bars of each ticker, oldest first, each start once.
 
-    There is room for so many `tickers` at first.
+    There is room for so many `tickers` at first, and it is taken at once: a machine that lacks it says so at the start and
+    not in the middle of a session.
     """
 
     def __init__(self, tickers: int = MARKET) -> None:
         self._numbers: dict[str, int] = {}
-        self._block: Block = np.empty((tickers, KEPT + SLACK, 6))
+        self._block: Block = np.full((tickers, KEPT + SLACK, 6), np.nan)
         self._count: Rows = np.zeros(tickers, np.int64)
         self._newest: Rows = np.zeros(tickers, np.int64)
         self._first: Rows = np.zeros(tickers, np.int64)
@@ -60,7 +61,7 @@ class MarketBars:
         self._count, self._newest, self._first = (
             np.concatenate((column, np.zeros_like(column))) for column in (self._count, self._newest, self._first)
         )
-        block = np.empty((len(self._count), *self._block.shape[1:]))
+        block = np.full((len(self._count), *self._block.shape[1:]), np.nan)
         block[: len(self._block)] = self._block
         self._block = block
 
