@@ -39,6 +39,7 @@ from core.model.recording import (
 )
 from core.rules.days import us_date
 from core.rules.feed import FeedNews
+from core.rules.market import FEW, MARKET
 from core.rules.schedule import collecting
 from core.stages.collect import CollectEffect, CollectStage, FetchHistory, FetchInstrument, Publish
 from ports.bus import BusUnavailable
@@ -81,7 +82,9 @@ class Collector:
         runtime.params = seen_by_feed(runtime.params)
         self._stream = stream
         self._reference = reference
-        self._stage = CollectStage(runtime.params.scanner)
+        # a feed of KIS brings a few tickers only
+        room = MARKET if runtime.params.scanner.feed == "polygon" else FEW
+        self._stage = CollectStage(runtime.params.scanner, room)
         self._slots = asyncio.Semaphore(PARALLEL_LOOKUPS)
         self._lookups: set[asyncio.Task[None]] = set()
         self._held: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ KEPT, SLACK = 136, 16
 START, OPEN, HIGH, LOW, CLOSE, VOLUME = range(6)
 # all of the market: a block that grows is copied as a whole
 MARKET = 12_288
+FEW = 256
 Block = npt.NDArray[np.float64]
 
 
@@ -28,7 +29,7 @@ class MarketBars:
     not in the middle of a session.
     """
 
-    def __init__(self, tickers: int = MARKET) -> None:
+    def __init__(self, tickers: int = FEW) -> None:
         self._numbers: dict[str, int] = {}
         self._block: Block = np.full((tickers, KEPT + SLACK, 6), np.nan)
         self._count: Rows = np.zeros(tickers, np.int64)

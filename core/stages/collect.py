@@ -13,7 +13,7 @@ from core.model.messages import BarsClosed, Screened, message_id
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
 from core.rules.days import us_day_bounds_ms
-from core.rules.market import KEPT, MarketBars
+from core.rules.market import FEW, KEPT, MarketBars
 from core.rules.screen import (
     Halt,
     Measures,
@@ -70,12 +70,15 @@ class _Ticker:
 
 
 class CollectStage:
-    """Screens every bar of the market. One instance sees the bars of one feed in order of arrival."""
+    """Screens every bar of the market. One instance sees the bars of one feed in order of arrival.
 
-    def __init__(self, params: ScannerParams) -> None:
+    `room`: how many tickers there is memory for from the start.
+    """
+
+    def __init__(self, params: ScannerParams, room: int = FEW) -> None:
         self._params = params
         self._day = (0, 0)
-        self._market = MarketBars()
+        self._market = MarketBars(room)
         self._tickers: dict[str, _Ticker] = {}
         self._instruments: dict[str, Instrument] = {}
         self._listings: dict[str, Listing] = {}
