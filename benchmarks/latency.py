@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=3.0,
         metavar="N",
-        help="market seconds per second (3); the broker's limits are real time",
+        help="market seconds per second (3); the broker's limits are the market's time",
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 

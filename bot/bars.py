@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from core.model.bar import MINUTE_MS, Bar
+from core.rules.history import BarRows
 
 # a regular session and some of the pre-market
 KEEP = 480
@@ -16,23 +17,19 @@ class BarMemory:
     def __init__(self, *, keep: int = KEEP, tickers: int = TICKERS) -> None:
         self._keep = keep
         self._tickers = tickers
-        self._bars: OrderedDict[str, dict[int, Bar]] = OrderedDict()
+        self._rows: OrderedDict[str, BarRows] = OrderedDict()
 
     def add(self, bars: Iterable[Bar]) -> None:
         for bar in bars:
-            known = self._bars.setdefault(bar.ticker, {})
-            self._bars.move_to_end(bar.ticker)
-            late = bool(known) and bar.start_ms < next(reversed(known))
-            known[bar.start_ms] = bar
-            if late:
-                self._bars[bar.ticker] = known = dict(sorted(known.items()))
-            while len(known) > self._keep:
-                del known[next(iter(known))]
-        while len(self._bars) > self._tickers:
-            self._bars.popitem(last=False)
+            if bar.ticker not in self._rows:
+                self._rows[bar.ticker] = BarRows(bar.ticker, self._keep)
+            self._rows.move_to_end(bar.ticker)
+            self._rows[bar.ticker].put(bar)
+        while len(self._rows) > self._tickers:
+            self._rows.popitem(last=False)
 
     def of(self, ticker: str) -> list[Bar]:
-        return list(self._bars.get(ticker, {}).values())
+        return self._rows[ticker].bars() if ticker in self._rows else []
 
 
 def five_minutes(bars: Sequence[Bar]) -> list[Bar]:

@@ -1,31 +1,57 @@
 """Bars of a day, oldest first, each start once: of one ticker, and of all that are judged."""
 
 import bisect
-from collections.abc import Sequence
+from array import array
 from typing import Protocol
 
-from core.model.bar import Bar, BarColumns, columns
+import numpy as np
+
+from core.model.bar import Bar, BarColumns
 
 # what is judged, and corrections that come up to a quarter of an hour late
 KEPT = 136
+# so many more before the oldest go
+SLACK = 16
+WIDTH = 6
 
 
-def put(bars: list[Bar], bar: Bar) -> None:
-    """Insert in order, or replace the bar with the same start."""
-    if not bars or bar.start_ms > bars[-1].start_ms:
-        bars.append(bar)
-        return
-    at = bisect.bisect_left(bars, bar.start_ms, key=lambda b: b.start_ms)
-    if bars[at].start_ms == bar.start_ms:
-        bars[at] = bar
-    else:
-        bars.insert(at, bar)
+class BarRows:
+    """One ticker's bars as plain numbers, 48 bytes each instead of 300; of those that were put the newest `keep` are there."""
 
+    def __init__(self, ticker: str, keep: int) -> None:
+        self._ticker, self._keep = ticker, keep
+        self._numbers = array("d")
 
-def newest(bars: Sequence[Bar], upto_ms: int, count: int) -> Sequence[Bar]:
-    """At most `count` bars, the last of which starts at or before `upto_ms`."""
-    end = bisect.bisect_right(bars, upto_ms, key=lambda b: b.start_ms)
-    return bars[max(0, end - count) : end]
+    def __len__(self) -> int:
+        return len(self._numbers) // WIDTH
+
+    def put(self, bar: Bar) -> bool:
+        """Add a bar, or replace the one with the same start; whether it is the newest."""
+        numbers = self._numbers
+        row = array("d", (bar.start_ms, bar.open, bar.high, bar.low, bar.close, bar.volume))
+        newest = numbers[-WIDTH] if numbers else 0
+        if bar.start_ms <= newest:
+            starts = numbers[::WIDTH]
+            place = bisect.bisect_left(starts, bar.start_ms)
+            end = place + 1 if starts[place] == bar.start_ms else place
+            numbers[place * WIDTH : end * WIDTH] = row
+        else:
+            numbers.extend(row)
+        if len(self) > self._keep + SLACK:
+            del numbers[: -self._keep * WIDTH]
+        return bar.start_ms >= newest
+
+    def columns(self, upto_ms: int | None, count: int) -> BarColumns:
+        """At most `count` bars, the last of which starts at or before `upto_ms` (None: the newest)."""
+        end = len(self) if upto_ms is None else bisect.bisect_right(self._numbers[::WIDTH], upto_ms)
+        part = self._numbers[max(0, end - count) * WIDTH : end * WIDTH]
+        table = np.ascontiguousarray(np.array(part).reshape(-1, WIDTH).T)
+        return BarColumns(table[0].astype(np.int64), *table[1:])
+
+    def bars(self) -> list[Bar]:
+        """The newest `keep` bars."""
+        numbers = self._numbers[-self._keep * WIDTH :].tolist()
+        return [Bar(self._ticker, int(numbers[i]), *numbers[i + 1 : i + WIDTH]) for i in range(0, len(numbers), WIDTH)]
 
 
 class Histories(Protocol):
@@ -45,25 +71,21 @@ class Histories(Protocol):
 
 
 class BarLists:
-    """Histories out of the bars that arrived: of each ticker at least the newest `KEPT`."""
+    """Histories out of the bars that arrived."""
 
     def __init__(self) -> None:
-        self._bars: dict[str, list[Bar]] = {}
+        self._rows: dict[str, BarRows] = {}
 
     def clear(self) -> None:
         """Forget the day."""
-        self._bars.clear()
+        self._rows.clear()
 
     def put(self, bar: Bar) -> bool:
         """Keep a bar; one that is known already counts as the newest too."""
-        known = self._bars.setdefault(bar.ticker, [])
-        fresh = not known or bar.start_ms >= known[-1].start_ms
-        put(known, bar)
-        if len(known) == 2 * KEPT:
-            del known[:KEPT]
-        return fresh
+        if bar.ticker not in self._rows:
+            self._rows[bar.ticker] = BarRows(bar.ticker, KEPT)
+        return self._rows[bar.ticker].put(bar)
 
     def window(self, ticker: str, upto_ms: int | None, count: int) -> BarColumns:
         """The newest bars as columns."""
-        known = self._bars.get(ticker, [])
-        return columns(known[-count:] if upto_ms is None else newest(known, upto_ms, count))
+        return self._rows.get(ticker, BarRows(ticker, KEPT)).columns(upto_ms, count)

@@ -8,21 +8,16 @@ import inspect
 import sys
 from types import ModuleType
 
-GUESTS = ("pandas", "polars")
+from core.lean import kept_out
 
 
 def _load() -> ModuleType:
-    """The package, with guests that are not there yet kept out; who imports it after us gets it whole."""
+    """The package; who imports it after us gets it whole."""
     if (loaded := sys.modules.get("talib")) is not None:
         return loaded
-    kept_out = [name for name in GUESTS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(kept_out))  # type: ignore[arg-type] # None: as if it were not installed
-    try:
+    with kept_out("pandas", "polars"):
         import talib
-    finally:
-        for name in (*kept_out, "talib"):
-            sys.modules.pop(name, None)
-    library: ModuleType = talib
+    library: ModuleType = sys.modules.pop("talib", talib)
     return library
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from core.model.bar import LAST_MS, MINUTE_MS, Bar
 from core.model.batch import batch_of, possible
-from core.rules import history
 from core.rules.market import KEPT, SLACK, MarketBars
 from core.rules.screen import reference
+from tests.property import plain_bars
 
 MORNING = 1_736_150_400_000
 TICKERS = ["A", "BB", "CCC"]
@@ -34,7 +34,7 @@ def test_the_block_holds_what_a_list_holds(batches: list[list[Bar]]) -> None:
     for bars in batches:
         put(market, bars)
         for each in bars:
-            history.put(lists[each.ticker], each)
+            plain_bars.put(lists[each.ticker], each)
     for ticker, known in lists.items():
         assert market.bars(ticker, LAST_MS, KEPT) == known[-KEPT:]
         assert market.first_ms(ticker) == (known[0].start_ms if known else 0)
@@ -48,7 +48,7 @@ def test_a_long_day_keeps_its_newest_bars_and_its_first_start(minutes: list[int]
     market, known = MarketBars(), []
     for minute in minutes:
         put(market, [bar("A", minute)])
-        history.put(known, bar("A", minute))
+        plain_bars.put(known, bar("A", minute))
     kept = market.bars("A", LAST_MS, KEPT)
     assert market.first_ms("A") == known[0].start_ms
     assert [b.start_ms for b in kept] == sorted({b.start_ms for b in kept})
@@ -65,7 +65,7 @@ def test_references_are_those_of_the_rule(batches: list[list[Bar]], minutes: int
         numbers = market.numbers(batch)
         market.put(batch, numbers)
         for each in bars:
-            history.put(lists[each.ticker], each)
+            plain_bars.put(lists[each.ticker], each)
         newest = np.flatnonzero(~market.late(batch, numbers))
         starts, closes = market.references(numbers[newest], batch.start_ms[newest], minutes)
         for row, start, close in zip(newest.tolist(), starts.tolist(), closes.tolist(), strict=True):

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from core.model.bar import MINUTE_MS, Bar
 from core.model.batch import batch_of
 from core.model.params import ScannerParams
-from core.rules import history
 from core.rules.market import MarketBars
 from core.rules.screen import ScreenRule, measure
 from core.rules.sieve import sieve
+from tests.property import plain_bars
 
 MORNING = 1_736_150_400_000
 EARLY = {ScreenRule.PRICE, ScreenRule.VOLUME, ScreenRule.NO_REFERENCE, ScreenRule.STALE_REFERENCE, ScreenRule.CHANGE}
@@ -43,7 +43,7 @@ def test_what_passes_and_what_is_refused_is_as_bar_by_bar(batches: list[list[Bar
         market.put(batch, numbers)
         late = market.late(batch, numbers).tolist()
         for each in bars:
-            history.put(lists[each.ticker], each)
+            plain_bars.put(lists[each.ticker], each)
         passed, refused = sieve(market, batch, numbers, params)
         verdicts = [measure(lists[each.ticker], each, params, first_ms=lists[each.ticker][0].start_ms) for each in bars]
         early = [v if isinstance(v, ScreenRule) and v in EARLY else None for v in verdicts]
