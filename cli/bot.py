@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ DAYS_LOOKBACK = dt.timedelta(days=365)
 PATIENCE_S = 60.0
 MAX_PACE = 6.0
 HEARD = 2000
+NICENESS = 5
 
 
 class Heard:
@@ -187,4 +189,6 @@ async def _metrics(runtime: Runtime, deps: BotDeps) -> asyncio.Server | None:
 
 
 if __name__ == "__main__":
+    # what is shown waits for what is bought and sold, where processors are short
+    os.nice(NICENESS)
     sys.exit(run("bot", main, secrets=("TELEGRAM_BOT_TOKEN", "POLYGON_API_KEY")))
