@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-INPUTS = int(os.environ.get("SEOHAK_FUZZ_INPUTS", "8000"))
+INPUTS = int(os.environ.get("SEOHAK_FUZZ_INPUTS", "6000"))
 SEED = int(os.environ.get("SEOHAK_FUZZ_SEED", "20261118"))
 SHOWN, MOST_KINDS = 800, 8
 
