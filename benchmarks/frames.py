@@ -26,6 +26,7 @@ from core.model.bar import MINUTE_MS
 from core.model.instrument import Instrument
 from core.model.messages import Screened
 from core.model.params import ScannerParams
+from core.rules.market import MARKET
 from core.stages.collect import CollectStage, Publish
 
 TICKERS, MINUTES, PER_FRAME, EVENTS = 8_000, 40, 100, 25
@@ -172,7 +173,7 @@ class Ours:
     """What the collector does with frames that have arrived."""
 
     def __init__(self, tickers: int) -> None:
-        self._stage = CollectStage(PARAMS)
+        self._stage = CollectStage(PARAMS, MARKET)
         self._batches = Batches()
         self._stage.know(Instrument(ticker=f"T{n:05d}", name="", shares_outstanding=1e9) for n in range(tickers))
         self.hits: list[Hit] = []

@@ -8,10 +8,9 @@ import numpy as np
 
 from core.model.bar import Bar, BarColumns
 
-# what is judged, and corrections that come up to a quarter of an hour late
-KEPT = 136
-# so many more before the oldest go
-SLACK = 16
+# The screen and the analyzer look back two hours at most, people see as much, and corrections come up to a quarter of an
+# hour late; so many more before the oldest go.
+KEPT, SLACK = 136, 16
 WIDTH = 6
 
 

@@ -35,18 +35,17 @@ class IndicatorSeries:
 
     def latest(self) -> Indicators:
         """The values on the newest bar."""
-        last = _last
         return Indicators(
             close=self.close.item(-1),
-            ema_fast=last(self.ema_fast),
-            ema_slow=last(self.ema_slow),
-            macd=last(self.macd),
-            macd_signal=last(self.macd_signal),
-            macd_histogram=last(self.macd_histogram),
-            rsi=last(self.rsi),
-            band_upper=last(self.band_upper),
-            band_middle=last(self.band_middle),
-            band_lower=last(self.band_lower),
+            ema_fast=_last(self.ema_fast),
+            ema_slow=_last(self.ema_slow),
+            macd=_last(self.macd),
+            macd_signal=_last(self.macd_signal),
+            macd_histogram=_last(self.macd_histogram),
+            rsi=_last(self.rsi),
+            band_upper=_last(self.band_upper),
+            band_middle=_last(self.band_middle),
+            band_lower=_last(self.band_lower),
             relative_volume=self.relative_volume,
             bars=len(self.close),
         )

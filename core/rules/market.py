@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from core.model.bar import LAST_MS, MINUTE_MS, Bar
 from core.model.batch import BarBatch, Flags, Rows, batch_of
+from core.rules.history import KEPT, SLACK
 
-# the screen looks back two hours at most, people see as much, and corrections come up to a quarter of an hour late
-KEPT, SLACK = 136, 16
 START, OPEN, HIGH, LOW, CLOSE, VOLUME = range(6)
 # all that prints on a busy day: a block that grows is copied as a whole
 MARKET = 11_264
@@ -47,20 +46,23 @@ class MarketBars:
         try:
             return np.frombuffer(array("q", [known[ticker] for ticker in batch.tickers]), np.int64)
         except KeyError:
+            self._reserve(len(known.keys() | set(batch.tickers)))
             for ticker in batch.tickers:
-                self.number(ticker)
+                known.setdefault(ticker, len(known))
             return self.numbers(batch)
 
     def number(self, ticker: str) -> int:
         """A ticker's number, growing from 0."""
         found = self._numbers.setdefault(ticker, len(self._numbers))
-        if found >= len(self._count):
-            self._grow()
+        self._reserve(found + 1)
         return found
 
-    def _grow(self) -> None:
-        """By an eighth at least: memory is dearer here than a copy."""
-        more = np.zeros(max(FEW, len(self._count) // 8), np.int64)
+    def _reserve(self, tickers: int) -> None:
+        """Grow for so many, by an eighth at least: memory is dearer here than a copy."""
+        lacking = tickers - len(self._count)
+        if lacking <= 0:
+            return
+        more = np.zeros(max(lacking, FEW, len(self._count) // 8), np.int64)
         self._count, self._newest, self._first = (
             np.concatenate((column, more)) for column in (self._count, self._newest, self._first)
         )

@@ -13,7 +13,8 @@ from core.model.messages import BarsClosed, Screened, message_id
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
 from core.rules.days import us_day_bounds_ms
-from core.rules.market import FEW, KEPT, MarketBars
+from core.rules.history import KEPT
+from core.rules.market import FEW, MarketBars
 from core.rules.screen import (
     Halt,
     Measures,

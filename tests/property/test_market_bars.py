@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from core.model.bar import LAST_MS, MINUTE_MS, Bar
 from core.model.batch import batch_of, possible
-from core.rules.market import KEPT, SLACK, MarketBars
+from core.rules.history import KEPT, SLACK
+from core.rules.market import MarketBars
 from core.rules.screen import reference
 from tests.property import plain_bars
 
