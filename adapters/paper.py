@@ -1,19 +1,21 @@
 """The paper account: a broker in a file, filled against live or replayed prices, for people without an account.
 
 A limit order fills in full within the first minute bar that arrives after it was placed and is good enough: at the
-bar's open where that is as good as the limit, else at the limit itself where the bar reached it.
+bar's open where that is as good as the limit, else at the limit itself where the bar reached it. A known split makes new
+shares of old ones as soon as it is told, which a real account shows later; what does not divide is paid out at its cost.
 """
 
 import datetime as dt
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from core.model.bar import Bar
-from core.model.instrument import Exchange
+from core.model.instrument import Exchange, Split
 from core.model.money import ZERO, price, usd
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import FEED_SOURCE, Quote
@@ -41,10 +43,14 @@ class PaperAccount(msgspec.Struct, kw_only=True):
     next_number: int = 1
     orders: list[PaperOrder] = []
     shares: dict[str, tuple[Exchange, int, Decimal]] = {}
+    # the newest split that each ticker's shares are counted by
+    splits: dict[str, Split] = {}
 
 
 class PaperBroker:
-    """Implements ports.broker.Broker. `newest` gives a ticker's newest closed bar and its arrival, or None."""
+    """Implements ports.broker.Broker. `newest` gives a ticker's newest closed bar and its arrival, or None;
+    `splits` those of the day that are known.
+    """
 
     def __init__(
         self,
@@ -54,13 +60,15 @@ class PaperBroker:
         cash_krw: int,
         krw_per_usd: float,
         commission_pct: float,
-        us_date: Callable[[], str],
+        today: Callable[[], dt.date],
+        splits: Callable[[], Iterable[Split]] = tuple,
     ) -> None:
         self._path = path
         self._newest = newest
+        self._splits = splits
         self._rate = Decimal(str(krw_per_usd))
         self._fee = Decimal(str(commission_pct)) / 100
-        self._us_date = us_date
+        self._today = today
         self._account = self._load(usd(Decimal(cash_krw) / self._rate))
 
     def _load(self, cash: Decimal) -> PaperAccount:
@@ -86,7 +94,7 @@ class PaperBroker:
                 raise OrderRefused("not enough cash", code="PAPER_CASH")
         elif request.qty > self._sellable(request.ticker):
             raise OrderRefused("not enough shares", code="PAPER_SHARES")
-        ref = BrokerRef(self._us_date(), "PAPER", str(account.next_number))
+        ref = BrokerRef(_day(self._today()), "PAPER", str(account.next_number))
         known = self._newest(request.ticker)
         account.next_number += 1
         account.orders.append(PaperOrder(ref=ref, request=request, seen_until=known[1] if known else None))
@@ -167,7 +175,7 @@ class PaperBroker:
 
     def _match(self) -> None:
         """Fill what the newest prices allow; an order never fills at a price that was known when it was placed."""
-        changed = self._expire()
+        changed = self._expire() | self._split()
         for order in [*self._open(Side.SELL), *self._open(Side.BUY)]:
             known = self._newest(order.request.ticker)
             if known is None or (order.seen_until is not None and known[1] <= order.seen_until):
@@ -181,7 +189,7 @@ class PaperBroker:
 
     def _expire(self) -> bool:
         """Orders are good for one US day; finished ones beyond the last few hundred are forgotten."""
-        today = self._us_date()
+        today = _day(self._today())
         late = [o for side in Side for o in self._open(side) if o.ref.ord_dt < today]
         for order in late:
             order.cancelled = True
@@ -189,6 +197,29 @@ class PaperBroker:
         if extra > 0:
             self._account.orders = self._account.orders[extra:]
         return bool(late) or extra > 0
+
+    def _split(self) -> bool:
+        """Shares that were bought before a split are counted by it, once."""
+        account = self._account
+        counted = {ticker: split.on for ticker, split in account.splits.items()}
+        due = [s for s in self._splits() if s.ticker in account.shares and counted.get(s.ticker) != s.on]
+        for split in due:
+            exchange, owned, cost = account.shares[split.ticker]
+            account.splits[split.ticker] = split
+            old = max(0, owned - self._bought_since(split))
+            whole = math.floor(old * split.ratio)
+            rest = (old * split.ratio - whole) / split.ratio
+            paid = usd(cost / owned * rest.numerator / rest.denominator) if owned else ZERO
+            account.cash_usd += paid
+            account.shares[split.ticker] = (exchange, owned - old + whole, cost - paid)
+        return bool(due)
+
+    def _bought_since(self, split: Split) -> int:
+        return sum(
+            o.filled_qty
+            for o in self._account.orders
+            if o.request.side is Side.BUY and o.request.ticker == split.ticker and o.ref.ord_dt >= _day(split.on)
+        )
 
     def _fill(self, order: PaperOrder, paid: Decimal) -> None:
         request, account = order.request, self._account
@@ -202,6 +233,11 @@ class PaperBroker:
             account.cash_usd += amount * (1 - self._fee)
             left = owned - request.qty
             account.shares[request.ticker] = (exchange, left, cost * left / owned if owned else ZERO)
+
+
+def _day(date: dt.date) -> str:
+    """A US date as KIS writes it."""
+    return date.strftime("%Y%m%d")
 
 
 def _fill_price(request: OrderRequest, bar: Bar) -> Decimal | None:

@@ -63,6 +63,7 @@ class BusSide:
             case TrendAnswered():
                 await self._tell(TrendArrived(at=now, answer=message))
             case SplitsToday():
+                self._board.see(message, now)
                 await self._tell(SplitsTold(at=now, on=message.on, splits=message.splits))
             case SettingsChanged():
                 params = self._runtime.with_overrides(dict(message.overrides))

@@ -9,8 +9,8 @@ from adapters.paper import PaperBroker
 from config import environment, golive
 from config.params import ConfigError
 from core.model.bar import Bar
-from core.model.instrument import Exchange
-from core.model.messages import BarsClosed, Screened
+from core.model.instrument import Exchange, Split
+from core.model.messages import BarsClosed, Screened, SplitsToday
 from core.rules.days import us_date
 from ports.broker import Broker
 from ports.clock import Calendar
@@ -20,15 +20,19 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class PriceBoard:
-    """The newest bar, names and venue of each ticker that the feed has shown."""
+    """The newest bar, names and venue of each ticker that the feed has shown, and the day's splits."""
 
     def __init__(self) -> None:
         self._bars: dict[str, tuple[Bar, dt.datetime]] = {}
         self._names: dict[str, tuple[str, str]] = {}
         self._exchanges: dict[str, Exchange] = {}
+        self._splits: dict[str, Split] = {}
 
-    def see(self, message: Screened | BarsClosed, at: dt.datetime) -> None:
-        """Take closed bars; `at` is when they arrived."""
+    def see(self, message: Screened | BarsClosed | SplitsToday, at: dt.datetime) -> None:
+        """Take closed bars, `at` being when they arrived, or the day's splits."""
+        if isinstance(message, SplitsToday):
+            self._splits = {split.ticker: split for split in message.splits}
+            return
         if isinstance(message, Screened):
             self._names[message.ticker] = (message.discovery.name, message.discovery.name_ko)
             self._exchanges[message.ticker] = Exchange(message.discovery.exchange)
@@ -41,12 +45,17 @@ class PriceBoard:
                 self._bars[bar.ticker] = (bar, at)
 
     def newest(self, ticker: str) -> tuple[Bar, dt.datetime] | None:
-        """The newest closed bar and when it arrived, or None."""
-        return self._bars.get(ticker)
+        """The newest closed bar and when it arrived; None where it is unknown, or the price of shares from before a split."""
+        known, split = self._bars.get(ticker), self._splits.get(ticker)
+        return None if known and split and us_date(known[0].start_at) < split.on else known
 
     def names(self, ticker: str) -> tuple[str, str]:
         """English and Korean name, empty where unknown."""
         return self._names.get(ticker, ("", ""))
+
+    def splits(self) -> tuple[Split, ...]:
+        """Those that the market data vendor has told last, of one US date."""
+        return tuple(self._splits.values())
 
     def exchange(self, ticker: str) -> Exchange | None:
         """KIS's venue code, None where unknown."""
@@ -63,7 +72,8 @@ def open_broker(runtime: Runtime, board: PriceBoard, calendar: Calendar) -> Brok
             cash_krw=trading.paper_cash,
             krw_per_usd=trading.paper_krw_per_usd,
             commission_pct=trading.commission_pct,
-            us_date=lambda: us_date(clock.now()).strftime("%Y%m%d"),
+            today=lambda: us_date(clock.now()),
+            splits=board.splits,
         )
     kis = environment.kis(runtime.env, trading.venue)
     if trading.venue == "kis_real" and is_closed(kis, runtime.settings.state_dir):

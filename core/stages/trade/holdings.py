@@ -295,6 +295,9 @@ def _split(book: Book, position: Position, before: int, held: int) -> None:
     # shares don't always divide, prices do
     exact = known.ratio if known is not None else ratio
     by = Decimal(exact.numerator) / exact.denominator
+    # a price of before the split must not look like a gain or a fall
+    priced_before = known is not None and us_date(position.priced_at) < known.on
+    last = (position.last_price / by).quantize(PRICE_STEP) if priced_before else position.last_price
     if (run := book.exits.get(position.ticker)) is not None:
         target, sold = max(1, int(run.target_qty * ratio)), int(run.sold_qty * ratio)
         book.put_exit(msgspec.structs.replace(run, target_qty=target, sold_qty=sold))
@@ -312,6 +315,7 @@ def _split(book: Book, position: Position, before: int, held: int) -> None:
             sold_qty=int(position.sold_qty * ratio),
             stop_price=(position.stop_price / by).quantize(PRICE_STEP),
             target_price=(position.target_price / by).quantize(PRICE_STEP),
+            last_price=last,
             frozen="",
             counted_at=book.at,
         )

@@ -8,8 +8,9 @@ import pytest
 
 from adapters.paper import PaperBroker
 from core.model.bar import Bar
-from core.model.instrument import Exchange
+from core.model.instrument import Exchange, Split
 from core.model.order import Side
+from core.rules.days import us_date
 from ports.broker import BrokerUnavailable, OrderRefused, Urgency
 from tests.unit.core.builders import NOON, TICKER, request, seconds
 
@@ -23,6 +24,7 @@ class Market:
         self.path = path
         self.now = NOON
         self.bars: dict[str, tuple[Bar, dt.datetime]] = {}
+        self.splits: list[Split] = []
         self.broker = self.open()
 
     def open(self) -> PaperBroker:
@@ -32,7 +34,8 @@ class Market:
             cash_krw=10_000_000,
             krw_per_usd=1000.0,
             commission_pct=0.25,
-            us_date=lambda: "20261117",
+            today=lambda: us_date(self.now),
+            splits=lambda: self.splits,
         )
 
     def show(self, last: str, ticker: str = TICKER, *, low: str = "", high: str = "", opened: str = "") -> None:
@@ -169,3 +172,61 @@ async def test_urgency_changes_nothing_and_there_is_no_other_clock(market: Marke
         assert await market.broker.holdings(urgency) == ()
         assert (await market.broker.quote(TICKER, Exchange.NASD, urgency)).last == 100
     assert market.broker.clock_skew_s() is None
+
+
+async def _buy(market: Market, price: str = "100.00") -> None:
+    await market.broker.place(request(limit=price))
+    market.show(price)
+    await market.broker.order_book()
+
+
+def _morning(market: Market, new: float, old: float) -> None:
+    market.now += dt.timedelta(hours=21)
+    market.splits = [Split(ticker=TICKER, on=us_date(market.now), new=new, old=old)]
+
+
+async def _held(market: Market) -> tuple[int, Decimal]:
+    (held,) = await market.broker.holdings()
+    return held.qty, held.avg_price
+
+
+async def test_a_split_makes_new_shares_of_old_ones_once(market: Market) -> None:
+    await _buy(market)
+    cash = await market.cash()
+    _morning(market, 10, 1)
+    assert await _held(market) == (100, D("10.0000"))
+    market.broker = market.open()
+    assert await _held(market) == (100, D("10.0000")), "a restart must not count it twice"
+    assert await market.cash() == cash
+    market.splits = []
+    assert await _held(market) == (100, D("10.0000"))
+
+
+async def test_shares_of_the_splits_own_day_are_new_already(market: Market) -> None:
+    await _buy(market)
+    _morning(market, 10, 1)
+    told, market.splits = market.splits, []
+    await _buy(market, "10.00")
+    market.splits = told
+    assert (await _held(market))[0] == 100 + 10
+    market.now += dt.timedelta(days=1)
+    assert (await _held(market))[0] == 110, "told again the next day"
+
+
+@pytest.mark.parametrize(("old", "left", "paid"), [(2, 5, "0"), (3, 3, "100"), (20, 0, "1000")])
+async def test_what_a_reverse_split_does_not_divide_is_paid_out(market: Market, old: int, left: int, paid: str) -> None:
+    await _buy(market)
+    cash = await market.cash()
+    _morning(market, 1, old)
+    assert sum(h.qty for h in await market.broker.holdings()) == left
+    assert await market.cash() == cash + D(paid)
+
+
+async def test_a_split_of_what_is_not_held_changes_nothing(market: Market) -> None:
+    before = await market.cash()
+    _morning(market, 10, 1)
+    assert await market.broker.holdings() == ()
+    assert await market.cash() == before
+    market.show("10.00")
+    await _buy(market, "10.00")
+    assert (await _held(market))[0] == 10

@@ -104,6 +104,25 @@ def test_the_new_shares_in_the_account_convert_the_stop_which_guards_again(
     assert holding.broker.shares[TICKER] == 0
 
 
+@pytest.mark.parametrize(("new", "old"), [(10, 1), (1, 4)])
+def test_new_shares_before_the_first_new_price_are_neither_a_gain_nor_a_fall(
+    holding: World, new: int, old: int
+) -> None:
+    """The paper account counts at once; the last price is still one of old shares then."""
+    ours = holding.held()
+    holding.trend = TrendState.BROKEN
+    next_day(holding)
+    tell(holding, new, old)
+    holding.broker.shares[TICKER] = ours * new // old
+    holding.prices = lambda: None  # type: ignore[method-assign]
+    holding.run(200, every=10)
+    position = holding.book.positions[TICKER]
+    assert (position.frozen, position.qty) == ("", ours * new // old)
+    assert position.last_price == D(100) * old / new
+    assert not holding.broker.sent(Side.SELL)
+    assert not holding.asked
+
+
 def test_what_is_bought_on_the_day_of_the_split_is_guarded_as_always(auto: World) -> None:
     tell(auto, 5, 4)
     auto.bought_position()
