@@ -24,7 +24,10 @@ SECURITY_TYPES = ("CS", "ADRC", "PFD", "ETF", "ETN", "FUND", "UNIT", "RIGHT", "W
 LISTS: Mapping[str, tuple[str, ...]] = {"scanner.security_types": SECURITY_TYPES}
 _TRUE, _FALSE = {"true", "on", "yes", "1", "켜기", "켬", "예"}, {"false", "off", "no", "0", "끄기", "끔", "아니요"}
 NOTHING = frozenset({"none", "없음", "없애기", "-"})
-_RULE = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")
+# how core.model.params says that keys contradict each other
+_SMALLER = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")
+_SECONDS = re.compile(r"^(?P<key>\S+): must be (?P<other>\d+) or more where scanner.aggregates is second$")
+_RULES = {"smaller": _SMALLER, "seconds": _SECONDS}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +49,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a value was not taken: `kind` is number, range, pattern, choice, smaller, cap or invalid."""
+    """Why a value was not taken: `kind` is number, range, pattern, choice, smaller, seconds, cap or invalid."""
 
     kind: str
     field: Field
@@ -196,10 +199,10 @@ def check(
     try:
         with_overrides(base, {**overrides, field.key: value})
     except (msgspec.ValidationError, ValueError) as trouble:
-        match = _RULE.match(str(trouble).split(" - at ")[0])
-        if match:
-            wrong = msgspec.structs.replace(field, key=match["key"])
-            return Problem(kind="smaller", field=wrong, given=str(value), other=match["other"])
+        for kind, rule in _RULES.items():
+            if match := rule.match(str(trouble).split(" - at ")[0]):
+                wrong = msgspec.structs.replace(field, key=match["key"])
+                return Problem(kind=kind, field=wrong, given=str(value), other=match["other"])
         return Problem(kind="invalid", field=field, given=str(value))
     return None
 

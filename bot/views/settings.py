@@ -28,6 +28,7 @@ PROBLEMS: Mapping[str, str] = {
     "pattern": mark("“{given}” does not have the right form."),
     "choice": mark("“{given}” is not one of the choices."),
     "smaller": mark("It must stay smaller than {other}."),
+    "seconds": mark("With bars made of seconds it must be at least {other}."),
     "cap": mark("“{given}” is looser than your hard cap."),
     "invalid": mark("“{given}” does not fit the other settings."),
 }

@@ -17,6 +17,10 @@ SPAN = rf"^({_TIME}-{_TIME})?\Z"
 KstTime = Annotated[str, Meta(pattern=rf"^{_TIME}\Z", title="HH:MM KST")]
 
 
+# a bar of second aggregates is five seconds old before it can be judged
+SECONDS_AGE_SEC = 10
+
+
 class ScannerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the collector lets through (product.md section 1), and whose bars it sees.
 
@@ -167,6 +171,10 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("analyzer.ema_fast: must be smaller than analyzer.ema_slow")
         if self.analyzer.macd_fast >= self.analyzer.macd_slow:
             raise ValueError("analyzer.macd_fast: must be smaller than analyzer.macd_slow")
+        if self.scanner.aggregates == "second" and self.trading.max_data_age_sec < SECONDS_AGE_SEC:
+            raise ValueError(
+                f"trading.max_data_age_sec: must be {SECONDS_AGE_SEC} or more where scanner.aggregates is second"
+            )
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -103,6 +103,16 @@ def test_keys_that_contradict_each_other_are_refused():
     assert turned.field.key == "analyzer.ema_fast"
 
 
+def test_bars_of_seconds_need_an_age_that_they_can_have():
+    seconds = msgspec.structs.replace(PARAMS, scanner=msgspec.structs.replace(PARAMS.scanner, aggregates="second"))
+    age = fields()["trading.max_data_age_sec"]
+    problem = check(seconds, {}, age, 9)
+    assert problem is not None
+    assert (problem.kind, problem.other) == ("seconds", "10")
+    assert check(seconds, {}, age, 10) is None
+    assert check(PARAMS, {}, age, 5) is None
+
+
 def test_overrides_lie_over_the_file_and_unknown_ones_are_left_out():
     params = with_overrides(
         PARAMS, {"trading.max_positions": 8, "gone.key": 1, "trading.gone": 2, "trading.split_count": None}

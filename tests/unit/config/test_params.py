@@ -61,6 +61,10 @@ def test_a_wrong_value_is_explained(key: str, value: object, words: str) -> None
         ([1], "config.yaml: expected sections"),
         ({"analyzer": {"ema_fast": 30}}, "analyzer.ema_fast: must be smaller than analyzer.ema_slow"),
         ({"analyzer": {"macd_slow": 12}}, "analyzer.macd_fast"),
+        (
+            {"scanner": {"aggregates": "second"}, "trading": {"max_data_age_sec": 6}},
+            "trading.max_data_age_sec: must be 10 or more where scanner.aggregates is second",
+        ),
     ],
 )
 def test_a_wrong_document_is_explained_in_one_line(document: object, words: str) -> None:

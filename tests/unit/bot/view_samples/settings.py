@@ -96,6 +96,7 @@ PROBLEMS = {
     "choice": Problem(kind="choice", field=KEYS["scanner.timeframe"], given="7min"),
     "switch": Problem(kind="choice", field=KEYS["notification.alert_on_buy"], given="maybe"),
     "smaller": Problem(kind="smaller", field=KEYS["analyzer.ema_fast"], given="30", other="analyzer.ema_slow"),
+    "seconds": Problem(kind="seconds", field=KEYS["trading.max_data_age_sec"], given="6", other="10"),
     "cap": Problem(kind="cap", field=MOST, given="7", other="max_positions"),
     "invalid": Problem(kind="invalid", field=KINDS, given="CS, XYZ"),
 }
