@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -65,20 +66,16 @@ class Ledger:
 
     async def resolve(self, session: MarketSession, params: TradingParams) -> None:
         """Follow everything decided before the close, as far as bars can be had. Raises StoreUnavailable."""
-        known: dict[tuple[str, dt.datetime], Sequence[Bar]] = {}
+        finds = defaultdict(list)
         for found in await self._deps.foregone.open(session.close_at):
-            ends_at = self._deps.calendar.current_or_next(found.at).close_at
-            if (found.ticker, ends_at) not in known:
-                known[found.ticker, ends_at] = await self._bars(found.ticker, ends_at)
-            outcome = follow(
-                found,
-                known[found.ticker, ends_at],
-                ends_at,
-                target_pct=params.take_profit_pct,
-                stop_pct=params.stop_loss_pct,
-            )
-            if outcome is not None or self._deps.clock.now() - found.at > LOST_AFTER:
-                await self._deps.foregone.close(found.key, outcome)
+            finds[found.ticker, self._deps.calendar.current_or_next(found.at).close_at].append(found)
+        # one stock's bars at a time: those of many are much memory
+        for (ticker, ends_at), several in finds.items():
+            bars = await self._bars(ticker, ends_at)
+            for found in several:
+                outcome = follow(found, bars, ends_at, target_pct=params.take_profit_pct, stop_pct=params.stop_loss_pct)
+                if outcome is not None or self._deps.clock.now() - found.at > LOST_AFTER:
+                    await self._deps.foregone.close(found.key, outcome)
 
     async def _bars(self, ticker: str, until: dt.datetime) -> Sequence[Bar]:
         """None while the vendor is away: the find stays open and is followed the next time."""

@@ -18,6 +18,9 @@ POOLS: Final = {"collector": 3, "analyzer": 2, "trader": 2, "bot": 5}
 
 OTHERS_POOL: Final = 2
 BUSY_TIMEOUT_MS: Final = 5000
+PAGE_CACHE_KB: Final = 256
+"""What a connection to SQLite keeps of the file; the machine keeps it anyway, once for all of them."""
+
 PG_SETTINGS: Final = {
     "statement_timeout": "5000",
     "lock_timeout": "2000",
@@ -119,6 +122,7 @@ def _set_pragmas(connection: Any, _: object) -> None:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
+            f"cache_size=-{PAGE_CACHE_KB}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
     finally:

@@ -9,13 +9,13 @@ FIELD: Final = "m"
 
 LIMITS: Final[dict[Channel, int]] = {
     Channel.SCREENED: 5000,
-    Channel.BARS: 2000,
+    Channel.BARS: 600,
     Channel.SIGNAL: 2000,
     Channel.TREND: 2000,
     Channel.EVENTS: 5000,
-    Channel.CONTROL: 2000,
+    Channel.CONTROL: 500,
 }
-"""Approximate length of each stream."""
+"""Approximate length of each stream. Of bars those of three hours, more than anybody looks back; what CONTROL says is repeated."""
 
 DEAD: Final = "channel:dead"
 DEAD_LIMIT: Final = 500

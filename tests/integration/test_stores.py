@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.db import tables
 from adapters.db.chat import SqlChatStore
-from adapters.db.engine import open_engine
+from adapters.db.engine import PAGE_CACHE_KB, open_engine
 from adapters.db.outgoing import SqlOutbox
 from adapters.db.records import SqlRecordStore
 from adapters.db.work import UnitOfWork
@@ -421,9 +421,9 @@ async def test_sqlite_settings_are_in_force(migrated_sqlite: str) -> None:
     engine = open_engine(migrated_sqlite)
     try:
         async with engine.connect() as connection:
-            names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+            names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys", "cache_size")
             found = [await connection.scalar(text(f"PRAGMA {name}")) for name in names]
-        assert found == ["wal", 1, 5000, 1]
+        assert found == ["wal", 1, 5000, 1, -PAGE_CACHE_KB]
     finally:
         await engine.dispose()
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import aiohttp
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from system_world import STRANGER, Books, Chat, Json, body, leftovers, ready_line, rows, until
+from system_world import STRANGER, Books, Chat, Json, body, leftovers, living, ready_line, rows, until
 
 from adapters.redis.server import socket_url
 from cli.programs import ROOT
@@ -40,6 +41,7 @@ class Told(msgspec.Struct, kw_only=True):
     chart_bytes: bytes = b""
     heard: dict[str, list[str]] = {}
     streamed: dict[str, list[str]] = {}
+    niceness: dict[str, int] = {}
 
     @property
     def result(self) -> Json:
@@ -89,6 +91,7 @@ async def _watch(told: Told) -> None:
 async def _interfere(told: Told, chat: Chat, books: Books) -> None:
     """What strangers and impatient people do while a proposal waits, and after its approval."""
     message_id, data = await until("a proposal", lambda: chat.button("a:"), every=0.02)
+    told.niceness = {c: os.getpriority(os.PRIO_PROCESS, pid) for pid, c in living(told.state_dir).items()}
     plan_id = data.split(":")[1]
     await chat.say("/start", STRANGER)
     told.plan_before_forgery = _state_of(books, plan_id)

@@ -290,8 +290,13 @@ def ready_line(log: Path) -> Json:
 
 def leftovers(state_dir: Path) -> list[str]:
     """Command lines of processes that belong to a state directory."""
+    return list(living(state_dir).values())
+
+
+def living(state_dir: Path) -> dict[int, str]:
+    """The processes that belong to a state directory: process number and command line."""
     mark = str(state_dir.resolve()).encode()
-    found = []
+    found = {}
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
@@ -300,5 +305,5 @@ def leftovers(state_dir: Path) -> list[str]:
         except OSError:
             continue
         if mark in command or mark in environment:
-            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+            found[int(process.name)] = command.replace(b"\0", b" ").decode(errors="replace")
     return found

@@ -1,6 +1,7 @@
 """The demo: one command, the whole story, nothing left behind."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -33,6 +34,17 @@ def test_the_demo_succeeds_and_ends_with_one_json_line(demo: Told) -> None:
     assert demo.result.keys() >= KEYS
     assert demo.result["signals"].keys() == {"BUY", "SELL", "STOP", "WATCH"}
     assert not [line for line in demo.lines[:-1] if line.startswith("{")]
+
+
+@pytest.mark.parametrize(
+    ("module", "stands_back"), [("cli.bot", True), ("charts.process", True), ("services.trader", False)]
+)
+def test_what_is_shown_stands_back_behind_what_is_bought_and_sold(
+    demo: Told, module: str, *, stands_back: bool
+) -> None:
+    found = {n - os.getpriority(os.PRIO_PROCESS, 0) for c, n in demo.niceness.items() if f"-m {module} " in c}
+    assert found, f"{module} is not among {list(demo.niceness)}"
+    assert all((by > 0) is stands_back for by in found)
 
 
 def test_nothing_goes_wrong_in_the_demo(demo: Told) -> None:

@@ -113,10 +113,10 @@ async def test_a_full_disk_is_told_once_and_the_next_day_is_recorded_again(
 ) -> None:
     with monkeypatch.context() as patched:
 
-        def full(*_: object) -> bytes:
+        def full(*_: object, **__: object) -> bytes:
             raise OSError(28, "No space left on device")
 
-        patched.setattr(recording.gzip, "compress", full)
+        patched.setattr(recording.zlib, "compressobj", full)
         for minute in range(3):
             recorder.add(arrived(bar("AAA", minute)))
             await recorder.write()
