@@ -18,6 +18,7 @@ from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis
 from backtest.data.day import DayBars
 from benchmarks.peer_bars import sessions
+from benchmarks.postgres import Postgres
 from cli.demo_story import OWNER
 from cli.live_day import replayed
 from cli.processes import Family
@@ -40,10 +41,12 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketWorld:
-    """One running market; `speed` market seconds pass in a real one."""
+    """One running market; `speed` market seconds pass in a real one. The record is kept in SQLite, or in `postgres`."""
 
-    def __init__(self, folder: Path, bars: DayBars, begin_at: dt.datetime, speed: float) -> None:
-        self.folder, self.speed = folder, speed
+    def __init__(
+        self, folder: Path, bars: DayBars, begin_at: dt.datetime, speed: float, postgres: Postgres | None = None
+    ) -> None:
+        self.folder, self.speed, self.postgres = folder, speed, postgres
         self.story = replayed(folder, bars, begin_at, speed, start_s=START_S)
         self.redis = EmbeddedRedis(folder)
         self.family = Family(folder, {})
@@ -53,6 +56,8 @@ class MarketWorld:
     async def running(self, watched: tuple[str, ...] = ()) -> AsyncIterator[RedisBus]:
         """Start everything, with a watch list; stop it at the end."""
         self.story.env = self.story.environment()
+        if self.postgres is not None:
+            self.story.env["DATABASE_URL"] = self.postgres.url
         self.family = Family(self.folder, self.story.env)
         await self._watch(watched)
         try:
@@ -64,7 +69,7 @@ class MarketWorld:
             self.redis.stop()
 
     async def _watch(self, tickers: tuple[str, ...]) -> None:
-        url = f"sqlite+aiosqlite:///{self.folder / 'seohak.db'}"
+        url = self.story.env.get("DATABASE_URL", f"sqlite+aiosqlite:///{self.folder / 'seohak.db'}")
         await asyncio.to_thread(upgrade, url)
         engine = open_engine(url)
         await SqlChatStore(engine).set_preference(0, WATCH_LIST, ",".join(tickers))
@@ -91,7 +96,7 @@ class MarketWorld:
         return float(clock["started"]) + passed / float(clock["speed"])
 
     def memory(self) -> list[Process]:
-        """Of our processes, of what they have started, and of Redis."""
+        """Of our processes, of what they have started, of Redis, and of PostgreSQL with all it has forked."""
         found = []
         for name in OURS:
             process = self.family.children[name].process
@@ -100,6 +105,9 @@ class MarketWorld:
                     own = name if pid == process.pid else f"{name}: {_module_of(pid)}"
                     found.append(Process(name=own, pss_mb=_pss_mb(pid)))
         found.append(Process(name="redis", pss_mb=_pss_mb(self.redis.pid or 0)))
+        if self.postgres is not None and self.postgres.pid is not None:
+            served = sum(_pss_mb(pid) for pid in _family_of(self.postgres.pid))
+            found.append(Process(name="postgresql", pss_mb=served))
         return found
 
 

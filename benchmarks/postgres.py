@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -44,10 +44,27 @@ class Postgres:
         self._data, self._log = self.root / "data", self.root / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls) -> Iterator["Postgres"]:
+        """A new server, and nothing left of it afterwards. Raises PostgresTrouble."""
+        server = cls()
+        try:
+            server.initialize()
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
     @property
     def url(self) -> str:
         """DATABASE_URL of the default database."""
         return f"postgresql+asyncpg://postgres@/postgres?host={self.root}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's own process, which has one child for each connection."""
+        return self._process.pid if self._process is not None else None
 
     def initialize(self) -> None:
         """Make the cluster. Raises PostgresTrouble."""

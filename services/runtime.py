@@ -187,12 +187,13 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    bus = RedisBus(settings.redis_url or socket_url(settings.state_dir), consumer=f"{name}-1")
+    clock = clock_from(env)
+    bus = RedisBus(settings.redis_url or socket_url(settings.state_dir), consumer=f"{name}-1", speed=clock.speed)
     runtime = Runtime(
         name=name,
         settings=settings,
         params=params,
-        clock=clock_from(env),
+        clock=clock,
         bus=bus,
         env=env,
         stop=stop,

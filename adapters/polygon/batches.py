@@ -15,15 +15,16 @@ MOST_NAMES = 100_000
 
 
 class Batches:
-    """Bars that last `span_ms`. Remembers which names are tickers, so that each is looked at once."""
+    """Bars that last `span_ms`. Remembers which names are tickers: each is looked at once, and is one string in all batches."""
 
     def __init__(self, span_ms: int = MINUTE_MS) -> None:
         self._span_ms = span_ms
-        self._tickers: set[str] = set()
+        self._tickers: dict[str, str] = {}
 
     def batch_of(self, events: Sequence[Aggregate]) -> tuple[BarBatch, int]:
         """The bars of events in their order, and how many events could be none."""
-        tickers = [event.sym for event in events]
+        known = self._tickers
+        tickers = [known.get(event.sym, "") for event in events]
         # arrays of lists of floats: the quickest way from objects to columns
         start = np.frombuffer(array("d", [event.s for event in events]))
         opening = np.frombuffer(array("d", [event.o for event in events]))
@@ -33,8 +34,9 @@ class Batches:
         volume = np.frombuffer(array("d", [event.v for event in events]))
         end = np.frombuffer(array("d", [nan if event.e is None else event.e for event in events]))
         good = possible(start, opening, high, low, close, volume) & (np.isnan(end) | (end - start == self._span_ms))
-        if not self._tickers.issuperset(tickers):
-            good[[row for row, ticker in enumerate(tickers) if not self._meet(ticker)]] = False
+        if "" in tickers:
+            tickers = [self._meet(event.sym) for event in events]
+            good[[row for row, ticker in enumerate(tickers) if not ticker]] = False
         if good.all():
             return BarBatch(tickers, start.astype(np.int64), opening, high, low, close, volume), 0
         rows = np.flatnonzero(good)
@@ -49,12 +51,13 @@ class Batches:
         )
         return batch, len(events) - len(batch)
 
-    def _meet(self, ticker: str) -> bool:
+    def _meet(self, ticker: str) -> str:
+        """The ticker as it is kept, empty where it is none."""
         if ticker in self._tickers:
-            return True
+            return self._tickers[ticker]
         if not is_ticker(ticker):
-            return False
+            return ""
         if len(self._tickers) >= MOST_NAMES:
             self._tickers.clear()
-        self._tickers.add(ticker)
-        return True
+        self._tickers[ticker] = ticker
+        return ticker

@@ -29,7 +29,7 @@ TROUBLE = (RedisError, OSError)
 class RedisBus:
     """`ports.bus.Bus` over one Redis; `consumer` is this process's fixed name in every group.
 
-    `url` is `redis://…`, `rediss://…` or `unix:///path`. Nothing connects before the first use. A command on a
+    `speed` market seconds pass in one of the server's. `url` is `redis://…`, `rediss://…` or `unix:///path`. Nothing connects before the first use. A command on a
     connection that broke meanwhile is sent once more, so a message may be published twice (its id tells). A read is
     never repeated unnoticed: the entries of a lost answer wait in the pending list.
     """
@@ -41,8 +41,11 @@ class RedisBus:
         consumer: str,
         on_dead: OnDead | None = None,
         claim_idle_ms: int = keys.CLAIM_IDLE_MS,
+        speed: float = 1.0,
     ) -> None:
         self.consumer = consumer
+        self._speed = speed
+        self._newest_ms: dict[Channel, int] = {}
         self.dead_letters: Counter[Channel] = Counter()
         self._on_dead = on_dead
         self._claim_idle_ms = claim_idle_ms
@@ -61,11 +64,24 @@ class RedisBus:
         body = codec.encode(channel, message)
         try:
             async with self._client.pipeline(transaction=True) as pipe:
-                pipe.xadd(channel, {keys.FIELD: body}, maxlen=keys.LIMITS[channel], approximate=True)
+                pipe.xadd(
+                    channel,
+                    {keys.FIELD: body},
+                    maxlen=keys.LIMITS.get(channel),
+                    minid=self._oldest_id(channel),
+                    approximate=True,
+                )
                 pipe.publish(channel, body)
-                await pipe.execute()
+                added, _ = await pipe.execute()
         except TROUBLE as error:
             raise BusUnavailable(f"can't publish on {channel}: {error}") from error
+        self._newest_ms[channel] = int(text(added).partition("-")[0])
+
+    def _oldest_id(self, channel: Channel) -> str | None:
+        """What is older is trimmed, by the server's clock: that of the message before."""
+        if channel not in keys.KEPT_S or channel not in self._newest_ms:
+            return None
+        return f"{max(0, self._newest_ms[channel] - int(keys.KEPT_S[channel] * 1000 / self._speed))}-0"
 
     async def consume(self, group: str, channels: Sequence[Channel]) -> AsyncIterator[Delivery]:
         """Yield this consumer's unacknowledged messages, then new ones, for ever; an outage is waited out."""

@@ -9,13 +9,16 @@ FIELD: Final = "m"
 
 LIMITS: Final[dict[Channel, int]] = {
     Channel.SCREENED: 5000,
-    Channel.BARS: 600,
     Channel.SIGNAL: 2000,
     Channel.TREND: 2000,
     Channel.EVENTS: 5000,
     Channel.CONTROL: 500,
 }
-"""Approximate length of each stream. Of bars those of three hours, more than anybody looks back; what CONTROL says is repeated."""
+"""Approximate length of each stream; what CONTROL says is repeated every minute."""
+
+KEPT_S: Final[dict[Channel, int]] = {Channel.BARS: 3 * 3600}
+"""Streams that are kept for a time. A minute of the market comes in one message or in fifty, and whoever was away must miss
+none of those that anybody looks back to (core/rules/history.py)."""
 
 DEAD: Final = "channel:dead"
 DEAD_LIMIT: Final = 500

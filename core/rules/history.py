@@ -15,42 +15,56 @@ WIDTH = 6
 
 
 class BarRows:
-    """One ticker's bars as plain numbers, 48 bytes each instead of 300; of those that were put the newest `keep` are there."""
+    """One ticker's bars as plain numbers, 48 bytes each instead of 300; of those that were put the newest `keep` are there.
+
+    Their memory is taken at once: a hundred arrays that grow leave as much in holes between them.
+    """
 
     def __init__(self, ticker: str, keep: int) -> None:
         self._ticker, self._keep = ticker, keep
-        self._numbers = array("d")
+        self._numbers = array("d", bytes(8 * WIDTH * (keep + SLACK + 1)))
+        self._end = 0
 
     def __len__(self) -> int:
-        return len(self._numbers) // WIDTH
+        return self._end // WIDTH
 
     def put(self, bar: Bar) -> bool:
         """Add a bar, or replace the one with the same start; whether it is the newest."""
-        numbers = self._numbers
-        row = array("d", (bar.start_ms, bar.open, bar.high, bar.low, bar.close, bar.volume))
-        newest = numbers[-WIDTH] if numbers else 0
-        if bar.start_ms <= newest:
-            starts = numbers[::WIDTH]
-            place = bisect.bisect_left(starts, bar.start_ms)
-            end = place + 1 if starts[place] == bar.start_ms else place
-            numbers[place * WIDTH : end * WIDTH] = row
+        numbers, end = self._numbers, self._end
+        newest = numbers[end - WIDTH] if end else 0
+        if bar.start_ms > newest:
+            place = end
+            self._end += WIDTH
         else:
-            numbers.extend(row)
+            starts = numbers[:end:WIDTH]
+            number = bisect.bisect_left(starts, bar.start_ms)
+            place = number * WIDTH
+            if starts[number] != bar.start_ms:
+                numbers[place + WIDTH : end + WIDTH] = numbers[place:end]
+                self._end += WIDTH
+        numbers[place : place + WIDTH] = array("d", (bar.start_ms, bar.open, bar.high, bar.low, bar.close, bar.volume))
         if len(self) > self._keep + SLACK:
-            del numbers[: -self._keep * WIDTH]
+            kept = self._keep * WIDTH
+            numbers[:kept] = numbers[self._end - kept : self._end]
+            self._end = kept
         return bar.start_ms >= newest
 
     def columns(self, upto_ms: int | None, count: int) -> BarColumns:
         """At most `count` bars, the last of which starts at or before `upto_ms` (None: the newest)."""
-        end = len(self) if upto_ms is None else bisect.bisect_right(self._numbers[::WIDTH], upto_ms)
-        part = self._numbers[max(0, end - count) * WIDTH : end * WIDTH]
-        table = np.ascontiguousarray(np.array(part).reshape(-1, WIDTH).T)
-        return BarColumns(table[0].astype(np.int64), *table[1:])
+        end = len(self)
+        if upto_ms is not None:
+            end = bisect.bisect_right(self._numbers[: self._end : WIDTH], upto_ms)
+        return _columns(self._numbers[max(0, end - count) * WIDTH : end * WIDTH])
 
     def bars(self) -> list[Bar]:
         """The newest `keep` bars."""
-        numbers = self._numbers[-self._keep * WIDTH :].tolist()
+        numbers = self._numbers[max(0, self._end - self._keep * WIDTH) : self._end].tolist()
         return [Bar(self._ticker, int(numbers[i]), *numbers[i + 1 : i + WIDTH]) for i in range(0, len(numbers), WIDTH)]
+
+
+def _columns(numbers: "array[float]") -> BarColumns:
+    table = np.ascontiguousarray(np.array(numbers).reshape(-1, WIDTH).T)
+    return BarColumns(table[0].astype(np.int64), *table[1:])
 
 
 class Histories(Protocol):
@@ -87,4 +101,5 @@ class BarLists:
 
     def window(self, ticker: str, upto_ms: int | None, count: int) -> BarColumns:
         """The newest bars as columns."""
-        return self._rows.get(ticker, BarRows(ticker, KEPT)).columns(upto_ms, count)
+        rows = self._rows.get(ticker)
+        return rows.columns(upto_ms, count) if rows is not None else _columns(array("d"))

@@ -64,9 +64,10 @@ class _Ticker:
         # bars of a followed ticker are held until the gap before them is filled
         self.gapped = gapped
         self.asked_since_ms: int | None = None
-        self.held: list[Bar] = []
+        # tuples: thousands of tickers have none, which is one and the same
+        self.held: tuple[Bar, ...] = ()
         self.fetching = False
-        self.pending: list[int] = []
+        self.pending: tuple[int, ...] = ()
         self.announced_ms: int | None = None
 
 
@@ -187,7 +188,7 @@ class CollectStage:
             bar = batch.bar(row)
             state = self._state(bar.ticker)
             if state.gapped:
-                state.held.append(bar)
+                state.held = (*state.held, bar)
                 effects += self._ask_history(state, bar)
             else:
                 forward.append(bar)
@@ -209,7 +210,7 @@ class CollectStage:
             return self._give_up(state, at, past=changed)
         state.complete, state.gapped = True, False
         effects = self._retry(ticker, state, at)
-        held, state.held = state.held, []
+        held, state.held = state.held, ()
         return [*effects, _closed(held, at, past=changed[-HISTORY_BARS:])] if held else effects
 
     def history_failed(self, ticker: str, at: dt.datetime) -> list[CollectEffect]:
@@ -222,8 +223,8 @@ class CollectStage:
         return self._give_up(state, at)
 
     def _give_up(self, state: _Ticker, at: dt.datetime, past: Sequence[Bar] = ()) -> list[CollectEffect]:
-        state.pending.clear()
-        held, state.held = state.held, []
+        state.pending = ()
+        held, state.held = state.held, ()
         return [_closed(held, at, past=past[-HISTORY_BARS:], holed=(held[0].ticker,))] if held else []
 
     def instrument_loaded(self, ticker: str, instrument: Instrument | None, at: dt.datetime) -> list[CollectEffect]:
@@ -239,7 +240,7 @@ class CollectStage:
     def instrument_failed(self, ticker: str) -> None:
         """The look-up failed; the next qualifying bar asks again."""
         self._asked.discard(ticker)
-        self._state(ticker).pending.clear()
+        self._state(ticker).pending = ()
 
     def _roll_day(self, start_ms: int) -> None:
         if start_ms >= self._day[1]:
@@ -266,7 +267,7 @@ class CollectStage:
         return state
 
     def _retry(self, ticker: str, state: _Ticker, at: dt.datetime) -> list[CollectEffect]:
-        waiting, state.pending = state.pending, []
+        waiting, state.pending = state.pending, ()
         effects: list[CollectEffect] = []
         for start_ms in waiting:
             bar = self._market.at(ticker, start_ms)
@@ -287,7 +288,7 @@ class CollectStage:
         if (halt := self._halts.get(bar.ticker)) and (failed := halt_rule(bar, halt, self._params.timeframe_min)):
             return self._reject(failed)
         if not state.complete:
-            state.pending.append(bar.start_ms)
+            state.pending = (*state.pending, bar.start_ms)
             return self._ask_history(state, bar)
         bars = self._market.bars(bar.ticker, bar.start_ms, KEPT)
         measured = measure(bars, bar, self._params, first_ms=self._market.first_ms(bar.ticker))
@@ -313,7 +314,7 @@ class CollectStage:
     def _wait_for_instrument(self, state: _Ticker, bar: Bar, known: Instrument | None) -> list[CollectEffect]:
         if known is not None and (failed := type_rule(known.security_type, self._params)):
             return self._reject(failed)
-        state.pending.append(bar.start_ms)
+        state.pending = (*state.pending, bar.start_ms)
         if bar.ticker in self._asked:
             return []
         self._asked.add(bar.ticker)

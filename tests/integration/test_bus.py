@@ -17,7 +17,8 @@ import redis
 from adapters.redis import keys
 from adapters.redis.bus import RedisBus
 from adapters.redis.server import EmbeddedRedis, RedisServerTrouble, socket_path
-from core.model.messages import AnyMessage, Channel, Event, EventKind, TrendAsked
+from core.model.bar import MINUTE_MS, Bar
+from core.model.messages import AnyMessage, BarsClosed, Channel, Event, EventKind, TrendAsked
 from ports.bus import BusUnavailable, Delivery
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,11 @@ asyncio.run(main(sys.argv[1]))
 
 def event(number: int) -> Event:
     return Event(id=f"e{number}", kind=EventKind.PAUSED, at=NOW, values={"number": number, "usd": "1.50"})
+
+
+def closed(number: int) -> BarsClosed:
+    bar = Bar("NVDA", 1_731_853_800_000 + number * MINUTE_MS, 10.0, 10.2, 9.9, 10.1, 1000.0)
+    return BarsClosed(id=f"b{number}", bars=(bar,), created_at=NOW)
 
 
 def question(number: int) -> TrendAsked:
@@ -275,6 +281,22 @@ async def test_streams_and_dead_letters_stay_within_their_limits(
         await bus._client.xadd(Channel.CONTROL, {"m": "?"})
     await take(bus.consume("g", [Channel.CONTROL, Channel.EVENTS]), 1)
     assert await bus._client.xlen(keys.DEAD) == 5
+
+
+@pytest.mark.parametrize(("speed", "kept_s"), [(1.0, 3 * 3600), (60.0, 180)])
+async def test_bars_are_kept_for_as_long_as_anybody_looks_back(
+    redis_server: EmbeddedRedis, bus: RedisBus, speed: float, kept_s: int
+) -> None:
+    seconds, _ = await bus._client.time()
+    for before, count in ((kept_s + 60, 300), (kept_s - 60, 50)):
+        for number in range(count):
+            await bus._client.xadd(Channel.BARS, {"m": "old"}, id=f"{(seconds - before) * 1000 + number}-0")
+    async with RedisBus(redis_server.url, consumer="c", speed=speed) as made:
+        for number in range(2):
+            await made.publish(Channel.BARS, closed(number))
+    left = await bus._client.xrange(Channel.BARS)
+    assert 52 <= len(left) < 152, "whole nodes of a hundred entries go"
+    assert len([entry for entry, _ in left if int(entry.split(b"-")[0]) > (seconds - kept_s) * 1000]) == 52
 
 
 async def test_history_is_the_newest_oldest_first_without_the_undecodable(bus: RedisBus) -> None:

@@ -203,7 +203,7 @@ async def test_a_server_rolled_back_to_an_older_file_delivers_again_under_the_sa
 
 
 def test_streams_at_their_limits_fit_into_the_memory_that_redis_may_use() -> None:
-    bars = tuple(bar(n, 142.5123 + n, 1_234_567, ticker="NVDA") for n in range(120))
+    past = tuple(bar(n, 142.5123 + n, 1_234_567, ticker="NVDA") for n in range(120))
     discovery = Discovery(
         price=142.5,
         change_pct=5.1,
@@ -220,12 +220,15 @@ def test_streams_at_their_limits_fit_into_the_memory_that_redis_may_use() -> Non
         discovery=discovery,
         reference_close=140.1,
         average_volume=12_345.6,
-        bars=bars,
+        bars=past,
         feed_delay_ms=180,
         created_at=NOW,
     )
     largest = len(codec.encode(Channel.SCREENED, found))
     others = sum(limit for channel, limit in keys.LIMITS.items() if channel is not Channel.SCREENED)
+    # 600 stocks that are followed, each minute in one message for every frame of the market
+    minutes = keys.KEPT_S[Channel.BARS] // 60
+    bars = minutes * (600 * 100 + 60 * 200)
     # a stream may grow half as long again before it is trimmed
-    worst = 1.5 * (keys.LIMITS[Channel.SCREENED] * largest + others * 4096)
+    worst = 1.5 * (keys.LIMITS[Channel.SCREENED] * largest + others * 4096 + bars)
     assert worst < 0.8 * int(MAX_MEMORY.removesuffix("mb")) * 1024 * 1024

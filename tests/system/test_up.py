@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from system_world import OWNER, Chat, Json, body, leftovers, until
 
+from benchmarks.postgres import Postgres, PostgresTrouble
 from cli.demo import BREAKOUT
 from cli.demo_story import DemoOptions, Story, write_config
 from cli.health import HEALTHY, gather
@@ -250,9 +251,12 @@ def test_down_leaves_no_process_no_socket_and_no_pid_file(told: Told) -> None:
     assert told.after[0] == 1
 
 
-@pytest.mark.skipif("SEOHAK_TEST_DATABASE_URL" not in os.environ, reason="set SEOHAK_TEST_DATABASE_URL to a PostgreSQL")
 def test_the_same_life_on_postgresql(tmp_path: Path) -> None:
-    told = asyncio.run(live(tmp_path / "state", os.environ["SEOHAK_TEST_DATABASE_URL"]))
+    try:
+        with Postgres.running() as server:
+            told = asyncio.run(live(tmp_path / "state", server.url))
+    except PostgresTrouble as trouble:
+        pytest.skip(str(trouble))
     assert told.first["healthy"]
     assert told.most_traders == 1
     assert (told.down[0], told.left, told.files) == (0, [], [])

@@ -64,6 +64,13 @@ def test_good_bars_beside_impossible_ones_keep_their_order():
     assert ([bar.ticker for bar in found], lost) == (["GTE", "A", "B"], 2)
 
 
+def test_a_ticker_is_one_string_in_all_batches():
+    """A minute of the market is 7,000 bars, and minutes wait to be written: names of their own would be most of it."""
+    batches = Batches()
+    first, again = (batches.batch_of(wire.MINUTES.decode(f"[{SAMPLE}]")[0])[0] for _ in range(2))
+    assert first.tickers[0] is again.tickers[0]
+
+
 @pytest.mark.parametrize(
     ("frame", "events", "dropped"),
     [

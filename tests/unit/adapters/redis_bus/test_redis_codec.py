@@ -81,7 +81,8 @@ SAMPLES: list[tuple[Channel, AnyMessage]] = [
 
 def test_every_message_type_and_every_channel_has_a_sample() -> None:
     assert {type(message) for _, message in SAMPLES} == set(AnyMessage.__args__)
-    assert {channel for channel, _ in SAMPLES} == set(Channel) == set(codec.ACCEPTED) == set(keys.LIMITS)
+    assert {channel for channel, _ in SAMPLES} == set(Channel) == set(codec.ACCEPTED) == {*keys.LIMITS, *keys.KEPT_S}
+    assert not keys.LIMITS.keys() & keys.KEPT_S.keys(), "XADD trims in one way"
 
 
 @pytest.mark.parametrize(("channel", "message"), SAMPLES, ids=lambda value: type(value).__name__)
