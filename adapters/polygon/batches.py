@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import repeat
 from math import nan
 
 import numpy as np
@@ -23,8 +24,7 @@ class Batches:
 
     def batch_of(self, events: Sequence[Aggregate]) -> tuple[BarBatch, int]:
         """The bars of events in their order, and how many events could be none."""
-        known = self._tickers
-        tickers = [known.get(event.sym, "") for event in events]
+        tickers = list(map(self._tickers.get, [event.sym for event in events], repeat("")))
         # arrays of lists of floats: the quickest way from objects to columns
         start = np.frombuffer(array("d", [event.s for event in events]))
         opening = np.frombuffer(array("d", [event.o for event in events]))
