@@ -6,6 +6,7 @@ from itertools import repeat
 from math import nan
 
 import numpy as np
+import numpy.typing as npt
 
 from adapters.polygon.wire import Aggregate
 from core.model.bar import MINUTE_MS, is_ticker
@@ -32,7 +33,7 @@ class Batches:
         low = np.frombuffer(array("d", [event.l for event in events]))
         close = np.frombuffer(array("d", [event.c for event in events]))
         volume = np.frombuffer(array("d", [event.v for event in events]))
-        end = np.frombuffer(array("d", [nan if event.e is None else event.e for event in events]))
+        end = _ends(events)
         good = possible(start, opening, high, low, close, volume) & (np.isnan(end) | (end - start == self._span_ms))
         if "" in tickers:
             tickers = [self._meet(event.sym) for event in events]
@@ -61,3 +62,11 @@ class Batches:
             self._tickers.clear()
         self._tickers[ticker] = ticker
         return ticker
+
+
+def _ends(events: Sequence[Aggregate]) -> npt.NDArray[np.float64]:
+    """NaN where an event has none."""
+    try:
+        return np.frombuffer(array("d", [event.e for event in events]))  # type: ignore[type-var] # None is the TypeError
+    except TypeError:
+        return np.frombuffer(array("d", [nan if event.e is None else event.e for event in events]))

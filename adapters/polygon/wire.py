@@ -6,15 +6,18 @@ import msgspec
 
 
 class Aggregate(msgspec.Struct, frozen=True, gc=False, tag_field="ev"):
-    """A bar, with no more of it than is used; what is missing is NaN. Volumes may be fractional."""
+    """A bar, with no more of it than is used; what is missing is NaN. Volumes may be fractional.
+
+    In the vendor's order, which the decoder expects next: it saves a tenth of the time.
+    """
 
     sym: str = ""
-    s: float = nan
+    v: float = nan
     o: float = nan
+    c: float = nan
     h: float = nan
     l: float = nan  # noqa: E741 - the vendor's name
-    c: float = nan
-    v: float = nan
+    s: float = nan
     e: float | None = nan
 
 
