@@ -49,7 +49,7 @@ class PaperAccount(msgspec.Struct, kw_only=True):
 
 class PaperBroker:
     """Implements ports.broker.Broker. `newest` gives a ticker's newest closed bar and its arrival, or None;
-    `splits` those of the day that are known.
+    `splits` those of the last days that are known.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class PaperBroker:
         """Shares that were bought before a split are counted by it, once."""
         account = self._account
         counted = {ticker: split.on for ticker, split in account.splits.items()}
-        due = [s for s in self._splits() if s.ticker in account.shares and counted.get(s.ticker) != s.on]
+        due = [s for s in self._splits() if s.ticker in account.shares and counted.get(s.ticker, dt.date.min) < s.on]
         for split in due:
             exchange, owned, cost = account.shares[split.ticker]
             account.splits[split.ticker] = split

@@ -25,9 +25,10 @@ LISTS: Mapping[str, tuple[str, ...]] = {"scanner.security_types": SECURITY_TYPES
 _TRUE, _FALSE = {"true", "on", "yes", "1", "켜기", "켬", "예"}, {"false", "off", "no", "0", "끄기", "끔", "아니요"}
 NOTHING = frozenset({"none", "없음", "없애기", "-"})
 # how core.model.params says that keys contradict each other
-_SMALLER = re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$")
-_SECONDS = re.compile(r"^(?P<key>\S+): must be (?P<other>\d+) or more where scanner.aggregates is second$")
-_RULES = {"smaller": _SMALLER, "seconds": _SECONDS}
+_RULES = {
+    "smaller": re.compile(r"^(?P<key>\S+): must be smaller than (?P<other>\S+)$"),
+    "seconds": re.compile(r"^(?P<key>\S+): must be (?P<other>\d+) or more where scanner.aggregates is second$"),
+}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):

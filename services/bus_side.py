@@ -12,7 +12,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
-    SplitsToday,
+    SplitsOfDay,
     TrendAnswered,
     TrendAsked,
     message_id,
@@ -62,7 +62,7 @@ class BusSide:
                 await self._signal(message)
             case TrendAnswered():
                 await self._tell(TrendArrived(at=now, answer=message))
-            case SplitsToday():
+            case SplitsOfDay():
                 self._board.see(message, now)
                 await self._tell(SplitsTold(at=now, on=message.on, splits=message.splits))
             case SettingsChanged():

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from core.model.instrument import Instrument, Listing, Split
-from core.model.messages import Channel, Event, EventKind, Screened, SplitsToday, Value, message_id
+from core.model.messages import Channel, Event, EventKind, Screened, SplitsOfDay, Value, message_id
 from core.rules.days import us_date
 from core.stages.collect import CollectStage
 from ports.bus import BusUnavailable
@@ -25,6 +25,9 @@ LIST_AGE = dt.timedelta(hours=20)
 LISTINGS_EVERY = dt.timedelta(hours=24)
 LOOK_EVERY = dt.timedelta(minutes=10)
 REPEAT_SPLITS = dt.timedelta(minutes=1)
+# a machine that was off for so long still hears of the splits that it missed
+SPLIT_DAYS = 6
+SATURDAY = 5
 START_S = 30.0
 COPY = "securities.json"
 
@@ -55,9 +58,8 @@ class Securities:
         self._names: dict[str, Instrument] = {}
         self._stored: dict[str, tuple[Instrument, dt.datetime]] = {}
         self._listings: Mapping[str, Listing] = {}
-        self._splits: dict[str, Split] = {}
+        self._splits: dict[dt.date, dict[str, Split]] = {}
         # of which US date they are; None until the vendor has told
-        self._splits_on: dt.date | None = None
         self._mine: frozenset[str] = frozenset()
         self._told: set[tuple[str, dt.date]] = set()
         self._list_at: dt.datetime | None = None
@@ -162,12 +164,23 @@ class Securities:
         await self._keep_names()
 
     async def _renew_splits(self, now: dt.datetime) -> None:
+        """Today's; those of the days before only where they were missed, and after it."""
         on = us_date(now)
-        self._splits = {each.ticker: each for each in await self._reference.splits(on) if each.on == on}
-        self._splits_on = on
-        self._runtime.note(splits=len(self._splits))
+        days = [day for n in range(SPLIT_DAYS) if (day := on - dt.timedelta(days=n)).weekday() < SATURDAY]
+        self._splits = {day: self._splits[day] for day in days if day in self._splits and day != on}
+        self._splits[on] = await self._splits_of(on)
+        self._runtime.note(splits=len(self._splits[on]))
+        await self._split_counts(on, now)
+        for day in days:
+            if day not in self._splits:
+                self._splits[day] = await self._splits_of(day)
+
+    async def _splits_of(self, on: dt.date) -> dict[str, Split]:
+        return {each.ticker: each for each in await self._reference.splits(on) if each.on == on}
+
+    async def _split_counts(self, on: dt.date, now: dt.datetime) -> None:
         adjusted: list[Instrument] = []
-        for ticker, split in self._splits.items():
+        for ticker, split in self._splits[on].items():
             stored, at = self._stored.get(ticker, (None, now))
             if stored is not None and stored.shares_outstanding is not None and us_date(at) < on:
                 shares = stored.shares_outstanding * float(split.ratio)
@@ -219,7 +232,8 @@ class Securities:
 
     def adjusted(self, found: Instrument) -> Instrument:
         """The share count on the day of a split: the vendor's may be of before it or after it, the smaller is taken."""
-        split, shares = self._splits.get(found.ticker), found.shares_outstanding
+        today = self._splits.get(us_date(self._runtime.clock.now()), {})
+        split, shares = today.get(found.ticker), found.shares_outstanding
         if split is None or shares is None:
             return found
         return msgspec.structs.replace(found, shares_outstanding=shares * min(1.0, float(split.ratio)))
@@ -251,8 +265,8 @@ class Securities:
         await self._tell_splits(self._runtime.clock.now())
 
     async def _tell_splits(self, now: dt.datetime) -> None:
-        for split in _of(self._splits, self._mine):
-            if split.on != us_date(now) or (split.ticker, split.on) in self._told:
+        for split in _of(self._splits.get(us_date(now), {}), self._mine):
+            if (split.ticker, split.on) in self._told:
                 continue
             values: dict[str, Value] = {"new": split.new, "old": split.old}
             key = message_id("split", split.ticker, split.on)
@@ -266,14 +280,12 @@ class Securities:
     async def repeat_splits(self) -> None:
         """The trader holds stops back by them; said again and again, because messages get lost and processes restart."""
         now = self._runtime.clock.now()
-        on = us_date(now)
-        if self._splits_on != on:
-            return
-        message = SplitsToday(
-            id=message_id("splits", now.isoformat()), on=on, splits=tuple(self._splits.values()), at=now
-        )
         with contextlib.suppress(BusUnavailable):
-            await self._runtime.bus.publish(Channel.CONTROL, message)
+            for on, splits in sorted(self._splits.items()):
+                id_ = message_id("splits", on, now.isoformat())
+                await self._runtime.bus.publish(
+                    Channel.CONTROL, SplitsOfDay(id=id_, on=on, splits=tuple(splits.values()), at=now)
+                )
 
 
 def _of(splits: Mapping[str, Split], tickers: Collection[str]) -> list[Split]:

@@ -10,7 +10,7 @@ from config import environment, golive
 from config.params import ConfigError
 from core.model.bar import Bar
 from core.model.instrument import Exchange, Split
-from core.model.messages import BarsClosed, Screened, SplitsToday
+from core.model.messages import BarsClosed, Screened, SplitsOfDay
 from core.rules.days import us_date
 from ports.broker import Broker
 from ports.clock import Calendar
@@ -20,7 +20,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class PriceBoard:
-    """The newest bar, names and venue of each ticker that the feed has shown, and the day's splits."""
+    """The newest bar, names and venue of each ticker that the feed has shown, and the latest splits."""
 
     def __init__(self) -> None:
         self._bars: dict[str, tuple[Bar, dt.datetime]] = {}
@@ -28,10 +28,12 @@ class PriceBoard:
         self._exchanges: dict[str, Exchange] = {}
         self._splits: dict[str, Split] = {}
 
-    def see(self, message: Screened | BarsClosed | SplitsToday, at: dt.datetime) -> None:
-        """Take closed bars, `at` being when they arrived, or the day's splits."""
-        if isinstance(message, SplitsToday):
-            self._splits = {split.ticker: split for split in message.splits}
+    def see(self, message: Screened | BarsClosed | SplitsOfDay, at: dt.datetime) -> None:
+        """Take closed bars, `at` being when they arrived, or a day's splits."""
+        if isinstance(message, SplitsOfDay):
+            others = {ticker: split for ticker, split in self._splits.items() if split.on != message.on}
+            later = {ticker for ticker, split in others.items() if split.on > message.on}
+            self._splits = others | {s.ticker: s for s in message.splits if s.ticker not in later}
             return
         if isinstance(message, Screened):
             self._names[message.ticker] = (message.discovery.name, message.discovery.name_ko)
@@ -54,7 +56,7 @@ class PriceBoard:
         return self._names.get(ticker, ("", ""))
 
     def splits(self) -> tuple[Split, ...]:
-        """Those that the market data vendor has told last, of one US date."""
+        """The newest of each ticker that the market data vendor has told."""
         return tuple(self._splits.values())
 
     def exchange(self, ticker: str) -> Exchange | None:

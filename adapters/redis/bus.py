@@ -29,9 +29,10 @@ TROUBLE = (RedisError, OSError)
 class RedisBus:
     """`ports.bus.Bus` over one Redis; `consumer` is this process's fixed name in every group.
 
-    `speed` market seconds pass in one of the server's. `url` is `redis://…`, `rediss://…` or `unix:///path`. Nothing connects before the first use. A command on a
-    connection that broke meanwhile is sent once more, so a message may be published twice (its id tells). A read is
-    never repeated unnoticed: the entries of a lost answer wait in the pending list.
+    `url` is `redis://…`, `rediss://…` or `unix:///path`; `speed` market seconds pass in one of the server's. Nothing
+    connects before the first use. A command on a connection that broke meanwhile is sent once more, so a message may be
+    published twice (its id tells). A read is never repeated unnoticed: the entries of a lost answer wait in the pending
+    list.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class RedisBus:
         """What is older is trimmed, by the server's clock: that of the message before."""
         if channel not in keys.KEPT_S or channel not in self._newest_ms:
             return None
-        return f"{max(0, self._newest_ms[channel] - int(keys.KEPT_S[channel] * 1000 / self._speed))}-0"
+        kept_s = max(keys.KEPT_S[channel] / self._speed, keys.LEAST_KEPT_S)
+        return f"{max(0, self._newest_ms[channel] - int(kept_s * 1000))}-0"
 
     async def consume(self, group: str, channels: Sequence[Channel]) -> AsyncIterator[Delivery]:
         """Yield this consumer's unacknowledged messages, then new ones, for ever; an outage is waited out."""

@@ -14,7 +14,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
-    SplitsToday,
+    SplitsOfDay,
     TrendAnswered,
     TrendAsked,
     WatchListChanged,
@@ -26,7 +26,7 @@ ACCEPTED: Final[dict[Channel, tuple[type[AnyMessage], ...]]] = {
     Channel.SIGNAL: (Signal,),
     Channel.TREND: (TrendAsked, TrendAnswered),
     Channel.EVENTS: (Event,),
-    Channel.CONTROL: (HoldingsChanged, WatchListChanged, SplitsToday, SettingsChanged),
+    Channel.CONTROL: (HoldingsChanged, WatchListChanged, SplitsOfDay, SettingsChanged),
 }
 """What may travel on each channel."""
 

@@ -12,13 +12,15 @@ LIMITS: Final[dict[Channel, int]] = {
     Channel.SIGNAL: 2000,
     Channel.TREND: 2000,
     Channel.EVENTS: 5000,
-    Channel.CONTROL: 500,
 }
-"""Approximate length of each stream; what CONTROL says is repeated every minute."""
+"""Approximate length of each stream."""
 
-KEPT_S: Final[dict[Channel, int]] = {Channel.BARS: 3 * 3600}
+KEPT_S: Final[dict[Channel, int]] = {Channel.BARS: 3 * 3600, Channel.CONTROL: 3 * 3600}
 """Streams that are kept for a time. A minute of the market comes in one message or in fifty, and whoever was away must miss
-none of those that anybody looks back to (core/rules/history.py)."""
+none of those that anybody looks back to (core/rules/history.py). What CONTROL says is state, which a new process reads elsewhere."""
+
+LEAST_KEPT_S: Final = 60
+"""Real seconds, whatever the sandbox's clock: a process that starts anew has time for it."""
 
 DEAD: Final = "channel:dead"
 DEAD_LIMIT: Final = 500

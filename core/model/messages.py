@@ -131,8 +131,8 @@ class WatchListChanged(Message, frozen=True, kw_only=True, tag="watch_list"):
     at: Instant
 
 
-class SplitsToday(Message, frozen=True, kw_only=True, tag="splits"):
-    """The splits of the whole market that take effect on a US date, complete; repeated every minute of that date."""
+class SplitsOfDay(Message, frozen=True, kw_only=True, tag="splits"):
+    """The splits of the whole market that take effect on a US date, complete; repeated every minute for some days."""
 
     on: dt.date
     splits: tuple[Split, ...]
@@ -214,7 +214,7 @@ AnyMessage = (
     | TrendAnswered
     | HoldingsChanged
     | WatchListChanged
-    | SplitsToday
+    | SplitsOfDay
     | SettingsChanged
     | Event
 )

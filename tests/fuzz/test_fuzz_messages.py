@@ -25,7 +25,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
-    SplitsToday,
+    SplitsOfDay,
     TrendAnswered,
     TrendAsked,
     WatchListChanged,
@@ -75,7 +75,7 @@ SAMPLES: tuple[tuple[Channel, AnyMessage], ...] = (
     ),
     (Channel.CONTROL, WatchListChanged(id="7", tickers=("NVDA",), at=NOW)),
     (Channel.CONTROL, SettingsChanged(id="8", overrides={"trading.split_count": 5, "a": True}, at=NOW)),
-    (Channel.CONTROL, SplitsToday(id="10", on=NOW.date(), splits=(Split(ticker="NVDA", on=NOW.date(), new=5, old=4),), at=NOW)),
+    (Channel.CONTROL, SplitsOfDay(id="10", on=NOW.date(), splits=(Split(ticker="NVDA", on=NOW.date(), new=5, old=4),), at=NOW)),
     (Channel.EVENTS, Event(id="9", kind=EventKind.SOLD, at=NOW, values={"usd": "1.10", "won": 3, "none": None})),
 )  # fmt: skip
 WRITTEN = tuple((channel, message, encode(channel, message)) for channel, message in SAMPLES)

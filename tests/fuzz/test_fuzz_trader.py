@@ -9,7 +9,7 @@ import msgspec
 from core.model.commands import AnyCommand
 from core.model.instrument import Exchange
 from core.model.journal import AddFill, Change, Snapshot
-from core.model.messages import Signal, SplitsToday, TrendAnswered
+from core.model.messages import Signal, SplitsOfDay, TrendAnswered
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, IntentState, Side
 from core.model.params import TradingParams
 from core.model.quote import Quote
@@ -120,7 +120,7 @@ def from_outside(rng: random.Random, at: dt.datetime) -> TradeInput | None:
             return TrendArrived(at=at, answer=answer) if isinstance(answer, TrendAnswered) else None
         case 2:
             told = travelled(rng, 8)
-            return SplitsTold(at=at, on=told.on, splits=told.splits) if isinstance(told, SplitsToday) else None
+            return SplitsTold(at=at, on=told.on, splits=told.splits) if isinstance(told, SplitsOfDay) else None
         case _:
             command = a_command(rng)
             exchange = rng.choice(("", "NASD", "NYSE"))

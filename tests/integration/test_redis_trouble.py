@@ -229,6 +229,7 @@ def test_streams_at_their_limits_fit_into_the_memory_that_redis_may_use() -> Non
     # 600 stocks that are followed, each minute in one message for every frame of the market
     minutes = keys.KEPT_S[Channel.BARS] // 60
     bars = minutes * (600 * 100 + 60 * 200)
+    state = minutes * 20 * 4096
     # a stream may grow half as long again before it is trimmed
-    worst = 1.5 * (keys.LIMITS[Channel.SCREENED] * largest + others * 4096 + bars)
+    worst = 1.5 * (keys.LIMITS[Channel.SCREENED] * largest + others * 4096 + bars + state)
     assert worst < 0.8 * int(MAX_MEMORY.removesuffix("mb")) * 1024 * 1024

@@ -123,6 +123,19 @@ def test_new_shares_before_the_first_new_price_are_neither_a_gain_nor_a_fall(
     assert not holding.asked
 
 
+def test_a_split_of_days_before_that_is_heard_of_late_is_counted_all_the_same(holding: World) -> None:
+    ours = holding.held()
+    for _ in range(3):
+        next_day(holding)
+    holding.broker.shares[TICKER] = 2 * ours
+    holding.move("50.00")
+    tell(holding, 2, 1, on=us_date(holding.at) - dt.timedelta(days=2))
+    holding.run(90)
+    position = holding.book.positions[TICKER]
+    assert (position.qty, position.frozen, position.stop_price) == (2 * ours, "", D("42.5"))
+    assert not holding.broker.sent(Side.SELL)
+
+
 def test_what_is_bought_on_the_day_of_the_split_is_guarded_as_always(auto: World) -> None:
     tell(auto, 5, 4)
     auto.bought_position()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from core.model.bar import MINUTE_MS
 from core.model.instrument import Split
-from core.model.messages import BarsClosed, Channel, HoldingsChanged, SplitsToday
+from core.model.messages import BarsClosed, Channel, HoldingsChanged, SplitsOfDay
 from core.stages.trade.inputs import SplitsTold, TradeInput
 from services.bus_side import BusSide
 from services.runtime import Runtime
@@ -25,7 +25,7 @@ async def test_the_trader_hears_of_the_days_splits(runtime: Runtime) -> None:
     on = dt.date(2026, 11, 17)
     splits = (Split(ticker="NVDA", on=on, new=5, old=4),)
     nothing = SimpleNamespace()
-    runtime.bus = Stream(SplitsToday(id="s", on=on, splits=splits, at=NOON))  # type: ignore[assignment]
+    runtime.bus = Stream(SplitsOfDay(id="s", on=on, splits=splits, at=NOON))  # type: ignore[assignment]
     board = PriceBoard()
     side = BusSide(runtime, nothing, nothing, board, tell=tell, start=lambda _: None)  # type: ignore[arg-type]
     await side.consume()
@@ -51,7 +51,7 @@ def test_a_price_of_before_the_split_is_none() -> None:
     """The paper account would sell new shares at it."""
     board, on, next_day_ms = PriceBoard(), dt.date(2026, 11, 18), DAY_MS + 24 * 60 * MINUTE_MS
     board.see(BarsClosed(id="b", bars=(bar(1, 100.0),), created_at=NOON), NOON)
-    board.see(SplitsToday(id="s", on=on, splits=(Split(ticker=TICKER, on=on, new=10, old=1),), at=NOON), NOON)
+    board.see(SplitsOfDay(id="s", on=on, splits=(Split(ticker=TICKER, on=on, new=10, old=1),), at=NOON), NOON)
     assert board.newest(TICKER) is None
     new = bar(1, 10.2, day_ms=next_day_ms)
     board.see(BarsClosed(id="c", bars=(new,), created_at=NOON), NOON)

@@ -8,7 +8,7 @@ import pytest
 
 from core.model.bar import Bar
 from core.model.instrument import Exchange, Instrument, Listing, Split
-from core.model.messages import Channel, Event, EventKind, Screened, SplitsToday
+from core.model.messages import Channel, Event, EventKind, Screened, SplitsOfDay
 from core.model.params import ScannerParams
 from core.model.signal import Discovery
 from core.rules.days import us_date
@@ -120,7 +120,7 @@ class World:
         return [message for _, message in published if isinstance(message, Event)]
 
     @property
-    def splits(self) -> list[SplitsToday]:
+    def splits(self) -> list[SplitsOfDay]:
         published = self.runtime.bus.published  # type: ignore[attr-defined]
         return [message for channel, message in published if channel is Channel.CONTROL]
 
@@ -249,7 +249,7 @@ async def test_a_split_that_can_not_be_told_now_is_told_later(world):
     assert len(world.events) == 1
 
 
-async def test_the_days_splits_are_repeated_to_the_trader_complete_and_never_those_of_another_day(world):
+async def test_the_days_splits_are_repeated_to_the_trader_complete(world):
     told = [Split(ticker=ticker, on=world.today, new=5, old=4) for ticker in ("NVDA", "AMD")]
     world.vendor.split = told
     await world.securities.repeat_splits()
@@ -260,14 +260,39 @@ async def test_the_days_splits_are_repeated_to_the_trader_complete_and_never_tho
     world.runtime.bus.down = False
     await world.securities.repeat_splits()
     await world.securities.repeat_splits()
-    first, second = world.splits
+    first, second = (s for s in world.splits if s.splits)
     assert (first.on, first.splits, second.splits) == (world.today, tuple(told), tuple(told))
+    yesterday = world.today
     world.clock.at += DAY
-    await world.securities.repeat_splits()
-    assert len(world.splits) == 2
     await world.securities.look()
+    world.runtime.bus.published.clear()
     await world.securities.repeat_splits()
-    assert (world.splits[-1].on, world.splits[-1].splits) == (world.today, ())
+    *_, before, today = world.splits
+    assert (before.on, before.splits) == (yesterday, tuple(told))
+    assert (today.on, today.splits) == (world.today, ())
+    assert len({s.id for s in world.splits}) == len(world.splits)
+
+
+async def test_splits_that_a_machine_missed_while_it_was_off_are_told_for_some_days(world):
+    """A paper account counts by them, and a stop of old shares means nothing."""
+    on = world.today
+    world.vendor.split = [Split(ticker="NVDA", on=on, new=10, old=1)]
+    world.clock.at += 3 * DAY
+    await world.securities.load()
+    await world.securities.concern(("NVDA",))
+    assert not world.events, "it is not today"
+    await world.securities.repeat_splits()
+    assert [s.on for s in world.splits if s.splits] == [on]
+    assert all(s.on.weekday() < 5 for s in world.splits)
+    asked = len(world.vendor.asked)
+    world.clock.at += DAY
+    await world.securities.look()
+    assert world.vendor.asked[asked:].count("splits") == 1, "only the new day's"
+    world.clock.at += 4 * DAY
+    await world.securities.look()
+    world.runtime.bus.published.clear()
+    await world.securities.repeat_splits()
+    assert not [s for s in world.splits if s.splits], "long ago"
 
 
 async def test_a_vendor_without_splits_says_nothing_of_them(world):

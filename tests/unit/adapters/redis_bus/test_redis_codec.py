@@ -20,7 +20,7 @@ from core.model.messages import (
     Screened,
     SettingsChanged,
     Signal,
-    SplitsToday,
+    SplitsOfDay,
     TrendAnswered,
     TrendAsked,
     WatchListChanged,
@@ -74,7 +74,7 @@ SAMPLES: list[tuple[Channel, AnyMessage]] = [
     ),
     (Channel.CONTROL, WatchListChanged(id="7", tickers=("NVDA",), at=NOW)),
     (Channel.CONTROL, SettingsChanged(id="8", overrides={"trading.split_count": 5, "a": True}, at=NOW)),
-    (Channel.CONTROL, SplitsToday(id="10", on=NOW.date(), splits=(SPLIT,), at=NOW)),
+    (Channel.CONTROL, SplitsOfDay(id="10", on=NOW.date(), splits=(SPLIT,), at=NOW)),
     (Channel.EVENTS, Event(id="9", kind=EventKind.SOLD, at=NOW, values={"usd": "1.10", "won": 3, "none": None})),
 ]
 
