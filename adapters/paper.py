@@ -19,7 +19,7 @@ from core.model.instrument import Exchange, Split
 from core.model.money import ZERO, price, usd
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import FEED_SOURCE, Quote
-from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, Urgency
+from ports.broker import OrderBook, OrderRefused, PriceUnknown, Urgency
 
 KEPT_ORDERS = 500
 Arrival = tuple[Bar, dt.datetime]
@@ -145,7 +145,7 @@ class PaperBroker:
         """The newest price of the feed."""
         known = self._newest(ticker)
         if known is None:
-            raise BrokerUnavailable(f"no price of {ticker} yet")
+            raise PriceUnknown(f"no price of {ticker} yet")
         bar, at = known
         return Quote(ticker=ticker, last=price(bar.close), at=at, source=FEED_SOURCE)
 

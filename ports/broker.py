@@ -37,6 +37,10 @@ class BrokerUnavailable(BrokerError):
     """A query could not be answered now; nothing was changed."""
 
 
+class PriceUnknown(BrokerUnavailable):
+    """The broker answers, but has no price of this security now: one stock's trouble, not the broker's."""
+
+
 class Urgency(enum.IntEnum):
     """Who goes first where the broker limits the rate: sales and their prices, reconciling, entries, market data last."""
 
@@ -79,7 +83,7 @@ class Broker(Protocol):
     async def quote(
         self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY, *, depth: bool = True
     ) -> Quote:
-        """Read the last price; `depth`: also bid and ask, for a limit. Raises BrokerUnavailable."""
+        """Read the last price; `depth`: also bid and ask, for a limit. Raises BrokerUnavailable, of which PriceUnknown is one."""
         ...
 
     def clock_skew_s(self) -> float | None:

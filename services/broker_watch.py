@@ -25,7 +25,7 @@ from core.stages.trade.inputs import (
     QuotesRead,
     TradeInput,
 )
-from ports.broker import Broker, BrokerUnavailable, Urgency
+from ports.broker import Broker, BrokerUnavailable, PriceUnknown, Urgency
 from services.runtime import Runtime
 from services.venues import PriceBoard
 
@@ -147,6 +147,10 @@ class BrokerWatch:
         depth = urgency is Urgency.ENTRY or ticker in self._book.exits
         try:
             quote = await self._broker.quote(ticker, exchanges.get(ticker, Exchange.NASD), urgency, depth=depth)
+        except PriceUnknown as error:
+            # a stop that can't be judged is told by itself
+            log.debug("%s", error)
+            return
         except BrokerUnavailable as error:
             await self._failed(error)
             return

@@ -14,7 +14,7 @@ from adapters.kis.together import Together
 from core.model.instrument import Exchange
 from core.model.order import BrokerOrder, BrokerRef, BuyingPower, Holding, OrderRequest, Side
 from core.model.quote import Quote
-from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown, Urgency
+from ports.broker import BrokerUnavailable, OrderBook, OrderRefused, OrderUnknown, PriceUnknown, Urgency
 from ports.clock import Calendar, Clock
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,10 @@ class KisBroker:
     async def quote(
         self, ticker: str, exchange: Exchange, urgency: Urgency = Urgency.ENTRY, *, depth: bool = True
     ) -> Quote:
-        """The last price, with bid and ask where `depth` asks and the host serves them. Raises BrokerUnavailable."""
+        """The last price, with bid and ask where `depth` asks and the host serves them.
+
+        Raises BrokerUnavailable; PriceUnknown where KIS has none of it.
+        """
         params = wire.quote_params(ticker, exchange)
         depth = depth and self._gateway.has_order_book
         (answer, at), book = await asyncio.gather(
@@ -151,7 +154,7 @@ class KisBroker:
         try:
             return parse.quote_of(ticker, _first(answer, "output"), book, at)
         except BadRow as error:
-            raise BrokerUnavailable(f"KIS gave no quote: {error}", code=codes.BAD_ANSWER) from None
+            raise PriceUnknown(f"KIS gave no quote: {error}", code=codes.BAD_ANSWER) from None
 
     async def _price(self, params: Mapping[str, str], urgency: Urgency) -> tuple[Answer, dt.datetime]:
         """The last price, and when it was told."""

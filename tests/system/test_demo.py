@@ -36,9 +36,7 @@ def test_the_demo_succeeds_and_ends_with_one_json_line(demo: Told) -> None:
     assert not [line for line in demo.lines[:-1] if line.startswith("{")]
 
 
-@pytest.mark.parametrize(
-    ("module", "stands_back"), [("cli.bot", True), ("charts.process", True), ("services.trader", False)]
-)
+@pytest.mark.parametrize(("module", "stands_back"), [("cli.bot", True), ("services.trader", False)])
 def test_what_is_shown_stands_back_behind_what_is_bought_and_sold(
     demo: Told, module: str, *, stands_back: bool
 ) -> None:

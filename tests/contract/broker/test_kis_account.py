@@ -9,7 +9,7 @@ import pytest
 from adapters.kis import codes
 from core.model.instrument import Exchange
 from core.model.order import BrokerRef, OrderRequest, Side
-from ports.broker import BrokerUnavailable, OrderRefused, Urgency
+from ports.broker import BrokerUnavailable, OrderRefused, PriceUnknown, Urgency
 from sandbox.faults import parse
 from sandbox.kis import trading
 
@@ -223,7 +223,7 @@ async def test_quotes_have_both_sides_on_the_real_host_and_the_last_price_on_pap
         assert quote.bid is None
     else:
         assert quote.bid <= quote.last <= quote.ask
-    with pytest.raises(BrokerUnavailable):
+    with pytest.raises(PriceUnknown):
         await venue.broker.quote("NVDA", Exchange.AMEX)
 
 

@@ -10,8 +10,9 @@ import pytest
 from core.model.instrument import Exchange
 from core.model.messages import BarsClosed
 from core.model.quote import FEED_SOURCE, Quote
-from core.stages.trade.inputs import ClockRead, PricesApart, TradeInput
-from services.broker_watch import BrokerWatch
+from core.stages.trade.inputs import BrokerHealth, ClockRead, PricesApart, TradeInput
+from ports.broker import BrokerUnavailable, PriceUnknown
+from services.broker_watch import DOWN_AFTER, BrokerWatch
 from services.runtime import Runtime
 from services.venues import PriceBoard
 from tests.unit.core.builders import DAY_MS, NOON, D, bar
@@ -34,8 +35,11 @@ class Broker:
 
     def __init__(self, clock: MovingClock) -> None:
         self.clock, self.last, self.source = clock, D("110"), "kis"
+        self.trouble: BrokerUnavailable | None = None
 
     async def quote(self, ticker: str, *_: object, **__: object) -> Quote:
+        if self.trouble is not None:
+            raise self.trouble
         return Quote(ticker=ticker, last=self.last, at=self.clock.now(), source=self.source)
 
     async def buying_power(self, *_: object) -> object:
@@ -56,7 +60,9 @@ class World:
         runtime.clock = self.clock  # type: ignore[assignment]
         self.runtime, self.broker, self.board = runtime, Broker(self.clock), PriceBoard()
         self.told: list[TradeInput] = []
-        book = SimpleNamespace(broker_ok=True)
+        book = SimpleNamespace(
+            broker_ok=True, positions={}, exits={}, below_stop={}, open_plans=tuple, quoted_tickers=lambda: ["NVDA"]
+        )
         stage: Any = SimpleNamespace(book=book)
         self.watch = BrokerWatch(runtime, self.broker, stage, self._tell, self.board)  # type: ignore[arg-type]
 
@@ -100,6 +106,19 @@ async def test_late_bars_are_a_matter_of_delay_not_of_prices(world: World) -> No
 async def test_without_bars_there_is_nothing_to_compare(world: World) -> None:
     await world.watch.entry_facts("AMD", Exchange.NASD)
     assert not world.told
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"), [(PriceUnknown("no price of it"), []), (BrokerUnavailable("no answer"), [False])]
+)
+async def test_a_stock_without_a_price_is_no_broker_that_is_away(
+    world: World, trouble: BrokerUnavailable, told: list[bool]
+) -> None:
+    """Entries end while the broker is away; a halted stock or an account that has just started must not do that."""
+    world.broker.trouble = trouble
+    for _ in range(2 * DOWN_AFTER):
+        await world.watch._read_quotes()
+    assert [m.ok for m in world.told if isinstance(m, BrokerHealth)] == told
 
 
 async def test_the_heartbeat_says_how_far_the_clocks_are_apart(world: World) -> None:
