@@ -276,6 +276,6 @@ def test_the_same_life_on_postgresql(tmp_path: Path) -> None:
     except PostgresTrouble as trouble:
         pytest.skip(str(trouble))
     assert told.first["healthy"]
-    assert told.most_traders == 1
+    assert told.most_traders == 1, told.traders
     assert (told.down[0], told.left, told.files) == (0, [], [])
     assert not (tmp_path / "state" / "seohak.db").exists()
