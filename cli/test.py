@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
             ("types", [str(BIN / "mypy"), "--no-error-summary", "."]),
         ]
     paths = ["tests/unit", "tests/tidy"] if options.unit else ["tests"]
-    # one more than cores, because tests with real processes wait most of the time; tests/conftest.py has the order
-    count = str(min((os.cpu_count() or 1) + 1, 4))
+    # two more than cores, because tests with real processes wait most of the time; tests/conftest.py has the order
+    count = str(min((os.cpu_count() or 1) + 2, 4))
     workers = [] if options.pytest else ["-n", count, "--dist", "loadgroup", "--no-loadscope-reorder"]
     checks.append(("tests", [sys.executable, "-m", "pytest", "-q", *workers, *(options.pytest or paths)]))
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
