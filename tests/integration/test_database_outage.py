@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.db.engine import POOLS, open_engine
 from adapters.db.records import SqlRecordStore
 from adapters.journal import SqliteJournal
+from benchmarks.postgres import CRASH, FAST, Postgres
 from config.environment import base
 from core.model.journal import AddFill, AddTrip, Change, DropPosition, PutPosition
 from core.model.order import BrokerRef, Purpose, Side
@@ -26,7 +26,6 @@ from sandbox.toxics import parse
 from services import outbox
 from services.outbox import OutboxPump
 from services.runtime import Runtime
-from tests.integration.conftest import Postgres
 from tests.integration.test_stores import NOW, position, trip
 from tests.unit.services.conftest import FakeBus, StillClock
 
@@ -132,14 +131,14 @@ async def emptied(migrated_postgres: str) -> str:
     return migrated_postgres
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
+@pytest.mark.parametrize("how", [FAST, CRASH], ids=["stopped", "crashed"])
 async def test_a_database_that_stops_and_starts_loses_and_doubles_nothing(
-    postgres: Postgres, emptied: str, folder: Path, how: signal.Signals
+    postgres: Postgres, emptied: str, folder: Path, how: int
 ) -> None:
     async with trading(emptied, folder) as (trader, _):
         trader.commit(fill(1))
         await trader.delivered()
-        postgres.stop(how)
+        postgres.halt(how)
         try:
             trader.commit(fill(2), PutPosition(position(qty=2)), AddTrip("t", trip(1)), fill(3))
             await trader.until(lambda: trader.runtime.progress.get("outbox_waits_for") == "database")
@@ -221,7 +220,7 @@ async def test_a_database_without_our_tables_is_waited_for(
     if address == "sqlite":
         url = f"sqlite:///{folder / 'empty.db'}"
     else:
-        url = request.getfixturevalue("postgres").url("template1")
+        url = request.getfixturevalue("postgres").url_of("template1")
     async with trading(url, folder) as (trader, _):
         trader.commit(fill(1))
         await trader.until(lambda: trader.runtime.progress.get("outbox_waits_for") == "database")

@@ -63,11 +63,11 @@ async def storage(request, tmp_path) -> AsyncIterator[str]:
         yield request.getfixturevalue("redis_server").url
     else:
         server, name = request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex[:12]}"
-        admin = open_engine(server.url())
+        admin = open_engine(server.url)
         async with admin.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.execute(text(f"CREATE DATABASE {name}"))
-            yield server.url(name)
+            yield server.url_of(name)
             await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         await admin.dispose()
 

@@ -26,7 +26,7 @@ async def new(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[M
     """Makes empty databases of either engine."""
     made: list[str] = []
     server = request.getfixturevalue("postgres")
-    admin = open_engine(server.url())
+    admin = open_engine(server.url)
 
     async def run(statement: str) -> None:
         async with admin.connect() as connection:
@@ -39,7 +39,7 @@ async def new(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[M
             return f"sqlite+aiosqlite:///{tmp_path / name}.db"
         await run(f"CREATE DATABASE {name}")
         made.append(name)
-        return str(server.url(name))
+        return str(server.url_of(name))
 
     yield make
     for name in made:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from system_world import Json
 
-from benchmarks.postgres import PostgresTrouble
+from benchmarks.postgres import PostgresMissing
 from benchmarks.stop_world import OWNER, StopWorld, until
 from core.model.commands import AskStatus, Buy
 
@@ -54,8 +54,8 @@ async def play(folder: Path) -> tuple[list[str], list[Json], dict[str, int], dic
 def test_fifty_lost_replies_never_lead_to_a_second_order(tmp_path: Path) -> None:
     try:
         tickers, orders, held, booked, locked, guarded, hits = asyncio.run(play(tmp_path))
-    except PostgresTrouble as trouble:
-        pytest.skip(str(trouble))
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
     assert hits["kis_real.drop_reply"] == LOST
     sent = [o["symbol"] for o in orders if o["side"] == "buy" and o["kind"] == "new"]
     assert sorted(sent) == sorted(tickers), "one order each"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.postgres import PostgresTrouble
+from benchmarks.postgres import PostgresMissing
 from benchmarks.stop_faults import FAULTS, GUARDIAN, TRADER
 from benchmarks.stop_runs import Run, play
 from benchmarks.stop_world import StopWorld
@@ -26,8 +26,8 @@ async def play_all(folder: Path, cases: list[str]) -> dict[str, Run]:
 def played(folder: Path, cases: list[str]) -> dict[str, Run]:
     try:
         return asyncio.run(play_all(folder, cases))
-    except PostgresTrouble as trouble:
-        pytest.skip(str(trouble))
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from system_world import OWNER, Chat, Json, body, leftovers, until
 
-from benchmarks.postgres import Postgres, PostgresTrouble
+from benchmarks.postgres import Postgres, PostgresMissing
 from cli.demo import BREAKOUT
 from cli.demo_story import DemoOptions, Story, write_config
 from cli.health import HEALTHY, gather
@@ -273,8 +273,8 @@ def test_the_same_life_on_postgresql(tmp_path: Path) -> None:
     try:
         with Postgres.running() as server:
             told = asyncio.run(live(tmp_path / "state", server.url))
-    except PostgresTrouble as trouble:
-        pytest.skip(str(trouble))
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
     assert told.first["healthy"]
     assert told.most_traders == 1, told.traders
     assert (told.down[0], told.left, told.files) == (0, [], [])
